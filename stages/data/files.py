@@ -1,0 +1,71 @@
+"""JSON Lines in and out: every row is validated, every error names file and line, every write is whole or absent."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+R = TypeVar("R", bound=BaseModel)
+
+
+class DataError(ValueError):
+    """A file cannot be used; the message says where, what was found, what was expected, what to do."""
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """All objects of a JSONL file in order. DataError names the first line that is not a JSON object."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file; run the stage that makes it (dvc repro) or correct the path")
+    rows = []
+    with path.open(encoding="utf-8", errors="strict") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise DataError(f"{path}:{number}: not JSON ({error.msg} at column {error.colno}); fix or drop the line") from error
+            if not isinstance(row, dict):
+                raise DataError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}; fix or drop the line")
+            rows.append(row)
+    return rows
+
+
+def read_records(path: Path, kind: type[R]) -> list[R]:
+    """All records of a JSONL file that a stage wrote. DataError names the first bad row and its fields."""
+    records = []
+    for number, row in enumerate(read_rows(path), 1):
+        try:
+            records.append(kind.model_validate(row))
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"])) or "row"
+            raise DataError(
+                f"{path}: record {number} (id {row.get('id', 'none')!r}): {field}: {first['msg']}; expected a {kind.__name__}"
+            ) from error
+    return records
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` beside `path` and rename it into place, so that a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise DataError(f"{path}: cannot write ({error.strerror}); free space or choose a writable folder") from error
+
+
+def write_records(path: Path, records: Iterable[BaseModel]) -> None:
+    """Write records as JSONL, whole or not at all."""
+    write_text(path, "".join(record.model_dump_json() + "\n" for record in records))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON with sorted keys, whole or not at all."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")

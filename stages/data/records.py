@@ -1,0 +1,93 @@
+"""The records that stages hand to each other. Every field is documented; every record is complete when built."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Split = Literal["train", "validation", "heldout"]
+VerifierName = Literal["integer", "math", "text", "choice"]
+
+
+class Record(BaseModel):
+    """A frozen row of a JSONL file; unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Problem(Record):
+    """One question with an answer that a verifier can judge (§2.1)."""
+
+    id: str = Field(min_length=1)
+    """Unique over all splits of the data set."""
+    source: str = Field(min_length=1)
+    """Where it comes from: "procedural", "gsm8k", "math", "tabmwp", or the name given in params.yaml."""
+    licence: str
+    """SPDX id or name of the licence of the source."""
+    family: str = Field(min_length=1)
+    """The suite it belongs to, for example "arithmetic", "chart", "gsm8k"; scores are reported by family."""
+    domain: str = Field(min_length=1)
+    """Domain tag for coverage (§2.1), for example "mathematics", "logic", "chart reading"."""
+    modality: Literal["text", "image"]
+    """"image" when the question cannot be answered without `image`."""
+    question: str = Field(min_length=1)
+    """What the user asks, without the answer-format instruction."""
+    image: str | None
+    """Path of a PNG or JPEG file, relative to the project's root; None for text problems."""
+    answer: str = Field(min_length=1)
+    """The gold answer, as the verifier reads it."""
+    verifier: VerifierName
+    """Which rule of stages/verifiers judges a response."""
+    grade: int = Field(ge=0, le=5)
+    """Difficulty label of the source, 1 (easy) to 5 (hard); 0 when the source gives none."""
+    split: Split
+    solution_short: str | None
+    """A short worked answer that ends in the boxed answer, when the source has one."""
+    solution_long: str | None
+    """A long worked answer (planning, evaluation, reflection, exploration), when the source has one."""
+    parameters: dict[str, Any]
+    """The procedural generator's own variables, from which its teacher can write further solutions; {} for real data."""
+
+
+class CuratedProblem(Problem):
+    """A problem that passed curation, with its measured difficulty (§2.1)."""
+
+    pass_rate: float = Field(ge=0.0, le=1.0)
+    """Share of right answers among the short model's samples; low means hard."""
+
+
+class Demonstration(Record):
+    """A prompt with a response to imitate (§2.2, §2.4)."""
+
+    id: str = Field(min_length=1)
+    problem_id: str
+    family: str
+    question: str = Field(min_length=1)
+    image: str | None
+    response: str = Field(min_length=1)
+    response_ids: list[int] | None
+    """Token ids when a model sampled the response (they are trained on as they are); None: tokenise `response`."""
+    form: Literal["short", "long"]
+    behaviours: dict[str, int]
+    """How often each of planning, evaluation, reflection, exploration occurs in the response (§2.2)."""
+
+
+class Sample(Record):
+    """One sampled response with its verdict."""
+
+    problem_id: str
+    text: str
+    token_ids: list[int] = Field(min_length=1)
+    """The response's ids as sampled, the end token included when the model stopped by itself."""
+    logprobs: list[float]
+    """Behaviour log-probability of each token, natural log, at the sampling temperature."""
+    finish: Literal["stop", "length"]
+    outcome: Literal["right", "wrong", "error"]
+    reason: str
+    """Why the verifier decided so."""
+
+
+class SampleGroup(Record):
+    """All samples of one problem (the k of eq. 3, the n = 8 of §2.4)."""
+
+    problem: CuratedProblem
+    samples: list[Sample] = Field(min_length=1)

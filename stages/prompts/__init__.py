@@ -1,0 +1,1 @@
+"""How a problem becomes the token ids and pixels that a model reads."""

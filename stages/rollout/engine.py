@@ -1,0 +1,45 @@
+"""What a generation engine is. Stages see only this Protocol; tests use `scripted`, laptops `transformers_engine`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One user turn: a question (without the answer-format instruction) and, or not, one picture."""
+
+    question: str
+    image: str | None
+    """Path of the picture relative to the project's root."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to draw responses."""
+
+    temperature: float
+    """0 means greedy."""
+    top_p: float
+    max_tokens: int
+    """Response tokens at most; a response cut there has finish "length"."""
+    seed: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """One response, token ids kept as sampled (they are never decoded and tokenised again)."""
+
+    text: str
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    """Natural log-probability of each token under the distribution it was drawn from before top-p (temperature applied)."""
+    finish: Literal["stop", "length"]
+
+
+class Engine(Protocol):
+    """A model that answers prompts."""
+
+    def generate(self, prompts: Sequence[Prompt], sampling: Sampling, samples: int = 1) -> list[list[Completion]]:
+        """`samples` completions for each prompt, in the order of `prompts`. Raises DataError for a prompt over the context."""
+        ...

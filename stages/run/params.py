@@ -1,0 +1,226 @@
+"""params.yaml, typed: one frozen model; an unknown key is an error that names the nearest known one.
+
+A stage asks for exactly the parts that dvc.yaml lists as its params: `read("rl.long", RL)`."""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+T = TypeVar("T")
+
+
+class ParamsError(ValueError):
+    """params.yaml cannot be used; the message names the key, what was found and what was expected."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Hardware(Section):
+    processes: int = Field(ge=1)
+    device: Literal["auto", "cpu", "cuda"]
+    zero_stage: Literal[0, 1, 2, 3]
+    gradient_checkpointing: bool
+    pack_tokens: int = Field(ge=32)
+    micro_batch_rows: int = Field(ge=1)
+    generation_batch: int = Field(ge=1)
+    workers: int = Field(ge=1)
+
+
+class Model(Section):
+    source: str = Field(min_length=1)
+    revision: str | None
+    context: int = Field(ge=64)
+    instruction: str
+
+
+class Source(Section):
+    kind: Literal["procedural", "gsm8k", "math", "tabmwp", "jsonl"]
+    families: list[str]
+    """Procedural families, or the one family name of a file source."""
+    train: int = Field(ge=1)
+    """Problems kept for training (of each family); the same for the next two."""
+    validation: int = Field(ge=0)
+    heldout: int = Field(ge=0)
+    path: str | None
+    """File of the source under collect.root; null for procedural ones."""
+
+
+class Collect(Section):
+    root: str
+    sources: list[Source] = Field(min_length=1)
+    max_image_pixels: int = Field(ge=1)
+
+
+class Base(Section):
+    hidden: int = Field(ge=16)
+    layers: int = Field(ge=1)
+    heads: int = Field(ge=1)
+    vocabulary: int = Field(ge=300)
+    initializer_range: float = Field(gt=0)
+    examples: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    warmup: float = Field(ge=0, lt=1)
+
+
+class SFT(Section):
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    final_learning_rate: float = Field(ge=0)
+    warmup: float = Field(ge=0, lt=1)
+    schedule: Literal["cosine", "linear", "constant"]
+
+
+class Curate(Section):
+    samples: int = Field(ge=1)
+    temperature: float = Field(gt=0)
+    trivial_pass_rate: float = Field(ge=0, le=1)
+    keep_trivial: float = Field(ge=0, le=1)
+    guesses: int = Field(ge=0)
+    guess_probe: float = Field(ge=0, le=1)
+    min_rows: int = Field(ge=1)
+    max_dropped_share: float = Field(ge=0, le=1)
+
+
+class WarmUp(Section):
+    tries: int = Field(ge=1)
+    hazard: float = Field(ge=0, lt=1)
+    terse_share: float = Field(ge=0, le=1)
+    min_rows: int = Field(ge=1)
+
+
+class RL(Section):
+    iterations: int = Field(ge=1)
+    prompts: int = Field(ge=1)
+    samples: int = Field(ge=2)
+    max_tokens: int = Field(ge=1)
+    temperature: float = Field(gt=0)
+    tau: float = Field(gt=0)
+    passes: int = Field(ge=1)
+    mini_batch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    warmup_steps: int = Field(ge=0)
+    grad_clip: float = Field(gt=0)
+    length_weight: float = Field(ge=0)
+    length_from: int = Field(ge=0)
+    curriculum_until: int = Field(ge=0)
+    hard_pass_rate: float = Field(ge=0, le=1)
+    prioritized: bool
+    validate_every: int = Field(ge=1)
+
+
+class Merge(Section):
+    weight: float = Field(ge=0, le=1)
+
+
+class Draw(Section):
+    prompts: int = Field(ge=1)
+    samples: int = Field(ge=1)
+    temperature: float = Field(gt=0)
+    max_tokens: int = Field(ge=1)
+
+
+class DPO(Section):
+    beta: float = Field(gt=0)
+    pairs_per_problem: int = Field(ge=1)
+    min_length_ratio: float = Field(ge=1)
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    warmup: float = Field(ge=0, lt=1)
+
+
+class Evaluate(Section):
+    root: str
+    benchmarks: list[Literal["math500", "aime2024", "mathvision"]]
+    limit: int | None
+    samples: int = Field(ge=1)
+    benchmark_samples: int = Field(ge=1)
+    temperature: float = Field(ge=0)
+    top_p: float = Field(gt=0, le=1)
+    max_tokens: int = Field(ge=1)
+
+
+class SFTPhases(Section):
+    short: SFT
+    long: SFT
+    shortest: SFT
+
+
+class RLPhases(Section):
+    long: RL
+    short: RL
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seed: int = Field(ge=0)
+    hardware: Hardware
+    model: Model
+    collect: Collect
+    base: Base
+    sft: SFTPhases
+    curate: Curate
+    warm_up: WarmUp
+    rl: RLPhases
+    merge: Merge
+    sample: Draw
+    dpo: DPO
+    evaluate: Evaluate
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """The validated parameters. Raises ParamsError with every problem, one a line."""
+    if not path.exists():
+        raise ParamsError(f"{path}: no such file in {Path.cwd()}; run from the project's root")
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: not YAML: {error}") from error
+    try:
+        return Params.model_validate(found)
+    except ValidationError as error:
+        raise ParamsError("\n".join(_explain(path, problem) for problem in error.errors())) from None
+
+
+def read(key: str, kind: type[T], path: Path = Path("params.yaml")) -> T:
+    """The part of params.yaml at the dotted `key`, which must be a `kind`. The whole file is validated first."""
+    value: Any = load(path)
+    for name in key.split("."):
+        if name not in type(value).model_fields:
+            raise ParamsError(f"{path}: no parameter {key!r}{_nearest(name, list(type(value).model_fields))}")
+        value = getattr(value, name)
+    return TypeAdapter(kind).validate_python(value)
+
+
+def _explain(path: Path, problem: Any) -> str:
+    where = ".".join(map(str, problem["loc"]))
+    if problem["type"] == "extra_forbidden":
+        return f"{path}: unknown parameter {where!r}{_nearest(str(problem['loc'][-1]), _known(problem['loc'][:-1]))}"
+    if problem["type"] == "missing":
+        return f"{path}: parameter {where!r} is missing; give it a value (git diff params.yaml shows what changed)"
+    return f"{path}: {where} = {problem['input']!r}: {problem['msg']}"
+
+
+def _known(location: tuple[int | str, ...]) -> list[str]:
+    """Names that the section at `location` knows."""
+    kind: Any = Params
+    for name in location:
+        if isinstance(name, str):
+            kind = kind.model_fields[name].annotation
+        else:
+            kind = get_args(kind)[0]
+    return list(kind.model_fields)
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"; did you mean {close[0]!r}?" if close else f"; known here: {', '.join(known)}"

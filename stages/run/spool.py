@@ -1,0 +1,62 @@
+"""Metrics go to a local file first; the launcher beside the stage feeds MLflow, Prefect and the terminal from it."""
+
+import csv
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PROGRESS = "progress"
+
+
+class Spool:
+    """Append-only metrics.jsonl. Rows: {"step": int, "time": unix seconds, NAME: number, ...}.
+
+    A row with the key "progress" is no metric: {"progress": {"done", "total", "unit"}} drives the live view."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def log(self, step: int, values: Mapping[str, float]) -> None:
+        """Append one row of metrics; a reader sees whole lines only."""
+        self._append({"step": step, "time": time.time(), **values})
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Tell the live view how far the stage is."""
+        self._append({"time": time.time(), PROGRESS: {"done": done, "total": total, "unit": unit}})
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All metric rows so far, in order."""
+        if not self.path.exists():
+            return []
+        rows = [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        return [row for row in rows if PROGRESS not in row]
+
+    def truncate(self, step: int) -> None:
+        """Drop metric rows of `step` and later: what an interrupted run wrote after its last checkpoint."""
+        kept = [row for row in self.rows() if row["step"] < step]
+        self.path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+
+    def write_csv(self, path: Path, step_name: str = "step") -> None:
+        """The curves as a CSV (a DVC plot): one line a step, wall-clock time left out so that equal runs give equal files."""
+        rows = self.rows()
+        names = sorted({name for row in rows for name in row} - {"step", "time"})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
+        with beside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow([step_name, *names])
+            writer.writerows([row["step"], *(row.get(name, "") for name in names)] for row in rows)
+        os.replace(beside, path)
+
+    def _append(self, row: Mapping[str, Any]) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def stage_spool(stage: str) -> Spool:
+    """The spool of a stage: $K15_SPOOL when a launcher set it, else artifacts/spool/<stage>.jsonl."""
+    return Spool(Path(os.environ.get("K15_SPOOL") or f"artifacts/spool/{stage}.jsonl"))

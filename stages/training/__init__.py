@@ -1,0 +1,1 @@
+"""The training loop over DeepSpeed: packed batches, the engine, exact resume."""
