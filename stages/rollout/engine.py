@@ -12,6 +12,8 @@ class Prompt:
     question: str
     image: str | None
     """Path of the picture relative to the project's root."""
+    instruction: str | None = None
+    """None: the engine appends model.instruction of params.yaml; a string: exactly this instead ("" for none)."""
 
 
 @dataclass(frozen=True)

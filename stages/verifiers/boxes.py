@@ -1,0 +1,35 @@
+r"""Where the final answer of a response stands: in the last \boxed{} after the thinking part."""
+
+import re
+
+THINKING_ENDS = "</think>"
+_TOKEN = re.compile(r"(\\(?:boxed|fbox|framebox)\s*\{)|\\.|([{}])", re.DOTALL)
+
+
+def final_part(response: str) -> str:
+    """The text after the last `</think>`, or the whole response when there is none."""
+    return response.rpartition(THINKING_ENDS)[2]
+
+
+def last_box(text: str) -> str | None:
+    r"""Content of the last \boxed{}, \fbox{} or \framebox{} whose braces balance, or None.
+
+    Braces escaped as \{ and \} are not counted, as in TeX. Linear in the length of `text`.
+    Of nested boxes the one that starts last counts."""
+    open_braces: list[tuple[int, bool]] = []
+    best: tuple[int, int] | None = None
+    for token in _TOKEN.finditer(text):
+        if token.group(1):
+            open_braces.append((token.end(), True))
+        elif token.group(2) == "{":
+            open_braces.append((token.end(), False))
+        elif token.group(2) == "}" and open_braces:
+            start, boxed = open_braces.pop()
+            if boxed and (best is None or start > best[0]):
+                best = (start, token.start())
+    return None if best is None else text[best[0] : best[1]].strip()
+
+
+def boxed_answer(response: str) -> str | None:
+    """The boxed answer of a response: the last box of its final part."""
+    return last_box(final_part(response))

@@ -1,0 +1,203 @@
+"""A pool of killable worker processes with a wall-clock limit for each request.
+
+A worker that hangs or dies is killed with its process group and replaced; its request gets an "error" reply.
+The pool is started at the first use, shared by all callers of a process, and closed when the process ends."""
+
+import atexit
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+Request = tuple[str, str, str]
+Reply = tuple[str, str]
+START_SECONDS = 120.0
+MAX_STARTS_IN_A_ROW = 3
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Worker:
+    """One process of stages/verifiers/math_worker.py, idle or busy with one request."""
+
+    def __init__(self) -> None:
+        path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "stages.verifiers.math_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "0"},
+            start_new_session=True,
+        )
+        self.ready = False
+        self.job: int | None = None
+        self.deadline = time.monotonic() + START_SECONDS
+        self._unread = b""
+        self._unsent = b""
+
+    def send(self, job: int, request: Request, seconds: float) -> None:
+        """Hand over a request; the clock starts now."""
+        self.job, self.deadline = job, time.monotonic() + seconds
+        self._unsent = json.dumps(request).encode("ascii") + b"\n"
+        os.set_blocking(self.input, False)
+        self.push()
+
+    def push(self) -> bool:
+        """Write what the pipe takes; True when the whole request has been written or the worker is gone."""
+        try:
+            while self._unsent:
+                self._unsent = self._unsent[os.write(self.input, self._unsent[: 1 << 16]) :]
+        except BlockingIOError:
+            return False
+        except BrokenPipeError:
+            self._unsent = b""
+        return True
+
+    def receive(self) -> Reply | None:
+        """The reply, or None while it is incomplete. Raises EOFError when the worker is gone."""
+        chunk = os.read(self.output, 1 << 16)
+        if not chunk:
+            raise EOFError
+        self._unread += chunk
+        if not self._unread.endswith(b"\n"):
+            return None
+        outcome, reason = json.loads(self._unread)
+        self._unread = b""
+        return outcome, reason
+
+    @property
+    def input(self) -> int:
+        assert self.process.stdin is not None
+        return self.process.stdin.fileno()
+
+    @property
+    def output(self) -> int:
+        assert self.process.stdout is not None
+        return self.process.stdout.fileno()
+
+    def kill(self) -> None:
+        """End the process and whatever it started, and wait for it."""
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+        if self.process.poll() is None:
+            try:
+                os.killpg(self.process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        self.process.wait()
+
+
+@dataclass
+class Pool:
+    """The workers of one process; `run` is serialised, so any thread may call it."""
+
+    workers: list[Worker]
+    lock: threading.Lock
+    owner: int
+    """Process id that started the workers: a fork must not share them."""
+
+    def run(self, requests: Sequence[Request], workers: int, seconds: float) -> list[Reply]:
+        """A reply for each request, in order; ("error", reason) where the limit of `seconds` or the worker's life ended."""
+        with self.lock:
+            return _Batch(self.workers, requests, workers, seconds).run()
+
+    def close(self) -> None:
+        """Kill all workers and wait for them."""
+        with self.lock:
+            while self.workers:
+                self.workers.pop().kill()
+
+
+class _Batch:
+    """One call of Pool.run: hands requests to idle workers until every one has its reply."""
+
+    def __init__(self, pool: list[Worker], requests: Sequence[Request], workers: int, seconds: float) -> None:
+        self.pool, self.requests, self.seconds = pool, requests, seconds
+        self.size = max(1, min(workers, len(requests)))
+        self.waiting = deque(range(len(requests)))
+        self.replies: list[Reply | None] = [None] * len(requests)
+        self.failed_starts = 0
+
+    def run(self) -> list[Reply]:
+        while any(reply is None for reply in self.replies) if not self.waiting else True:
+            self._fill()
+            self._wait()
+        return [reply for reply in self.replies if reply is not None]
+
+    def _fill(self) -> None:
+        for worker in list(self.pool):
+            if worker.process.poll() is not None and worker.job is None:
+                self._replace(worker, "ended before its first request")
+        while len(self.pool) < self.size:
+            self.pool.append(Worker())
+        for worker in self.pool[: self.size]:
+            if worker.ready and worker.job is None and self.waiting:
+                job = self.waiting.popleft()
+                worker.send(job, self.requests[job], self.seconds)
+
+    def _wait(self) -> None:
+        with selectors.DefaultSelector() as selector:
+            active = [worker for worker in self.pool if worker.job is not None or not worker.ready]
+            for worker in active:
+                selector.register(worker.output, selectors.EVENT_READ, worker)
+                if not worker.push():
+                    selector.register(worker.input, selectors.EVENT_WRITE, worker)
+            left = min((worker.deadline for worker in active), default=time.monotonic()) - time.monotonic()
+            for key, events in selector.select(max(0.0, left)):
+                if events & selectors.EVENT_READ:
+                    self._read(key.data)
+        for worker in active:
+            if (
+                worker in self.pool
+                and time.monotonic() >= worker.deadline
+                and (worker.job is not None or not worker.ready)
+            ):
+                self._replace(worker, f"no verdict within {self.seconds:g} s")
+
+    def _read(self, worker: Worker) -> None:
+        try:
+            reply = worker.receive()
+        except EOFError:
+            self._replace(worker, "the verifier process died")
+            return
+        if reply is None:
+            return
+        if worker.job is None:
+            worker.ready, self.failed_starts = True, 0
+        else:
+            self.replies[worker.job], worker.job = reply, None
+
+    def _replace(self, worker: Worker, reason: str) -> None:
+        worker.kill()
+        self.pool.remove(worker)
+        if worker.job is not None:
+            self.replies[worker.job] = ("error", reason)
+        elif not worker.ready:
+            self.failed_starts += 1
+        if self.failed_starts >= MAX_STARTS_IN_A_ROW:
+            raise RuntimeError(
+                f"the verifier process does not start ({sys.executable} -m stages.verifiers.math_worker); "
+                "run that command to see why (is math-verify 0.9.0 installed?)"
+            )
+
+
+_pools: dict[int, Pool] = {}
+
+
+def shared_pool() -> Pool:
+    """The pool of this process, started at the first call and closed at exit."""
+    pid = os.getpid()
+    if pid not in _pools:
+        _pools.clear()
+        _pools[pid] = Pool([], threading.Lock(), pid)
+        atexit.register(_pools[pid].close)
+    return _pools[pid]
