@@ -91,3 +91,16 @@ class SampleGroup(Record):
 
     problem: CuratedProblem
     samples: list[Sample] = Field(min_length=1)
+
+
+class Finding(Record):
+    """What happened to one row of a source or one problem: an exclusion, or a change that is not silent."""
+
+    id: str
+    """The problem's id; "" when the row was too broken to have one."""
+    where: str
+    """Where the row stands, as file:line; the source's name for generated problems."""
+    rule: str = Field(min_length=1)
+    """The rule that removed or changed it, for example "malformed row", "multiple choice", "resized"."""
+    reason: str = Field(min_length=1)
+    """What was found, in a sentence."""
