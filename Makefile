@@ -1,0 +1,48 @@
+# The commands of the README. `make run` is the main job. A virtual environment is made on first use; later calls find it.
+#   make run [PRESET=real-data] [DATA=../data] [SET="rl.long.tau=0.2 seed=1"] [TARGETS="evaluate"]
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+TORCH  := $(shell grep '^torch==' constraints.txt)
+
+.DEFAULT_GOAL := run
+.PHONY: run test lint format bench ui down deploy install
+
+run: $(STAMP)
+	@$(BIN)/python -m flows.pipeline $(if $(PRESET),--preset $(PRESET)) $(if $(DATA),--data $(DATA)) $(foreach v,$(SET),-S '$(v)') $(TARGETS)
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest $(TESTS)
+
+lint: $(STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(STAMP)
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP)
+	@$(BIN)/python -m pytest tests/performance -s -p no:cacheprovider --timeout 3600
+
+ui: $(STAMP)
+	@$(BIN)/python -m flows.server ui
+
+down: $(STAMP)
+	@$(BIN)/python -m flows.server down
+
+deploy: $(STAMP)
+	@$(BIN)/python -m flows.deployments $(if $(CRON),--cron "$(CRON)")
+
+install: $(STAMP)
+
+# torch first: the pin resolves to a CPU build where the index offers one, and nothing later pulls in another.
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (some minutes, once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint constraints.txt
+	@touch $@

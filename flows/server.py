@@ -1,0 +1,197 @@
+"""The local Prefect server and MLflow's page, both on loopback: `python -m flows.server up | ui | down`.
+
+PREFECT_API_URL and MLFLOW_TRACKING_URI, where set, name servers of the user's own; then none is started here."""
+
+import argparse
+import contextlib
+import fcntl
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import psutil
+
+from flows import environment, tracking
+from flows.launch import free_port
+from flows.processes import Group, exit_on_signals
+
+PATIENCE = 120.0
+"""Seconds a new server may take until it answers (seen: 9 on two idle cores with a new database)."""
+
+
+class ServerError(RuntimeError):
+    """No server answers and none could be started."""
+
+
+def api_url(root: Path) -> str | None:
+    """PREFECT_API_URL, else that of the server this project started; None when there was none."""
+    if url := os.environ.get("PREFECT_API_URL"):
+        return url
+    state = _state(root)
+    return state["url"] if state else None
+
+
+def alive(url: str | None, timeout: float = 0.5) -> bool:
+    """Does a Prefect server answer at `url` within `timeout` seconds?"""
+    if not url:
+        return False
+    local = urllib.parse.urlsplit(url).hostname in environment.LOOPBACK
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({} if local else None))
+    try:
+        with opener.open(f"{url.rstrip('/')}/health", timeout=timeout) as answer:
+            return bool(answer.status == 200)
+    except (OSError, ValueError):
+        return False
+
+
+def ensure(root: Path) -> str:
+    """The API address of a Prefect server that answers; started and left running where none does, or ServerError."""
+    if url := os.environ.get("PREFECT_API_URL"):
+        if alive(url, timeout=5):
+            return url
+        raise ServerError(f"PREFECT_API_URL={url}: no Prefect server answers there; start it, or unset the variable")
+    folder = root / "artifacts/prefect"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        state = _state(root)
+        if state and alive(state["url"], timeout=2):
+            return str(state["url"])
+        return _start(root, folder)
+
+
+def _start(root: Path, folder: Path) -> str:
+    port = _port(_state(root))
+    url = f"http://127.0.0.1:{port}/api"
+    environ = {**os.environ, "PREFECT_HOME": str(folder), "PREFECT_UI_API_URL": url, "PREFECT_SERVER_UI_API_URL": url}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            command, env=environ, cwd=root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    until = time.monotonic() + PATIENCE
+    while not alive(url):
+        if process.poll() is not None or time.monotonic() > until:
+            process.kill()
+            tail = "\n".join((folder / "server.log").read_text(errors="replace").splitlines()[-5:])
+            raise ServerError(f"the Prefect server did not start; the end of {folder / 'server.log'}:\n{tail}")
+        time.sleep(0.2)
+    state = {"url": url, "pid": process.pid, "created": psutil.Process(process.pid).create_time()}
+    (folder / "server.json").write_text(json.dumps(state), encoding="utf-8")
+    return url
+
+
+def _port(state: dict[str, str] | None) -> int:
+    """The last port of this project's server, else Prefect's usual one, else any: the first that is free."""
+    last = urllib.parse.urlsplit(state["url"]).port if state else None
+    for port in (last, 4200):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            if port and not probe.bind(("127.0.0.1", port)):
+                return port
+    return free_port()
+
+
+def _state(root: Path) -> dict[str, str] | None:
+    try:
+        found: dict[str, str] = json.loads((root / "artifacts/prefect/server.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found
+
+
+def down(root: Path) -> bool:
+    """Stop the server that this project started; False when there was none. Only that very process is signalled."""
+    state = _state(root)
+    (root / "artifacts/prefect/server.json").unlink(missing_ok=True)
+    if not state:
+        return False
+    try:
+        process = psutil.Process(int(state["pid"]))
+        if abs(process.create_time() - float(state["created"])) > 0.01:
+            return False
+        family = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return False
+    for member in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.send_signal(signal.SIGTERM)
+    for member in psutil.wait_procs(family, timeout=8)[1]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            member.kill()
+    return True
+
+
+def mlflow_page(root: Path) -> tuple[str, list[str]]:
+    """Address of MLflow's page and the command that serves it, empty when the user runs a tracking server."""
+    store = tracking.store(root)
+    if store.startswith(("http://", "https://")):
+        return store, []
+    port = str(free_port())
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "ui",
+        "--backend-store-uri",
+        store,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        port,
+    ]
+    return f"http://127.0.0.1:{port}", [*command, "--workers", "1"]
+
+
+def _ui(root: Path) -> int:
+    if importlib.util.find_spec("prefect"):
+        url = ensure(root)
+        print(f"Prefect  {url.removesuffix('/api')}   (stays up; `make down` stops it)", flush=True)
+    if not importlib.util.find_spec("mlflow"):
+        return 0
+    address, command = mlflow_page(root)
+    if not command:
+        print(f"MLflow   {address}", flush=True)
+        return 0
+    # The job runner of `mlflow ui` is 13 processes and 2.7 GB that reading runs does not need.
+    environ = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with Group(command, lambda _line, _stream: None, environ, root) as page:
+        print(f"MLflow   {address}   (ready in some seconds; Ctrl-C stops it)", flush=True)
+        while (code := page.wait(1)) is None:
+            pass
+    return code
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m flows.server", description=__doc__)
+    parser.add_argument("action", choices=["up", "ui", "down"])
+    action = parser.parse_args().action
+    root = Path.cwd()
+    environment.prepare(root)
+    exit_on_signals()
+    try:
+        if action == "up":
+            print(ensure(root))
+        elif action == "down":
+            print("stopped" if down(root) else "no server of this project is running")
+        else:
+            return _ui(root)
+    except ServerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
