@@ -50,11 +50,16 @@ def read_records(path: Path, kind: type[R]) -> list[R]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` beside `path` and rename it into place, so that a reader never sees half a file."""
+    """Write `text` as UTF-8, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` beside `path` and rename it into place, so that a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(content)
         os.replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)

@@ -1,0 +1,86 @@
+"""§3.2, §3.3: the tables, the figures and the page of a run, and summary.json, from what the other stages measured."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from stages.data.files import write_bytes, write_json, write_text
+from stages.reporting import drawing, protocol
+from stages.reporting.curves import Curve, read_curve, validation_suites
+from stages.reporting.evaluations import CHECKPOINTS, Evaluation, read_evaluations
+from stages.reporting.inputs import read_funnel, read_generations, read_seconds
+from stages.reporting.long2short_figure import figure7
+from stages.reporting.page import Report, page
+from stages.reporting.rl_figures import figure5, figure6, health
+from stages.reporting.summary import summarise
+from stages.reporting.table_files import long_csv, markdown, wide_csv
+from stages.reporting.tables import Table, partial_table, published_table, stand_in_table
+from stages.reporting.training_figures import funnel_figure, losses
+from stages.run.params import read
+from stages.run.program import run
+
+SFT = ("base", "short_sft", "long_sft", "shortest", "dpo")
+RL = ("long_rl", "short_rl")
+
+
+def main() -> None:
+    """Read everything, then write everything: an input at fault leaves the last report as it was."""
+    paths = _arguments()
+    seed = read("seed", int)
+    evaluations = read_evaluations(paths.evaluations)
+    curves = {name: read_curve(paths.training / f"{name}.csv", "step") for name in SFT}
+    curves |= {name: read_curve(paths.training / f"{name}.csv", "iteration") for name in RL}
+    funnels = {"curation": read_funnel(paths.curation, "curate"), "warm-up": read_funnel(paths.warm_up, "warm_up")}
+    generations = read_generations(paths.generations)
+    seconds = read_seconds(paths.timings)
+
+    suites = validation_suites(curves["long_rl"])
+    summary = summarise(evaluations, suites.get("total", []), seconds)
+    tables = _tables(evaluations)
+    drawn = _figures(evaluations, curves, [funnel_figure(funnels)])
+    facts = protocol.facts(evaluations, seed, seconds)
+    report = Report(evaluations, suites, summary["checks"], tables, drawn, funnels, generations, seed, facts)
+    html = page(report)
+
+    write_json(paths.out / "summary.json", summary)
+    for name, table in tables.items():
+        write_text(paths.out / f"{name}.md", markdown(table))
+        write_text(paths.out / f"{name}.csv", wide_csv(table) if name in ("table2", "table3") else long_csv(table))
+    for name, figure in drawn.items():
+        write_text(paths.out / f"{name}.svg", figure.svg)
+        write_bytes(paths.out / f"{name}.png", figure.png)
+    write_text(paths.out / "index.html", html)
+    print(f"report: {paths.out / 'index.html'}")
+
+
+def _tables(evaluations: Mapping[str, Evaluation]) -> dict[str, Table]:
+    tables = [published_table(number, evaluations) for number in (2, 3)]
+    return {table.name: table for table in [*tables, stand_in_table(evaluations), partial_table(evaluations)]}
+
+
+def _figures(
+    evaluations: Mapping[str, Evaluation], curves: Mapping[str, Curve], more: list[drawing.Figure]
+) -> dict[str, drawing.Drawn]:
+    """Every figure that has something to show, by name."""
+    suites = validation_suites(curves["long_rl"])
+    labelled = {CHECKPOINTS[name]: curve for name, curve in curves.items()}
+    figures = [
+        figure5(suites),
+        figure6(suites),
+        figure7(evaluations),
+        health({CHECKPOINTS[name]: curves[name] for name in RL}),
+        losses(labelled),
+        *more,
+    ]
+    return {done.figure.name: done for done in drawing.draw([figure for figure in figures if figure.panels])}
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m stages.report", description=__doc__)
+    for name in ("evaluations", "training", "curation", "warm-up", "generations", "timings", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)

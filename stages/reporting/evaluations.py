@@ -1,0 +1,124 @@
+"""results/evaluations/<checkpoint>.json, typed: what `evaluate` measured, read with errors that say what to run."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+
+from stages.data.files import DataError
+
+CHECKPOINTS: Mapping[str, str] = {
+    "base": "base",
+    "short_sft": "short SFT",
+    "long_sft": "long SFT",
+    "long_rl": "long RL",
+    "merged": "merged",
+    "shortest": "shortest RS",
+    "dpo": "DPO",
+    "short_rl": "short RL",
+}
+"""Name of every checkpoint and how tables and figures call it, in the order of the recipe."""
+
+LONG2SHORT = ("merged", "shortest", "dpo", "short_rl")
+"""The four methods of §2.4."""
+
+POOLED = ("overall", "text", "image")
+"""Suites that pool others."""
+
+
+class Score(BaseModel):
+    """The score of one checkpoint on one suite."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    accuracy: float = Field(ge=0, le=1)
+    ci95: tuple[float, float]
+    """Bounds of the 95% interval of `accuracy`, 0 to 1."""
+    mean_tokens: float = Field(ge=0)
+    p95_tokens: float = Field(ge=0)
+    n: int = Field(ge=1)
+    """Problems."""
+    k: int = Field(ge=1)
+    """Responses to each problem."""
+    stand_in: bool
+    """True for suites that stand in for a benchmark; never beside published numbers."""
+
+
+class Benchmark(Score):
+    """The score on a real benchmark."""
+
+    title: str
+    metric: str
+    limited: bool
+    """True when the run was limited to some of the items."""
+
+
+class Missing(BaseModel):
+    """A benchmark that was not run."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    missing: str
+    """Why there is no score."""
+
+
+def _kind(value: Any) -> str:
+    return "missing" if isinstance(value, Missing) or (isinstance(value, dict) and "missing" in value) else "scored"
+
+
+BenchmarkResult = Annotated[
+    Annotated[Benchmark, Tag("scored")] | Annotated[Missing, Tag("missing")], Discriminator(_kind)
+]
+
+
+class Evaluation(BaseModel):
+    """One file of results/evaluations."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    checkpoint: str
+    settings: dict[str, Any]
+    """How responses were drawn and judged."""
+    parameters: int = Field(ge=1)
+    """Weights of the model."""
+    suites: dict[str, Score]
+    benchmarks: dict[str, BenchmarkResult]
+
+    @property
+    def overall(self) -> Score:
+        """The pooled score over all suites."""
+        return self.suites["overall"]
+
+
+def read_evaluations(folder: Path) -> dict[str, Evaluation]:
+    """The evaluation of every checkpoint, in the order of CHECKPOINTS. DataError names the file and field at fault."""
+    return {name: _read_evaluation(folder / f"{name}.json", name) for name in CHECKPOINTS}
+
+
+def _read_evaluation(path: Path, name: str) -> Evaluation:
+    found = read_json(path, f"dvc repro evaluate@{name}")
+    try:
+        evaluation = Evaluation.model_validate(found)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "file"
+        raise DataError(f"{path}: {where}: {first['msg']}; run `dvc repro --force evaluate@{name}`") from error
+    if evaluation.checkpoint != name:
+        raise DataError(f"{path}: holds checkpoint {evaluation.checkpoint!r}, expected {name!r}; evaluate it again")
+    if "overall" not in evaluation.suites:
+        raise DataError(
+            f"{path}: suites: no 'overall', found {', '.join(evaluation.suites) or 'none'}; evaluate it again"
+        )
+    return evaluation
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """The JSON value in `path`. DataError when it is absent or broken, with the command that makes it."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file; run `{remedy}`")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path}: not JSON ({error}); run `{remedy}` again") from error

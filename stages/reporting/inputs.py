@@ -1,0 +1,96 @@
+"""The other inputs of the report: funnels, timings and raw generations, typed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stages.data.files import DataError, read_rows
+from stages.reporting.evaluations import CHECKPOINTS, read_json
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Example(_Input):
+    id: str
+    reason: str
+
+
+class FunnelStep(_Input):
+    """One rule of a funnel and how many rows it removed."""
+
+    rule: str
+    before: int = Field(ge=0)
+    removed: int
+    """Negative where a step adds rows."""
+    after: int = Field(ge=0)
+    examples: list[Example] = []
+
+
+class Funnel(_Input):
+    """funnel.json of curate or warm_up."""
+
+    steps: list[FunnelStep]
+
+
+class Generation(_Input):
+    """One response of artifacts/generations/<checkpoint>.jsonl."""
+
+    suite: str
+    id: str
+    question: str
+    image: str | None
+    """Path of the picture, relative to the project's root."""
+    gold: str
+    text: str
+    tokens: int
+    outcome: str
+    """"right", "wrong" or "error"."""
+    finish: str
+
+
+class _Timing(_Input):
+    stage: str
+    seconds: float
+
+
+def read_funnel(path: Path, stage: str) -> Funnel:
+    """The funnel of `stage`. DataError names file and field."""
+    return _validate(Funnel, read_json(path, f"dvc repro {stage}"), path, f"dvc repro --force {stage}")
+
+
+def read_seconds(folder: Path) -> dict[str, float]:
+    """Seconds by stage; {} when the folder is absent (timings are no content, DVC does not keep them)."""
+    timings = [
+        _validate(_Timing, read_json(path, "dvc repro"), path, "rm it and dvc repro")
+        for path in sorted(folder.glob("*.json"))
+    ]
+    return {timing.stage: timing.seconds for timing in timings}
+
+
+def read_generations(folder: Path, checkpoints: Sequence[str] = tuple(CHECKPOINTS)) -> dict[str, list[Generation]]:
+    """Raw responses by checkpoint, in file order. DataError names file, line and field."""
+    found = {}
+    for name in checkpoints:
+        path = folder / f"{name}.jsonl"
+        rows = read_rows(path)
+        found[name] = [
+            _validate(Generation, row, f"{path}:{number}", f"dvc repro --force evaluate@{name}")
+            for number, row in enumerate(rows, 1)
+        ]
+    return found
+
+
+def _validate(kind: type[M], value: object, where: object, remedy: str) -> M:
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "file"
+        raise DataError(f"{where}: {field}: {first['msg']}; run `{remedy}`") from error

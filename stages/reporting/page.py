@@ -1,0 +1,166 @@
+"""index.html: one file with every table, figure, check and sample of a run; it needs no network and no other file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.reporting.curves import Validation
+from stages.reporting.drawing import Drawn
+from stages.reporting.evaluations import Evaluation
+from stages.reporting.headline import cards
+from stages.reporting.html_tables import plain_table, results_table
+from stages.reporting.inline_svg import key, panels
+from stages.reporting.inputs import Funnel, Generation
+from stages.reporting.markup import Html, join, tag
+from stages.reporting.published import published
+from stages.reporting.rl_figures import slope_text, suite_line
+from stages.reporting.samples import SHOWN, samples_html
+from stages.reporting.tables import Table, size
+
+_STYLE = Path(__file__).with_name("page.css")
+
+SECTIONS: Mapping[str, str] = {
+    "checks": "What this run shows",
+    "rl": "RL: accuracy and length",
+    "scores": "Scores on the stand-in suites",
+    "long2short": "Long2short",
+    "benchmarks": "Beside the published tables",
+    "samples": "Responses side by side",
+    "data": "What curation and warm-up removed",
+    "health": "Health of the training runs",
+    "protocol": "Protocol",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the page shows."""
+
+    evaluations: Mapping[str, Evaluation]
+    suites: Mapping[str, Sequence[Validation]]
+    checks: Mapping[str, Any]
+    tables: Mapping[str, Table]
+    figures: Mapping[str, Drawn]
+    funnels: Mapping[str, Funnel]
+    generations: Mapping[str, Sequence[Generation]]
+    seed: int
+    facts: Mapping[str, Mapping[str, str]]
+    """Tables of the protocol: caption -> name -> value."""
+
+
+def page(report: Report) -> str:
+    """The whole page."""
+    model = next(iter(report.evaluations.values()))
+    links = [tag("li", tag("a", title, href=f"#{name}")) for name, title in SECTIONS.items()]
+    bodies = _bodies(report)
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", "Report of the run"),
+        tag("style", Html(_STYLE.read_text(encoding="utf-8"))),
+    )
+    top = tag(
+        "header",
+        tag("a", "Skip to the results", href="#checks", class_="skip"),
+        tag("h1", "The k1.5 recipe, run from end to end"),
+        tag(
+            "p",
+            f"A model of {size(model.parameters)} weights went through every stage of the report: base, SFT, curation, long-CoT "
+            "warm-up, RL, four long2short methods, evaluation. All numbers on this page were computed from the run's files.",
+        ),
+        tag("nav", tag("ul", *links), aria_label="Sections"),
+    )
+    sections = [tag("section", tag("h2", title), *bodies[name], id=name) for name, title in SECTIONS.items()]
+    body = tag(
+        "body", top, tag("main", *sections), tag("footer", tag("p", f"Published numbers: {published().source}."))
+    )
+    return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _bodies(report: Report) -> dict[str, list[Html]]:
+    """Content of every section."""
+    return {
+        "checks": [
+            tag("p", "Computed from the evaluations and the curves; the same facts are in summary.json."),
+            cards(dict(report.checks)),
+        ],
+        "rl": [*_figures(report, "figure5", "figure6"), _slopes(report.suites)],
+        "scores": [results_table(report.tables["stand_in"])],
+        "long2short": _figures(report, "figure7"),
+        "benchmarks": _benchmarks(report),
+        "samples": [
+            tag(
+                "p",
+                f"Problems drawn by lot (seed {report.seed}), two of each suite, whatever came out. First response of each model.",
+            ),
+            samples_html({name: report.generations[name] for name in SHOWN}, report.seed),
+        ],
+        "data": [
+            *_figures(report, "funnel"),
+            *(_funnel_table(name, funnel) for name, funnel in report.funnels.items()),
+        ],
+        "health": _figures(report, "health", "losses"),
+        "protocol": [
+            plain_table(caption, ["what", "value"], list(facts.items())) for caption, facts in report.facts.items()
+        ],
+    }
+
+
+def _figures(report: Report, *names: str) -> list[Html]:
+    return [_figure(report.figures[name]) if name in report.figures else _absent(name) for name in names]
+
+
+def _absent(name: str) -> Html:
+    return tag("p", f"No {name}: the curves hold no measured point for it.", class_="missing")
+
+
+def _figure(drawn: Drawn) -> Html:
+    figure = drawn.figure
+    wide = " wide" if figure.width > 4 else ""
+    return tag(
+        "figure",
+        tag("h3", figure.title),
+        key(drawn),
+        tag("div", *panels(drawn), class_=f"panels{wide}"),
+        tag("figcaption", figure.caption),
+        aria_label=figure.title,
+    )
+
+
+def _slopes(suites: Mapping[str, Sequence[Validation]]) -> Html:
+    ours = [[suite, str(len(points)), slope_text(suite_line(points))] for suite, points in suites.items()]
+    theirs = [[f"the report: {slope.suite}", "40", f"slope {slope.slope:+.1e}"] for slope in published().figure6_slopes]
+    caption = "Slopes of figure 6, accuracy per token. The report's are of other problems and a far larger model."
+    return tag(
+        "details",
+        tag("summary", "Slopes, with the report's"),
+        plain_table(caption, ["suite", "checkpoints", "slope"], [*ours, *theirs]),
+    )
+
+
+def _benchmarks(report: Report) -> list[Html]:
+    found = []
+    for name in ("table2", "table3", "partial"):
+        table = report.tables[name]
+        found += [tag("h3", table.title), results_table(table)]
+    return found
+
+
+def _funnel_table(name: str, funnel: Funnel) -> Html:
+    rows = [
+        [
+            step.rule.replace("_", " "),
+            f"{step.before:,}",
+            f"{step.removed:,}",
+            f"{step.after:,}",
+            "; ".join(f"{example.id}: {example.reason}" for example in step.examples[:3]),
+        ]
+        for step in funnel.steps
+    ]
+    table = plain_table(
+        f"Funnel of {name}, in order", ["rule", "before", "removed", "after", "examples of what was removed"], rows
+    )
+    return tag("details", tag("summary", f"Funnel of {name} in numbers"), join(table))

@@ -1,0 +1,169 @@
+"""Figures 5 and 6 of §3.3 and the health curves, from the curves that RL wrote."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from stages.reporting.curves import Curve, Validation
+from stages.reporting.drawing import PALETTE, Figure, Key, Panel
+from stages.reporting.fits import Line, fit_line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+HEALTH: Mapping[str, tuple[str, str]] = {
+    "reward": ("mean reward", "verifier's reward, length reward included"),
+    "mean_tokens": ("mean response tokens", "over the iteration's samples"),
+    "p95_tokens": ("95th percentile of tokens", "over the iteration's samples"),
+    "entropy": ("entropy of the policy", "nats per token"),
+    "kl_rollout_trainer": ("KL, rollout against trainer", "nats; the same weights, so near 0"),
+    "ratio_max": ("largest probability ratio", "policy over reference, any response"),
+    "grad_norm": ("gradient norm", "before clipping"),
+    "zero_signal": ("zero-signal groups", "share of problems whose samples all score alike"),
+    "truncated": ("truncated responses", "share cut at the token limit"),
+}
+"""Column of the RL curves -> name of its panel, and what it measures."""
+
+
+def figure5(suites: Mapping[str, Sequence[Validation]]) -> Figure:
+    """Accuracy (left axis) and mean tokens with the band up to the 95th percentile (right axis) over RL iterations."""
+    return Figure(
+        "figure5",
+        "Figure 5: accuracy and response length over RL iterations",
+        "Validation problems of each stand-in suite, answered at the sampling temperature of training. Left axis: accuracy. "
+        "Right axis: mean response tokens; the band reaches up to the 95th percentile of length, as in the report's figure 5.",
+        tuple(_growth_panel(suite, points) for suite, points in suites.items()),
+        columns=4,
+        keys=(
+            Key("accuracy (left)", "blue"),
+            Key("mean tokens (right)", "vermilion"),
+            Key("up to the 95th percentile", "vermilion", "band"),
+        ),
+    )
+
+
+def figure6(suites: Mapping[str, Sequence[Validation]]) -> Figure:
+    """Accuracy against mean tokens over the checkpoints of RL, with the least-squares line of each suite."""
+    return Figure(
+        "figure6",
+        "Figure 6: accuracy against response length over the checkpoints of RL",
+        "One point a validation of RL, lighter to darker with the iterations. Slope: accuracy (0 to 1) per token by least squares, "
+        "with the 95% interval of independent points (neighbouring checkpoints are not quite independent). "
+        "The x axis is the suite's own mean length; in the report's panels it is that of the whole set.",
+        tuple(_length_panel(suite, points) for suite, points in suites.items()),
+        columns=4,
+        margins=(0.62, 0.2, 0.46, 0.56),
+    )
+
+
+def slope_text(line: Line | None) -> str:
+    """The slope with its interval, or why there is none."""
+    if line is None:
+        return "no slope: lengths do not differ"
+    if line.ci95 is None:
+        return f"slope {line.slope:+.2e}, no interval from two points"
+    return f"slope {line.slope:+.1e} [{line.ci95[0]:+.1e}, {line.ci95[1]:+.1e}]"
+
+
+def suite_line(points: Sequence[Validation]) -> Line | None:
+    """The line of one suite: accuracy (0 to 1) against the suite's own mean tokens."""
+    return fit_line([point.mean_tokens for point in points], [point.accuracy for point in points])
+
+
+def health(curves: Mapping[str, Curve]) -> Figure:
+    """One panel for every health column that a curve has; `curves` by the name of the RL phase, long first."""
+    shown = [column for column in HEALTH if any(curve.points(column) for curve in curves.values())]
+    return Figure(
+        "health",
+        "Health of the RL runs",
+        "One value an iteration. " + " ".join(f"{HEALTH[name][0].capitalize()}: {HEALTH[name][1]}." for name in shown),
+        tuple(_health_panel(column, curves) for column in shown),
+        columns=3,
+        keys=tuple(Key(name, colour, style) for name, (colour, style) in zip(curves, _PHASES, strict=False)),
+        margins=(0.62, 0.2, 0.46, 0.42),
+        height=2.2,
+    )
+
+
+_PHASES = (("blue", "-"), ("vermilion", "--"))
+
+
+def _growth_panel(suite: str, points: Sequence[Validation]) -> Panel:
+    first, last = points[0], points[-1]
+    alt = (
+        f"{suite}: accuracy {first.accuracy:.3f} at iteration {first.iteration}, {last.accuracy:.3f} at {last.iteration}; "
+        f"mean tokens {first.mean_tokens:.0f}, then {last.mean_tokens:.0f}; 95th percentile {first.p95_tokens:.0f}, then {last.p95_tokens:.0f}"
+    )
+
+    def paint(left: "Axes") -> None:
+        iterations = [point.iteration for point in points]
+        right = left.twinx()
+        right.grid(False)
+        right.fill_between(
+            iterations,
+            [point.mean_tokens for point in points],
+            [point.p95_tokens for point in points],
+            color=PALETTE["vermilion"], alpha=0.16, linewidth=0,
+        )  # fmt: skip
+        right.plot(
+            iterations, [point.mean_tokens for point in points], color=PALETTE["vermilion"], marker="s", markersize=2.5
+        )
+        left.plot(iterations, [point.accuracy for point in points], color=PALETTE["blue"], marker="o", markersize=3)
+        left.set_zorder(right.get_zorder() + 1)
+        left.set_ylim(0, 1)
+        right.set_ylim(0, 1.05 * max(max(point.p95_tokens for point in points), 1))
+        left.set(xlabel="RL iteration", ylabel="accuracy")
+        right.set_ylabel("tokens")
+        left.yaxis.label.set_color(PALETTE["blue"])
+        right.yaxis.label.set_color(PALETTE["vermilion"])
+        ticks(left, x=5, y=5)
+        ticks(right, y=5)
+
+    return Panel(suite, alt, paint)
+
+
+def _length_panel(suite: str, points: Sequence[Validation]) -> Panel:
+    line = suite_line(points)
+    text = slope_text(line)
+
+    def paint(axes: "Axes") -> None:
+        tokens = [point.mean_tokens for point in points]
+        shades = [0.3 + 0.7 * place / max(len(points) - 1, 1) for place in range(len(points))]
+        axes.scatter(
+            tokens, [point.accuracy for point in points], s=20, color=PALETTE["blue"], alpha=shades, linewidths=0
+        )
+        if line is not None:
+            ends = [min(tokens), max(tokens)]
+            axes.plot(ends, [line.intercept + line.slope * x for x in ends], color=PALETTE["vermilion"], linewidth=1.2)
+        axes.set(xlabel="mean response tokens", ylabel="accuracy")
+        axes.set_title(suite, pad=18)
+        axes.text(0, 1.03, text, transform=axes.transAxes, color=PALETTE["soft"], size=8)
+        ticks(axes, x=5, y=5)
+
+    return Panel(suite, f"{suite}: {len(points)} checkpoints, {text}", paint)
+
+
+def _health_panel(column: str, curves: Mapping[str, Curve]) -> Panel:
+    found = {name: curve.points(column) for name, curve in curves.items()}
+    alt = f"{HEALTH[column][0]}: " + "; ".join(
+        f"{name} {points[0][1]:.3g} at first, {points[-1][1]:.3g} at last" for name, points in found.items() if points
+    )
+
+    def paint(axes: "Axes") -> None:
+        for (colour, style), points in zip(_PHASES, found.values(), strict=False):
+            axes.plot(
+                [x for x, _ in points], [y for _, y in points], color=PALETTE[colour], linestyle=style, linewidth=1.3
+            )
+        axes.set_xlabel("RL iteration")
+        ticks(axes, x=5, y=4)
+
+    return Panel(HEALTH[column][0], alt, paint)
+
+
+def ticks(axes: "Axes", x: int | None = None, y: int | None = None) -> None:
+    """At most about `x` and `y` ticks, at round numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    if x is not None:
+        axes.xaxis.set_major_locator(MaxNLocator(x))
+    if y is not None:
+        axes.yaxis.set_major_locator(MaxNLocator(y))

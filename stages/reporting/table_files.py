@@ -1,0 +1,79 @@
+"""A table as Markdown and as CSV."""
+
+import csv
+import io
+
+from stages.reporting.tables import OWN, Cell, Table
+
+EMPTY = "–"
+_MEASURED = ("ci95_low", "ci95_high", "mean_tokens", "n", "k", "stand_in")
+
+
+def reasons(table: Table) -> list[str]:
+    """The distinct reasons of empty cells, in order of first use; cells refer to them by number, from 1."""
+    return list(dict.fromkeys(cell.reason for line in table.lines for cell in line.cells if cell.value is None))
+
+
+def markdown(table: Table) -> str:
+    """The table as GitHub Markdown, with caption, and the reasons of its empty cells below."""
+    numbers = {reason: number for number, reason in enumerate(reasons(table), 1)}
+    head = [table.first, *(head.name for head in table.heads)]
+    rows = [[line.label, *(_cell(cell, numbers) for cell in line.cells)] for line in table.lines]
+    grid = "\n".join(f"| {' | '.join(map(_plain, row))} |" for row in [head, ["---"] * len(head), *rows])
+    below = [f"{number}. {EMPTY} {reason}" for reason, number in numbers.items()]
+    parts = [
+        f"# {table.title}",
+        table.caption,
+        *([grid] if rows else []),
+        *table.notes,
+        *(["\n".join(below)] if below else []),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def wide_csv(table: Table) -> str:
+    """Tables 2 and 3 as CSV: one line a benchmark, a column a model; ours have columns for interval, n, k and reason beside.
+
+    Values and intervals are in percent; an empty published cell is one that the report does not give."""
+    head, rows = [table.first], [[line.label] for line in table.lines]
+    for place, column in enumerate(table.heads):
+        own = column.group == OWN
+        head += [column.name, *(f"{column.name}: {name}" for name in (*_MEASURED, "reason") if own)]
+        for row, line in zip(rows, table.lines, strict=True):
+            cell = line.cells[place]
+            row += [cell.text, *([*_measured(cell), cell.reason] if own else [])]
+    return _csv([head, *rows])
+
+
+def long_csv(table: Table) -> str:
+    """The table as CSV, one line a cell: what a program wants. Accuracy and interval in percent."""
+    rows = [["row", "checkpoint", "accuracy", *_MEASURED, "best", "reason"]]
+    for line in table.lines:
+        for head, cell in zip(table.heads, line.cells, strict=True):
+            rows.append([line.label, head.name, cell.text, *_measured(cell), str(int(cell.best)), cell.reason])
+    return _csv(rows)
+
+
+def _csv(rows: list[list[str]]) -> str:
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(rows)
+    return file.getvalue()
+
+
+def _measured(cell: Cell) -> list[str]:
+    """The values of _MEASURED."""
+    score = cell.score
+    if score is None:
+        return [""] * len(_MEASURED)
+    low, high = (f"{100 * bound:.2f}" for bound in score.ci95)
+    return [low, high, f"{score.mean_tokens:.1f}", str(score.n), str(score.k), str(int(score.stand_in))]
+
+
+def _cell(cell: Cell, numbers: dict[str, int]) -> str:
+    if cell.value is None:
+        return f"{EMPTY} ({numbers[cell.reason]})"
+    return (f"**{cell.text}**" if cell.best else cell.text) + (f" {cell.detail}" if cell.detail else "")
+
+
+def _plain(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
