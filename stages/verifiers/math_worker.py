@@ -9,53 +9,20 @@ import os
 import resource
 import sys
 from collections.abc import Callable
-from typing import Any
+
+from stages.verifiers.math_answer import Reply, equal, value
 
 MEMORY_BYTES = 3 << 30
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
-Reply = tuple[str, str]
 
 
-def _parse(answer: str) -> list[Any]:
-    from math_verify import parse
-
-    return list(parse(f"\\boxed{{{answer}}}", parsing_timeout=None))
+OPERATIONS: dict[str, Callable[..., Reply]] = {"equal": equal, "value": value}
 
 
-def equal(gold: str, answer: str) -> Reply:
-    """("right" | "wrong" | "error", reason) for a gold answer and the content of a box."""
-    from math_verify import verify
-
-    expected = _parse(gold)
-    if not expected:
-        return "error", f"the gold answer {gold[:80]!r} cannot be parsed"
-    found = _parse(answer)
-    if not found:
-        return "wrong", "the boxed answer cannot be parsed"
-    if verify(expected, found, timeout_seconds=None):
-        return "right", "equal by math-verify"
-    return "wrong", "not equal by math-verify"
-
-
-def value(latex: str, _: str) -> Reply:
-    """("value", the number that the LaTeX text evaluates to, 15 digits) or ("none", reason) when it is no single number."""
-    import sympy
-    from latex2sympy2_extended import latex2sympy
-
-    expression = latex2sympy(latex)
-    if not isinstance(expression, sympy.Expr) or expression.free_symbols:
-        return "none", "not a number"
-    number = expression.evalf(15)
-    return ("value", str(number)) if number.is_Float or number.is_Integer else ("none", "not a real number")
-
-
-OPERATIONS: dict[str, Callable[[str, str], Reply]] = {"equal": equal, "value": value}
-
-
-def answer_request(operation: str, first: str, second: str) -> Reply:
+def answer_request(operation: str, *arguments: str) -> Reply:
     """Run one operation; whatever the algebra packages raise becomes an "error" reply with its name."""
     try:
-        return OPERATIONS[operation](first, second)
+        return OPERATIONS[operation](*arguments)
     except MemoryError:
         return "error", "out of memory"
     except RecursionError:
@@ -73,8 +40,7 @@ def serve() -> None:
     equal("1", "\\frac{2}{2}")
     print(json.dumps(["ready", ""]), file=replies)
     for line in sys.stdin:
-        operation, first, second = json.loads(line)
-        print(json.dumps(answer_request(operation, first, second)), file=replies)
+        print(json.dumps(answer_request(*json.loads(line))), file=replies)
 
 
 def die_with_parent() -> None:

@@ -20,14 +20,14 @@ def strip_latex(answer: str) -> str:
 
 
 def text_form(answer: str) -> str:
-    """For the "text" verifier: NFKC, case folded, white space squeezed, without LaTeX wrappers, quotes and a last period."""
+    """For "text": NFKC, case folded, white space squeezed, without LaTeX wrappers, quotes and a last period."""
     folded = unicodedata.normalize("NFKC", strip_latex(answer)).casefold()
     squeezed = " ".join(folded.split())
     return squeezed.strip("\"'“”‘’`").removesuffix(".").strip()
 
 
 def math_form(answer: str) -> str:
-    """For the shortcut of the "math" verifier: white space and LaTeX spacing removed; nothing that could change a value."""
+    """For the shortcut of "math": white space and LaTeX spacing removed; nothing that could change a value."""
     return "".join(_SPACING.sub("", answer.strip().strip("$")).split()).removesuffix(".")
 
 
@@ -47,7 +47,7 @@ def integer_form(answer: str) -> str | None:
 
 
 def choice_form(answer: str) -> str | None:
-    """The option's letter A to J, upper case: "C", "(c)", "C.", "(C) five apples", "C: five"; None for anything else."""
+    """The option's letter A to J, upper case: "C", "(c)", "C.", "(C) five", "C: five"; None for anything else."""
     bare = strip_latex(answer)
     found = _CHOICE.fullmatch(bare) or _CHOICE_WITH_TEXT.fullmatch(bare)
     return next(letter for letter in found.groups() if letter).upper() if found else None

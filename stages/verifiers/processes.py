@@ -4,6 +4,7 @@ A worker that hangs or dies is killed with its process group and replaced; its r
 The pool is started at the first use, shared by all callers of a process, and closed when the process ends."""
 
 import atexit
+import contextlib
 import json
 import os
 import selectors
@@ -17,7 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-Request = tuple[str, str, str]
+Request = tuple[str, ...]
+"""Name of an operation of math_worker.py, and its arguments."""
 Reply = tuple[str, str]
 START_SECONDS = 120.0
 MAX_STARTS_IN_A_ROW = 3
@@ -89,10 +91,8 @@ class Worker:
             if pipe is not None:
                 pipe.close()
         if self.process.poll() is None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self.process.wait()
 
 
@@ -106,7 +106,7 @@ class Pool:
     """Process id that started the workers: a fork must not share them."""
 
     def run(self, requests: Sequence[Request], workers: int, seconds: float) -> list[Reply]:
-        """A reply for each request, in order; ("error", reason) where the limit of `seconds` or the worker's life ended."""
+        """A reply for each request, in order; ("error", reason) where `seconds` or the worker's life ended."""
         with self.lock:
             return _Batch(self.workers, requests, workers, seconds).run()
 
