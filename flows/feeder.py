@@ -61,7 +61,7 @@ class Feeder(threading.Thread):
     def _open(self, connected: Store) -> tuple[tuple[Path, ...], str]:
         tags = provenance(self._root)
         try:
-            known = graph.facts(self._root, self._stage)
+            known = graph.facts(self._root, [self._stage])[self._stage]
         except (ImportError, graph.GraphError):  # no DVC here, or a stage run by hand under a name of its own
             return (), connected.child(self._stage, tags)
         run = connected.child(self._stage, {**tags, "stage_key": known.key})

@@ -86,19 +86,23 @@ def _reason(status: Sequence[Any]) -> str:
     return f"{title}: {'; '.join(shown[:3])}{' ...' if len(shown) > 3 else ''}"
 
 
-def facts(root: Path, name: str) -> Facts:
-    """What the stage `name` reads and writes, its files hashed by DVC. Raises GraphError when there is none."""
+def facts(root: Path, names: Sequence[str]) -> dict[str, Facts]:
+    """What the stages read and write, their files hashed by DVC. Raises GraphError when one does not exist."""
     with _opened(root) as repo:
-        stage = next((stage for stage in repo.index.stages if stage.name == name), None)
-        if stage is None:
-            raise GraphError(f"no stage {name!r} in dvc.yaml")
-        params: dict[str, Any] = {}
-        for dependency in stage.params:
-            params |= flat(dependency.read_params())
-        inputs = {dep.def_path: _hash(dep) for dep in stage.deps if dep not in stage.params}
-        written = [Path(out.fs_path) for out in stage.outs if not out.use_cache]
-        key = json.dumps([stage.cmd, params, inputs], sort_keys=True, default=str)
-        return Facts(params, tuple(written), hashlib.sha256(key.encode()).hexdigest())
+        known = {stage.name: stage for stage in repo.index.stages if stage.cmd}
+        if missing := [name for name in names if name not in known]:
+            raise GraphError(f"no stage {missing[0]!r} in dvc.yaml; there are: {', '.join(known)}")
+        return {name: _facts(known[name]) for name in names}
+
+
+def _facts(stage: Any) -> Facts:
+    params: dict[str, Any] = {}
+    for dependency in stage.params:
+        params |= flat(dependency.read_params())
+    inputs = {dep.def_path: _hash(dep) for dep in stage.deps if dep not in stage.params}
+    written = [Path(out.fs_path) for out in stage.outs if not out.use_cache]
+    key = json.dumps([stage.cmd, params, inputs], sort_keys=True, default=str)
+    return Facts(params, tuple(written), hashlib.sha256(key.encode()).hexdigest())
 
 
 def _hash(dependency: Any) -> str:

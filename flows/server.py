@@ -94,8 +94,9 @@ def _port(state: dict[str, str] | None) -> int:
     """The last port of this project's server, else Prefect's usual one, else any: the first that is free."""
     last = urllib.parse.urlsplit(state["url"]).port if state else None
     for port in (last, 4200):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            if port and not probe.bind(("127.0.0.1", port)):
+        if port:
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
                 return port
     return free_port()
 

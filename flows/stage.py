@@ -55,7 +55,7 @@ def main() -> int:
     exit_on_signals()
     url = api_url(root)
     if TASK not in os.environ and importlib.util.find_spec("prefect") and alive(url):
-        os.environ["PREFECT_API_URL"] = str(url)
+        environment.use_server(str(url))
         from flows.tasks import run_single  # the only way Prefect gets into this process
 
         return run_single(stage.name, stage.command, root)

@@ -1,0 +1,83 @@
+"""Values of a command line or a preset go into params.yaml in place, comments kept."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stages.run.params import ParamsError, load
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+def preset(name: str) -> dict[str, Any]:
+    """The dotted overrides of flows/presets/<name>.yaml. Raises ParamsError when there is no such preset."""
+    path = PRESETS / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(found.stem for found in PRESETS.glob("*.yaml"))) or "none"
+        raise ParamsError(f"no preset {name!r}; there are: {known}")
+    found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    if not isinstance(found, dict):
+        raise ParamsError(f"{path}: expected lines 'section.key: value', found {type(found).__name__}")
+    return found
+
+
+def data(folder: Path) -> dict[str, Any]:
+    """What `--data DIR` stands for: DIR/train and DIR/bench. Raises ParamsError when one is missing."""
+    parts = {"collect.root": folder / "train", "evaluate.root": folder / "bench"}
+    for path in parts.values():
+        if not path.is_dir():
+            raise ParamsError(f"--data {folder}: no folder {path}; expected {folder}/train and {folder}/bench")
+    return {key: str(path) for key, path in parts.items()}
+
+
+def parse(words: Iterable[str]) -> dict[str, Any]:
+    """`section.key=value` words, the value read as YAML. Raises ParamsError for one without `=`."""
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise ParamsError(f"-S {word}: expected section.key=value, for example -S rl.long.tau=0.2")
+        try:
+            found[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ParamsError(f"-S {word}: the value is not YAML: {error}") from error
+    return found
+
+
+def apply(values: Mapping[str, Any], path: Path = Path("params.yaml")) -> dict[str, tuple[Any, Any]]:
+    """Write the dotted `values` into `path` if the whole is then valid; returns {key: (old, new)} of what changed.
+
+    Raises ParamsError, the file untouched, for an unknown key (with the nearest known one) or a wrong value."""
+    from ruamel.yaml import YAML  # with DVC; plain yaml would lose the comments
+
+    load(path)
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 4096
+    tree = editor.load(path)
+    changed = {}
+    for key, value in values.items():
+        *sections, last = key.split(".")
+        place = tree
+        for name in sections:
+            place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise ParamsError(f"{path}: {key!r}: {name!r} is a value, not a section")
+        if last not in place or place[last] != value:
+            changed[key] = (place.get(last), value)
+            place[last] = value
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        editor.dump(tree, beside)
+        try:
+            load(beside)
+        except ParamsError as error:
+            raise ParamsError(str(error).replace(str(beside), str(path))) from None
+        if changed:
+            os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return changed

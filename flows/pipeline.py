@@ -1,0 +1,92 @@
+"""The main job: `python -m flows.pipeline [--preset NAME] [--data DIR] [-S key=value ...] [targets ...]`.
+
+Overrides go into params.yaml, a local Prefect server is started if none answers, the flow runs the graph of dvc.yaml,
+and the end is a short table with the paths of everything. Where nothing changed and no server is up, none is started.
+"""
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flows import environment, graph, overrides, summary
+from flows.processes import exit_on_signals
+from flows.progress import clock
+from flows.server import ServerError, alive, api_url, ensure
+from stages.run.params import ParamsError
+
+
+def main() -> int:
+    """The command line; returns the exit code: 0, 1 when a stage failed, 2 for a mistake on the command line."""
+    options = _options()
+    root, start = Path.cwd(), time.monotonic()
+    environment.prepare(root)
+    exit_on_signals()
+    try:
+        _override(options)
+        nodes = graph.nodes(root, options.targets)
+        changes = graph.changes(root, [node.name for node in nodes])
+        code = _run(root, options, len(nodes), changes)
+    except (ParamsError, graph.GraphError, ServerError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on where this stopped", file=sys.stderr)
+        return 130
+    print(f"{'done' if code == 0 else 'stopped'} after {clock(time.monotonic() - start)}")
+    if code == 0:
+        print("\n".join(summary.table(root) + summary.places(root)))
+    return code
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=__doc__)
+    parser.add_argument("--preset", metavar="NAME", help="overrides of flows/presets/NAME.yaml")
+    parser.add_argument("--data", metavar="DIR", type=Path, help="your files: DIR/train and DIR/bench")
+    parser.add_argument("-S", dest="values", metavar="key=value", action="append", default=[], help="one parameter")
+    parser.add_argument("--force", action="store_true", help="run stages in which nothing changed, too")
+    parser.add_argument("targets", nargs="*", help="stages of dvc.yaml (sft means each sft@...); default: all")
+    return parser.parse_args()
+
+
+def _override(options: argparse.Namespace) -> None:
+    """Later ones win: preset, then --data, then -S."""
+    values: dict[str, Any] = overrides.preset(options.preset) if options.preset else {}
+    values |= overrides.data(options.data) if options.data else {}
+    values |= overrides.parse(options.values)
+    if changed := overrides.apply(values):
+        for key, (old, new) in changed.items():
+            print(f"params.yaml: {key}: {old!r} -> {new!r}")
+        print("written to params.yaml; `git checkout params.yaml` goes back")
+
+
+def _run(root: Path, options: argparse.Namespace, count: int, changes: Mapping[str, str]) -> int:
+    if not changes and not options.force and not alive(api_url(root)):
+        print(f"all {count} stages are cached: nothing that they read has changed")
+        return 0
+    if importlib.util.find_spec("prefect") is None:
+        print("Prefect is not installed: running `dvc repro` without it")
+        words = ["repro", *(["--force"] if options.force else []), *options.targets]
+        return subprocess.run(graph.dvc_command(*words), cwd=root, check=False).returncode
+    print(f"{count} stages, {len(changes)} changed so far; looking for the Prefect server", flush=True)
+    url = ensure(root)
+    environment.use_server(url)
+    from flows.tasks import pipeline
+
+    state: Any = pipeline(targets=options.targets or None, force=options.force, return_state=True)
+    if state.is_completed():
+        return 0
+    print(f"{state.message}\nmore: {url.removesuffix('/api')} in a browser", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code) if code == 130 else sys.exit(code)

@@ -1,0 +1,32 @@
+"""What a finished run says on the terminal: a short table, and where everything is."""
+
+import json
+from pathlib import Path
+
+COMMANDS = """\
+pages     make ui          (Prefect's runs and MLflow's curves, on this machine only; make down stops the server)
+compare   dvc metrics diff, dvc params diff, dvc plots diff"""
+
+
+def table(root: Path) -> list[str]:
+    """Checkpoint, overall accuracy with its interval, mean tokens; empty where no report has been made."""
+    path = root / "results/report/summary.json"
+    if not path.is_file():
+        return []
+    checkpoints = json.loads(path.read_text(encoding="utf-8")).get("checkpoints", {})
+    lines = [f"{'checkpoint':<12} {'accuracy':>8} {'95% interval':>16} {'tokens':>8} {'n':>6}"]
+    for name, suites in checkpoints.items():
+        if overall := suites.get("overall"):
+            low, high = overall["ci95"]
+            accuracy, tokens, count = overall["accuracy"], overall["mean_tokens"], overall["n"]
+            lines.append(f"{name:<12} {accuracy:>8.3f} {f'{low:.3f} to {high:.3f}':>16} {tokens:>8.1f} {count:>6}")
+    return ["", *lines, ""] if len(lines) > 1 else []
+
+
+def places(root: Path) -> list[str]:
+    """Paths of report and figures that exist, and the commands of the pages."""
+    folder = root / "results/report"
+    pages = [f"report    {path.relative_to(root)}" for path in sorted(folder.glob("*.html"))]
+    figures = sorted(path for kind in ("svg", "png") for path in folder.rglob(f"*.{kind}"))
+    shown = sorted({str(path.parent.relative_to(root)) for path in figures})
+    return [*pages, *(f"figures   {name}/" for name in shown), *COMMANDS.splitlines()]

@@ -1,0 +1,173 @@
+"""The only door to Prefect: the task that runs one stage, the flow over DVC's graph, the flow around a single stage.
+
+Tasks are called directly, one after the other, in the main thread: there, and only there, a cancellation arrives as an
+exception, which ends the stage's process group. `wait_for` gives the edges of the graph in Prefect's page."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import prefect.runtime
+from prefect import flow, get_run_logger, tags, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.context import TaskRunContext
+from prefect.states import Completed
+
+from flows import graph, tracking, worktrees
+from flows.processes import Group
+from flows.progress import EVERY, Progress, Screen, Tail, clock
+from flows.stage import MARKS, TASK
+from stages.run.params import load
+
+
+class StageError(RuntimeError):
+    """A stage ended with a code other than 0; the message carries its last words."""
+
+    def __init__(self, name: str, code: int, reason: str) -> None:
+        super().__init__(f"stage {name} failed (exit {code}): {reason}")
+        self.code = code
+
+
+@task(name="stage", task_run_name="{name}", cache_policy=NO_CACHE)
+def run_stage(name: str, command: list[str], root: Path, environ: dict[str, str], label: str) -> State | None:
+    """Run `command` in `root`; Completed "Cached" when it did not come to executing the stage. Raises StageError."""
+    context = TaskRunContext.get()
+    assert context
+    screen = Screen()
+    with tempfile.TemporaryDirectory(prefix="k15-") as marks:
+        marked = {TASK: str(context.task_run.id), MARKS: marks, "K15_PROGRESS": "off"}
+        start = time.time()
+        code, last = _stream(name, command, root, {**os.environ, **environ, **marked}, screen)
+        mark = Path(marks, name)
+        executed, reason = mark.exists(), mark.read_text(encoding="utf-8") if mark.exists() else last
+    if code:
+        raise StageError(name, code, reason or last)
+    if not executed:
+        screen.line(f"{label}  cached")
+        return Completed(name="Cached", message="restored from DVC's run cache")
+    screen.line(f"{label}  done in {clock(time.time() - start)}")
+    return None
+
+
+@task(name="stage", task_run_name="{name}", cache_policy=NO_CACHE)
+def skip_stage(name: str, label: str) -> State:
+    """The task run of a stage in which nothing changed."""
+    Screen().line(f"{label}  cached")
+    return Completed(name="Cached", message=f"{name}: nothing that it reads has changed")
+
+
+@task(name="results", task_run_name="results", cache_policy=NO_CACHE)
+def log_results(root: Path, run: str, status: str, names: list[str]) -> None:
+    """Final numbers, parameters and figures to MLflow's parent run. What MLflow refuses is a warning, no more."""
+    try:
+        keys = {name: facts.key for name, facts in graph.facts(root, names).items()}
+        params = graph.flat(load(root / "params.yaml").model_dump())
+        tracking.finish_pipeline(root, run, status, params, keys)
+    except Exception as error:  # noqa: BLE001 (a tracker of any kind, broken in any way, must not fail the pipeline)
+        get_run_logger().warning("MLflow did not take the results: %s: %s", type(error).__name__, error)
+
+
+def _stream(name: str, command: list[str], root: Path, environ: Mapping[str, str], screen: Screen) -> tuple[int, str]:
+    """Run to the end, each line to Prefect's log and the terminal; the exit code and the last error line."""
+    logger = get_run_logger()
+    errors: list[str] = []
+
+    def sink(line: str, stream: str) -> None:
+        if stream == "stderr" and line.strip():
+            errors[:] = [line]
+        logger.info(line)
+        screen.line(line, stream)
+
+    progress, tail = Progress(name), Tail(root / f"artifacts/spool/{name}.jsonl", time.time())
+    told = time.monotonic()
+    with Group(command, sink, environ, root) as group:
+        while (code := group.wait(0.5)) is None:
+            progress.update(tail.rows())
+            screen.progress(line := progress.line())
+            if line and time.monotonic() - told > EVERY:
+                told = time.monotonic()
+                logger.info(line)
+    screen.close()
+    return code, errors[-1] if errors else "it printed no reason"
+
+
+def _flow_name() -> str:
+    return f"pipeline {time.strftime('%m-%d %H:%M:%S')}"
+
+
+@flow(name="pipeline", flow_run_name=_flow_name)
+def pipeline(
+    targets: list[str] | None = None,
+    force: bool = False,
+    overrides: dict[str, Any] | None = None,
+    retries: int = 0,
+) -> Any:
+    """Every stage of dvc.yaml, or `targets` and what they need, as one task each.
+
+    `overrides` ({"rl.long.tau": 0.2}) run in a git worktree of their own; `retries` is for each stage."""
+    root, run = Path.cwd(), str(prefect.runtime.flow_run.id)
+    place = worktrees.enter(root, run, overrides) if overrides else root
+    force = force and prefect.runtime.flow_run.run_count == 1  # a retry from the page must not redo what is done
+    environ = {"K15_PIPELINE_ID": run, "MLFLOW_TRACKING_URI": tracking.store(root)}
+    states, executed = _run_graph(place, graph.nodes(place, targets or ()), environ, force, retries)
+    failed = next((state for state in states.values() if not state.is_completed()), None)
+    if executed and tracking.available():
+        os.environ["MLFLOW_TRACKING_URI"] = environ["MLFLOW_TRACKING_URI"]
+        log_results(place, run, "FAILED" if failed else "FINISHED", list(states))
+    if failed:
+        return failed
+    if place != root:
+        get_run_logger().info("kept as DVC experiment %s", worktrees.keep(place, run))
+        worktrees.leave(root, place)
+    return Completed(message=f"{executed} stages executed or restored, {len(states) - executed} unchanged")
+
+
+def _run_graph(
+    root: Path, nodes: list[graph.Node], environ: dict[str, str], force: bool, retries: int
+) -> tuple[dict[str, State], int]:
+    """States by stage, up to and with the first that failed, and how many were not just skipped."""
+    states: dict[str, State] = {}
+    dirty: set[str] = set()
+    changes = graph.changes(root, [node.name for node in nodes])
+    for place, node in enumerate(nodes, start=1):
+        waits = [states[name] for name in node.upstream if name in states]
+        label = f"[{place:>{len(str(len(nodes)))}}/{len(nodes)}] {node.name}"
+        if dirty.intersection(node.upstream):  # an input was just made anew: what DVC said before is out of date
+            changes.pop(node.name, None)
+            changes |= graph.changes(root, [node.name])
+        if not force and node.name not in changes:
+            states[node.name] = skip_stage(node.name, label, return_state=True, wait_for=waits)
+            continue
+        dirty.add(node.name)
+        Screen().line(f"{label}  {changes.get(node.name, 'forced')}")
+        command = graph.dvc_command("repro", "--quiet", "--single-item", *(["--force"] if force else []), node.name)
+        run = run_stage.with_options(retries=retries, retry_delay_seconds=2)
+        states[node.name] = run(node.name, command, root, environ, label, return_state=True, wait_for=waits)
+        if not states[node.name].is_completed():
+            break
+    return states, len(dirty)
+
+
+@flow(name="stage")
+def single(name: str, command: list[str], root: Path, environ: dict[str, str]) -> State:
+    """One stage that a bare `dvc repro`, or a user, started while a server is up."""
+    with tags("dvc"):
+        return run_stage(name, command, root, environ, name, return_state=True)
+
+
+def run_single(name: str, command: list[str], root: Path) -> int:
+    """Open the flow around one stage; returns the stage's exit code."""
+    named = single.with_options(flow_run_name=f"dvc: {name}")
+    state = named(name, command, root, {"K15_PIPELINE_ID": tracking.pipeline_id()}, return_state=True)
+    if state.is_completed():
+        return 0
+    error = state.result(raise_on_failure=False)
+    if isinstance(error, StageError):
+        return error.code
+    print(f"stage {name} failed in Prefect: {state.message}", file=sys.stderr, flush=True)
+    return 1
