@@ -1,4 +1,5 @@
-"""Pictures from outside: checked before they are decoded, brought to one form (RGB, PNG), scaled down to a budget of pixels."""
+"""Pictures from outside: checked before they are decoded, brought to one form (RGB, PNG), scaled down to a budget of
+pixels."""
 
 import hashlib
 import math
@@ -14,6 +15,8 @@ from stages.data.files import DataError
 
 DECODE_FACTOR = 16
 """A picture of more than this many times the budget is not even decoded."""
+SAFE_PIXELS = 1 << 26
+"""No picture of more pixels than this is opened by the gate, whatever params.yaml allowed."""
 MAX_ASPECT = 100
 """Longer side to shorter side at most; image processors of the Qwen2-VL kind refuse 200."""
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
@@ -24,8 +27,9 @@ class PictureError(DataError):
 
 
 def decode(path: Path, max_pixels: int) -> Image.Image:
-    """The picture in RGB, fully decoded, transparency on white. Raises PictureError when it is missing, broken, of more than
-    DECODE_FACTOR * max_pixels pixels (read from the header, nothing is decoded), or narrower than MAX_ASPECT allows."""
+    """The picture in RGB, fully decoded, transparency on white. Raises PictureError when it is missing, broken, of
+    more than DECODE_FACTOR * max_pixels pixels (read from the header, nothing is decoded), or narrower than
+    MAX_ASPECT allows."""
     if not path.is_file():
         raise PictureError("the picture does not exist")
     try:
@@ -60,13 +64,13 @@ def normalise(source: Path, target: Path, max_pixels: int) -> tuple[tuple[int, i
     return before, picture.size
 
 
-def fault(path: Path, max_pixels: int) -> str | None:
-    """Why the picture cannot be used for training, or None."""
+def fault(path: Path) -> str | None:
+    """Why a picture that an earlier stage wrote cannot be used for training, or None."""
     try:
-        width, height = decode(path, max_pixels).size
+        decode(path, SAFE_PIXELS // DECODE_FACTOR)
     except PictureError as error:
         return str(error)
-    return f"{width} x {height} pixels, over {max_pixels}" if width * height > max_pixels else None
+    return None
 
 
 def pixel_digest(path: Path) -> str:

@@ -1,25 +1,29 @@
-"""How the wording of questions and responses is compared: normal form, words, and whether a response ends in its box."""
+"""How the wording of questions and responses is compared: normal form, words, and whether a response ends in its
+box."""
 
 import re
 import unicodedata
 
-_DRESSING = re.compile(r"\\(?:[,;:! ]|left(?![a-zA-Z])|right(?![a-zA-Z])|quad(?![a-zA-Z])|displaystyle(?![a-zA-Z]))|[$~]|<image\s*\d*>")
+_DRESSING = re.compile(
+    r"\\(?:[,;:! ]|left(?![a-zA-Z])|right(?![a-zA-Z])|quad(?![a-zA-Z])|displaystyle(?![a-zA-Z]))|[$~]|<image\s*\d*>"
+)
 _IDEOGRAPHS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_IDEOGRAPHS}]|[^\W_{_IDEOGRAPHS}]+")
+_FIGURE = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
 _AFTER_BOX = re.compile(r"(?:[\s.,;:$)\]*]|\\[\])])*")
 _BOX = "\\boxed{"
 
 
 def normalised(question: str) -> str:
-    """Form in which two questions are the same question: NFKC, case folded, white space squeezed, LaTeX dressing and final
-    punctuation dropped. Operators stay: "3+4" and "3-4" differ."""
+    """Form in which two questions are the same question: NFKC, case folded, white space squeezed, LaTeX dressing and
+    final punctuation dropped. Operators stay: "3+4" and "3-4" differ."""
     plain = unicodedata.normalize("NFKC", _DRESSING.sub(" ", question)).casefold()
     return " ".join(plain.split()).rstrip(" .?!:")
 
 
 def words(text: str) -> list[str]:
-    """Runs of letters or digits, case folded; each ideograph is a word of its own."""
-    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+    """Runs of letters or digits, case folded; each ideograph is a word of its own; Asymptote figures are left out."""
+    return _WORD.findall(unicodedata.normalize("NFKC", _FIGURE.sub(" ", text)).casefold())
 
 
 def ends_boxed(response: str) -> bool:

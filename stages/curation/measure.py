@@ -1,0 +1,43 @@
+"""How the short model is asked: many responses to each problem, judged by the problem's own verifier."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from stages.data.records import Problem
+from stages.rollout.engine import Engine, Prompt, Sampling
+from stages.run.seeds import stream_seed
+from stages.verifiers.verdict import verify_all
+
+
+@dataclass(frozen=True)
+class Measure:
+    """An engine with what its answers need to be drawn and judged."""
+
+    engine: Engine
+    seed: int
+    temperature: float
+    context: int
+    """Tokens of prompt and response together; the limits of short answers are shares of it."""
+    workers: int
+
+    def stream(self, name: str) -> int:
+        """The seed of curate's random stream `name`."""
+        return stream_seed(self.seed, "curate", name)
+
+    def count_right(
+        self, name: str, problems: Sequence[Problem], instruction: str | None, samples: int, max_tokens: int
+    ) -> dict[str, int]:
+        """id -> how many of `samples` responses of at most `max_tokens` are right; an undecided verdict is not
+        right."""
+        if not problems or not samples:
+            return {problem.id: 0 for problem in problems}
+        prompts = [Prompt(problem.question, problem.image, instruction) for problem in problems]
+        sampling = Sampling(self.temperature, 1.0, max_tokens, self.stream(name))
+        groups = self.engine.generate(prompts, sampling, samples=samples)
+        items = [
+            (problem.verifier, problem.answer, completion.text)
+            for problem, group in zip(problems, groups, strict=True)
+            for completion in group
+        ]
+        verdicts = iter(verify_all(items, self.workers))
+        return {row.id: sum(next(verdicts).outcome == "right" for _ in range(samples)) for row in problems}

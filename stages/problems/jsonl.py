@@ -1,0 +1,60 @@
+"""Your own problems: rows {"question", "answer"} and, as you like, id, image, solution, verifier, domain, grade,
+licence, source."""
+
+from typing import cast, get_args
+
+from stages.data.records import VerifierName
+from stages.problems.drafts import (
+    Draft,
+    Row,
+    RowError,
+    boxed,
+    closing_with_box,
+    number_verifier,
+    optional_text,
+    text_of,
+)
+
+FIELDS = ("id", "question", "answer", "image", "solution", "verifier", "domain", "grade", "licence", "source")
+NO_LICENCE = "not stated"
+
+
+def read_row(row: Row, family: str) -> Draft:
+    """One row. Without "verifier" the rule follows the answer: an integer, a text with a digit or a backslash
+    ("math"), a text.
+
+    Raises RowError for an unknown field, so that a misspelt one is not lost."""
+    if unknown := sorted(set(row) - set(FIELDS)):
+        raise RowError("malformed row", f"unknown field {unknown[0]!r}; known: {', '.join(FIELDS)}")
+    answer = text_of(row, "answer")
+    solution = optional_text(row, "solution")
+    return Draft(
+        id=optional_text(row, "id"),
+        source=optional_text(row, "source") or family,
+        licence=optional_text(row, "licence") or NO_LICENCE,
+        domain=optional_text(row, "domain") or family,
+        question=text_of(row, "question"),
+        image=optional_text(row, "image"),
+        answer=answer,
+        verifier=_verifier(row, answer),
+        grade=_grade(row),
+        solution_short=boxed(answer),
+        solution_long=closing_with_box(solution, answer) if solution else None,
+    )
+
+
+def _verifier(row: Row, answer: str) -> VerifierName:
+    name = optional_text(row, "verifier")
+    if name is None:
+        mathematical = any(character.isdigit() or character == "\\" for character in answer)
+        return number_verifier(answer) if mathematical else "text"
+    if name not in get_args(VerifierName):
+        raise RowError("malformed row", f"verifier is {name!r}, expected one of {', '.join(get_args(VerifierName))}")
+    return cast(VerifierName, name)
+
+
+def _grade(row: Row) -> int:
+    grade = row.get("grade", 0)
+    if not isinstance(grade, int) or isinstance(grade, bool) or not 0 <= grade <= 5:
+        raise RowError("malformed row", f"grade is {grade!r}, expected a whole number from 0 (none) to 5 (hard)")
+    return grade

@@ -1,0 +1,169 @@
+"""From the rows of a published file to problems: exclusions with file and line, splits by the question's hash,
+quotas, pictures."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from stages.data.images import PictureError, normalise, pixel_digest
+from stages.data.licences import forbidden
+from stages.data.records import Finding, Problem, Split
+from stages.data.wording import normalised
+from stages.problems.drafts import Draft, Row, RowError, scan
+from stages.verifiers.verdict import answerable_all
+
+Adapter = Callable[[Row, str], Draft]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A readable row, where it stands, and the place of its question in the order that splits and quotas follow."""
+
+    id: str
+    where: str
+    draft: Draft
+    order: float
+    """In [0, 1), a hash of the normalised question: equal questions have equal orders, hence the same split."""
+
+
+@dataclass
+class Loaded:
+    """What one source gave."""
+
+    problems: list[Problem] = field(default_factory=list)
+    excluded: list[Finding] = field(default_factory=list)
+    resized: list[Finding] = field(default_factory=list)
+    rows: int = 0
+    beyond_quota: int = 0
+    """Readable rows of no split, because the quotas of params.yaml were full."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How the rows of one file become problems."""
+
+    read_row: Adapter
+    path: Path
+    family: str
+    quotas: dict[Split, int]
+    """Problems wanted of each split; the hash range of a split is proportional to its quota."""
+    images: Path
+    """Folder that normalised pictures are written into."""
+    max_pixels: int
+    workers: int
+
+    def load(self) -> Loaded:
+        """Read, split, check and keep. Raises DataError when the file is absent."""
+        loaded = Loaded()
+        splits: dict[Split, list[Placed]] = {split: [] for split in self.quotas}
+        for placed in sorted(self._rows(loaded), key=lambda row: row.order):
+            splits[split_of(placed.order, self.quotas)].append(placed)
+        for split, rows in splits.items():
+            self._fill(split, rows, loaded)
+        return loaded
+
+    def _rows(self, loaded: Loaded) -> Iterator[Placed]:
+        """The readable rows of a set that may be trained on; the others become findings."""
+        seen: dict[str, str] = {}
+        for where, row in scan(self.path):
+            loaded.rows += 1
+            identity = ""
+            try:
+                if isinstance(row, RowError):
+                    raise row
+                draft = self.read_row(row, self.family)
+                identity = f"{self.family}-{draft.id or self.path.stem + '-' + where.rpartition(':')[2]}"
+                self._admit_row(identity, draft, where, seen)
+            except RowError as error:
+                loaded.excluded.append(Finding(id=identity, where=where, rule=error.rule, reason=str(error)))
+                continue
+            yield Placed(identity, where, draft, order_of(draft.question))
+
+    @staticmethod
+    def _admit_row(identity: str, draft: Draft, where: str, seen: dict[str, str]) -> None:
+        if reason := forbidden(draft.source, draft.id or "", licence=draft.licence):
+            raise RowError("forbidden set", reason)
+        if identity in seen:
+            raise RowError("duplicate id", f"the id stands at {seen[identity]} already")
+        seen[identity] = where
+
+    def _fill(self, split: Split, rows: list[Placed], loaded: Loaded) -> None:
+        """Keep rows in order until the quota is full; answers are checked in batches by the verifier's worker
+        processes."""
+        wanted = self.quotas[split]
+        seen: dict[str, str] = {}
+        start = kept = 0
+        while kept < wanted and start < len(rows):
+            batch = rows[start : start + wanted - kept]
+            start += len(batch)
+            reasons = answerable_all([(row.draft.verifier, row.draft.answer) for row in batch], self.workers)
+            for row, reason in zip(batch, reasons, strict=True):
+                try:
+                    if reason is not None:
+                        raise RowError("unparseable answer", reason)
+                    loaded.problems.append(self._problem(row, split, seen, loaded))
+                    kept += 1
+                except RowError as error:
+                    loaded.excluded.append(Finding(id=row.id, where=row.where, rule=error.rule, reason=str(error)))
+        loaded.beyond_quota += len(rows) - start
+
+    def _problem(self, row: Placed, split: Split, seen: dict[str, str], loaded: Loaded) -> Problem:
+        image = None if row.draft.image is None else self._picture(row, row.draft.image, loaded)
+        identity = normalised(row.draft.question) + (pixel_digest(image) if image else "")
+        if identity in seen:
+            raise RowError("duplicate question", f"the same question as {seen[identity]}")
+        seen[identity] = row.where
+        draft = row.draft
+        return Problem(
+            id=row.id,
+            source=draft.source,
+            licence=draft.licence,
+            family=self.family,
+            domain=draft.domain,
+            modality="image" if image else "text",
+            question=draft.question,
+            image=str(image) if image else None,
+            answer=draft.answer,
+            verifier=draft.verifier,
+            grade=draft.grade,
+            split=split,
+            solution_short=draft.solution_short,
+            solution_long=draft.solution_long,
+            parameters={},
+        )
+
+    def _picture(self, row: Placed, name: str, loaded: Loaded) -> Path:
+        inner = PurePosixPath(name)
+        if inner.is_absolute() or ".." in inner.parts or "\0" in name:
+            raise RowError("bad picture", f"the path {name!r} leaves the folder of {self.path.name}")
+        target = self.images / f"{file_name(row.id)}.png"
+        try:
+            before, after = normalise(self.path.parent / inner, target, self.max_pixels)
+        except PictureError as error:
+            raise RowError("bad picture", f"{name}: {error}") from error
+        if before != after:
+            change = f"{before[0]} x {before[1]} -> {after[0]} x {after[1]} pixels, budget {self.max_pixels}"
+            loaded.resized.append(Finding(id=row.id, where=row.where, rule="resized", reason=change))
+        return target
+
+
+def file_name(identity: str) -> str:
+    """A file name for an id: the id itself where that is a plain name, else its plain part and a hash, so that no two
+    meet."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", identity)[:100]
+    return identity if plain == identity else f"{plain}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+def order_of(question: str) -> float:
+    """Where a question stands in [0, 1): a hash of its normal form, the same in every file, run and machine."""
+    return int.from_bytes(hashlib.sha256(normalised(question).encode()).digest()[:7], "big") / (1 << 56)
+
+
+def split_of(order: float, quotas: dict[Split, int]) -> Split:
+    """The split whose range holds `order`: [0, heldout), then validation, then train, in proportion to the quotas."""
+    total = sum(quotas.values())
+    if order * total < quotas["heldout"]:
+        return "heldout"
+    return "validation" if order * total < quotas["heldout"] + quotas["validation"] else "train"

@@ -1,0 +1,128 @@
+"""Every kind of source in one literal dict, and the rules over all sources: no question twice, no split empty."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stages.data.files import DataError
+from stages.data.images import pixel_digest
+from stages.data.licences import forbidden
+from stages.data.records import Finding, Problem, Split
+from stages.data.wording import normalised
+from stages.problems import competition_math, gsm8k, jsonl, procedural, tabmwp
+from stages.problems.published import Adapter, Loaded, Reader
+from stages.run.params import Source
+
+SPLITS: tuple[Split, ...] = ("heldout", "validation", "train")
+"""In the order in which a question met twice is kept: what is held out stays out."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every loader is given beside its source."""
+
+    root: Path
+    images: Path
+    max_pixels: int
+    seed: int
+    workers: int
+
+
+def load_procedural(source: Source, setting: Setting) -> Loaded:
+    """Problems of every named family. Raises DataError for an unknown family."""
+    loaded = Loaded()
+    for family in source.families:
+        for split, count in quotas_of(source).items():
+            loaded.problems += procedural.generate(family, split, count, setting.seed, setting.images)
+    loaded.rows = len(loaded.problems)
+    return loaded
+
+
+def published(read_row: Adapter) -> Callable[[Source, Setting], Loaded]:
+    """The loader of one published format."""
+
+    def load_file(source: Source, setting: Setting) -> Loaded:
+        if source.path is None or len(source.families) != 1:
+            raise DataError(
+                f"collect.sources: kind {source.kind} needs a path and exactly one family name, found {source}"
+            )
+        path = setting.root / source.path
+        if reason := forbidden(source.path, *source.families):
+            raise DataError(f"collect.sources: {reason}; remove this source (its items may be scored, not trained on)")
+        quotas = quotas_of(source)
+        return Reader(
+            read_row, path, source.families[0], quotas, setting.images, setting.max_pixels, setting.workers
+        ).load()
+
+    return load_file
+
+
+LOADERS: dict[str, Callable[[Source, Setting], Loaded]] = {
+    "procedural": load_procedural,
+    "gsm8k": published(gsm8k.read_row),
+    "math": published(competition_math.read_row),
+    "tabmwp": published(tabmwp.read_row),
+    "jsonl": published(jsonl.read_row),
+}
+
+
+def load(source: Source, setting: Setting) -> Loaded:
+    """All problems of one source.
+
+    Raises DataError for an absent file, an unknown family, a forbidden set, or when nothing is left for training."""
+    loaded = LOADERS[source.kind](source, setting)
+    if not any(problem.split == "train" for problem in loaded.problems):
+        reasons = Counter(finding.rule for finding in loaded.excluded).most_common()
+        listed = ", ".join(f"{count} {rule}" for rule, count in reasons) or "the file has no rows"
+        first = "".join(f"; first: {finding.where}: {finding.reason}" for finding in loaded.excluded[:1])
+        raise DataError(f"{title(source)}: no problem is left for training of {loaded.rows} rows ({listed}{first})")
+    return loaded
+
+
+def check_splits(problems: Sequence[Problem], sources: Sequence[Source]) -> None:
+    """Raise DataError when a split that some source should fill is empty."""
+    for split in SPLITS:
+        wanted = sum(quotas_of(source)[split] for source in sources)
+        if wanted and not any(problem.split == split for problem in problems):
+            raise DataError(
+                f"no problem in split {split!r}, {wanted} wanted; add rows to the sources or change collect.sources"
+            )
+
+
+def title(source: Source) -> str:
+    """How messages and the funnel call a source."""
+    return source.path or f"{source.kind} {' '.join(source.families)}"
+
+
+def quotas_of(source: Source) -> dict[Split, int]:
+    """Problems wanted of each split (of each family)."""
+    return {"heldout": source.heldout, "validation": source.validation, "train": source.train}
+
+
+def without_repeats(problems: Sequence[Problem]) -> tuple[list[Problem], list[Finding]]:
+    """Problems whose id and question (with its picture) occur once over all splits and sources; held-out ones win.
+
+    The findings name what a repeat repeats."""
+    kept: list[Problem] = []
+    repeats: list[Finding] = []
+    ids: set[str] = set()
+    questions: dict[tuple[str, str], str] = {}
+    for problem in sorted(problems, key=lambda problem: SPLITS.index(problem.split)):
+        key = identity(problem)
+        if problem.id in ids:
+            rule, reason = "duplicate id", f"another problem of {problem.source} has this id"
+        elif key in questions:
+            rule, reason = "duplicate question", f"the same question as {questions[key]}"
+        else:
+            ids.add(problem.id)
+            questions[key] = problem.id
+            kept.append(problem)
+            continue
+        repeats.append(Finding(id=problem.id, where=problem.source, rule=rule, reason=reason))
+    return kept, repeats
+
+
+def identity(problem: Problem) -> tuple[str, str]:
+    """What makes a question the same question: its normal form and the pixels of its picture."""
+    return normalised(problem.question), pixel_digest(Path(problem.image)) if problem.image else ""
