@@ -89,7 +89,7 @@ def _length(total: Sequence[Validation]) -> dict[str, Any]:
 
 
 def _long2short(evaluations: Mapping[str, Evaluation]) -> dict[str, Any]:
-    """Shares of the long model's tokens and accuracy; the best method is the most accurate one within the token target."""
+    """Shares of the long model's tokens and accuracy; best is the most accurate method within the token target."""
     long = evaluations["long_rl"].overall
     models = {name: _shares(evaluations[name].overall, long) for name in LONG2SHORT}
     short_enough = [name for name in LONG2SHORT if (models[name]["token_share"] or 2.0) <= TARGETS["token_share"]]

@@ -1,4 +1,4 @@
-"""results/training/*.csv: the curves of a training stage; an empty cell is a value that was not measured at that step."""
+"""results/training/*.csv: the curves of a training stage; an empty cell is a value not measured at that step."""
 
 import csv
 import math
@@ -60,7 +60,7 @@ def read_curve(path: Path, step_name: str) -> Curve:
 
 
 def validation_suites(curve: Curve) -> dict[str, list[Validation]]:
-    """Validation points of RL by suite, "total" first, then the families by name; a suite without points is left out."""
+    """Validation points of RL by suite, "total" first, then families by name; a suite without points is left out."""
     families = sorted(match[1] for name in curve.columns if (match := _FAMILY.fullmatch(name)))
     prefixes = {"total": "validation_", **{family: f"validation/{family}/" for family in families}}
     suites = {suite: _validation(curve, prefix) for suite, prefix in prefixes.items()}

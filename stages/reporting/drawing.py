@@ -1,9 +1,9 @@
-"""How figures look and how they become files: panels on a fixed grid, equal bytes for equal data. Only door to matplotlib."""
+"""How figures look and become files: panels on a fixed grid, equal bytes for equal data. Only door to matplotlib."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,9 +50,15 @@ STYLE: Mapping[str, Any] = {
     "legend.fontsize": 8.0,
 }
 
+AREA: Mapping[str, float] = {"band": 0.16, "bar": 0.75}
+"""Opacity of areas."""
+
 _POINTS = 72.0
-_HEADER = 0.62
-"""Inches above the panels for title and key."""
+_HEADER, _KEYS = 0.34, 0.28
+"""Inches above the panels for the title, and for the key below it."""
+
+
+Style = Literal["-", "--", "band", "bar"]
 
 
 @dataclass(frozen=True)
@@ -62,8 +68,8 @@ class Key:
     label: str
     colour: str
     """Name in PALETTE."""
-    style: str = "-"
-    """"-" or "--" for lines, "band" for an area."""
+    style: Style = "-"
+    """"band" and "bar" are areas, thin and full."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ class Drawn:
 def cell_box(figure: Figure, place: int) -> tuple[float, float, float, float]:
     """x, y, width, height of panel `place` in the units of the SVG (points, y downwards)."""
     row, column = divmod(place, _columns(figure))
-    x, y = column * figure.width, _HEADER + row * figure.height
+    x, y = column * figure.width, _header(figure) + row * figure.height
     return x * _POINTS, y * _POINTS, figure.width * _POINTS, figure.height * _POINTS
 
 
@@ -125,7 +131,7 @@ def _draw(figure: Figure) -> Drawn:
     from matplotlib.figure import Figure as Canvas
 
     rows = -(-len(figure.panels) // _columns(figure))
-    size = (_columns(figure) * figure.width, _HEADER + rows * figure.height)
+    size = (_columns(figure) * figure.width, _header(figure) + rows * figure.height)
     canvas = Canvas(figsize=size)
     FigureCanvasAgg(canvas)
     for place, panel in enumerate(figure.panels):
@@ -140,6 +146,10 @@ def _draw(figure: Figure) -> Drawn:
     with matplotlib.rc_context({"svg.hashsalt": figure.name}):
         svg = _saved(canvas, "svg", {"Date": None, "Creator": None, "Format": None, "Type": None})
     return Drawn(figure, svg.decode(), _saved(canvas, "png", {"Software": None}))
+
+
+def _header(figure: Figure) -> float:
+    return _HEADER + (_KEYS if figure.keys else 0)
 
 
 def _columns(figure: Figure) -> int:
@@ -161,9 +171,9 @@ def _draw_keys(canvas: Any, keys: Sequence[Key], size: tuple[float, float]) -> N
     if not keys:
         return
     handles = [
-        Patch(facecolor=PALETTE[key.colour], alpha=0.2)
-        if key.style == "band"
-        else Line2D([], [], color=PALETTE[key.colour], linestyle=key.style)
+        Line2D([], [], color=PALETTE[key.colour], linestyle=key.style)
+        if key.style in ("-", "--")
+        else Patch(facecolor=PALETTE[key.colour], alpha=AREA[key.style])
         for key in keys
     ]
     anchor = (0.06 / size[0], 1 - 0.30 / size[1])

@@ -1,4 +1,4 @@
-"""The two statistics behind figure 6 and the headline checks: a line with the interval of its slope, and rank correlation."""
+"""The statistics of figure 6 and the headline checks: a line with the interval of its slope, rank correlation."""
 
 import math
 from collections.abc import Sequence

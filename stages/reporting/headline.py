@@ -63,20 +63,22 @@ def _length(check: dict[str, Any]) -> tuple[str, str]:
         return "no correlation", f"{check['points']} validation points, or no change, decide nothing."
     return (
         f"ρ = {check['rank_correlation']:+.2f}",
-        f"Rank correlation of accuracy and mean tokens over {check['points']} validations of RL; tokens "
-        f"{check['first_mean_tokens']:.0f} to {check['last_mean_tokens']:.0f}. Target: at least {check['target']}, and growing.",
+        f"Rank correlation of accuracy and mean tokens over {check['points']} validations of RL; "
+        f"{check['first_mean_tokens']:.0f} to {check['last_mean_tokens']:.0f} tokens. "
+        f"Target: at least {check['target']}, and growing.",
     )
 
 
 def _shorter(check: dict[str, Any]) -> tuple[str, str]:
     best = check["models"][check["best"]]
     all_models = "; ".join(
-        f"{CHECKPOINTS[name]} {_share(model['token_share'])} of the tokens, {_share(model['accuracy_share'])} of the accuracy"
+        f"{CHECKPOINTS[name]} {_share(model['token_share'])} of tokens, {_share(model['accuracy_share'])} of accuracy"
         for name, model in check["models"].items()
     )
     return (
         f"{_share(best['token_share'])} of the tokens",
-        f"Best: {CHECKPOINTS[check['best']]}, {_share(best['accuracy_share'])} of the long model's accuracy. All: {all_models}. "
+        f"Best: {CHECKPOINTS[check['best']]}, {_share(best['accuracy_share'])} of the long model's accuracy. "
+        f"All: {all_models}. "
         f"Target: each at most {_share(check['target_token_share'])} of the tokens, the best at least "
         f"{_share(check['target_accuracy_share'])} of the accuracy.",
     )

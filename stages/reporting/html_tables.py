@@ -5,21 +5,23 @@ from itertools import groupby
 
 from stages.reporting.markup import Html, join, tag
 from stages.reporting.table_files import EMPTY, reasons
-from stages.reporting.tables import OWN, Cell, Line, Table
+from stages.reporting.tables import OWN, Cell, Head, Line, Table
 
 
 def results_table(table: Table) -> Html:
     """A table of results: groups above the columns, blocks of rows, numbered reasons of empty cells below."""
     if not table.lines:
         return join(*(tag("p", note) for note in table.notes))
-    numbers = {reason: number for number, reason in enumerate(reasons(table), 1)}
+    letters = reasons(table)
     body = [
-        tag("tbody", *(_line(table, line, numbers) for line in lines))
+        tag("tbody", *(_line(table, line, letters) for line in lines))
         for _, lines in groupby(table.lines, lambda line: line.block)
     ]
     grid = tag("table", tag("caption", table.caption), _head(table), *body, class_="results")
     below = (
-        tag("ol", *(tag("li", f"{EMPTY} {reason}") for reason in numbers), class_="reasons") if numbers else Html("")
+        tag("ol", *(tag("li", f"{EMPTY} {reason}") for reason in letters), type="a", class_="reasons")
+        if letters
+        else Html("")
     )
     return scrollable(grid, table.title) + below
 
@@ -41,20 +43,24 @@ def _head(table: Table) -> Html:
         tag("th", name, scope="colgroup", colspan=len(list(heads)), class_=_own(name))
         for name, heads in groupby(head.group for head in table.heads)
     ]
-    names = [tag("th", head.name, scope="col", class_=_own(head.group)) for head in table.heads]
+    names = [tag("th", head.name, *_size(head), scope="col", class_=_own(head.group)) for head in table.heads]
     return tag("thead", tag("tr", tag("td", ""), *groups), tag("tr", tag("th", table.first, scope="col"), *names))
 
 
-def _line(table: Table, line: Line, numbers: dict[str, int]) -> Html:
-    cells = [_cell(cell, numbers, _own(head.group)) for head, cell in zip(table.heads, line.cells, strict=True)]
+def _line(table: Table, line: Line, letters: dict[str, str]) -> Html:
+    cells = [_cell(cell, letters, _own(head.group)) for head, cell in zip(table.heads, line.cells, strict=True)]
     return tag("tr", tag("th", line.label, scope="row"), *cells)
 
 
-def _cell(cell: Cell, numbers: dict[str, int], class_: str | None) -> Html:
+def _cell(cell: Cell, letters: dict[str, str], class_: str | None) -> Html:
     if cell.value is None:
-        return tag("td", EMPTY, tag("sup", str(numbers[cell.reason])), class_=class_, title=cell.reason)
+        return tag("td", EMPTY, tag("sup", letters[cell.reason]), class_=class_, title=cell.reason)
     value = tag("b" if cell.best else "span", cell.text, class_="value")
-    return tag("td", value, tag("small", cell.detail) if cell.detail else Html(""), class_=class_)
+    return tag("td", value, *(tag("small", part) for part in cell.detail), class_=class_)
+
+
+def _size(head: Head) -> list[Html]:
+    return [tag("small", head.size)] if head.size else []
 
 
 def _own(group: str) -> str | None:

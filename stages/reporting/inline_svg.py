@@ -34,7 +34,7 @@ def key(drawn: Drawn) -> Html:
     return tag("ul", *entries, class_="key", aria_hidden="true")
 
 
-_SWATCH = {"-": "solid", "--": "dashed", "band": "area"}
+_SWATCH = {"-": "solid", "--": "dashed", "band": "area", "bar": "area full"}
 
 
 def _panel(

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from stages.data.files import DataError, read_rows
 from stages.reporting.evaluations import CHECKPOINTS, read_json
 
-
 M = TypeVar("M", bound=BaseModel)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from stages.reporting.drawing import PALETTE, Figure, Panel
 from stages.reporting.evaluations import CHECKPOINTS, Evaluation
-from stages.reporting.published import Point, published
+from stages.reporting.published import published
 from stages.reporting.rl_figures import ticks
 
 if TYPE_CHECKING:
@@ -29,10 +29,10 @@ _THEIRS: Mapping[str, tuple[str, str]] = {
     "k1.5-short w/ merge": _MARKS["merged"],
     "k1.5-short w/ merge + rs": ("sky", "<"),
     "k1.5-shortest": _MARKS["shortest"],
-    "DeepSeek-V3": ("soft", "1"),
-    "Qwen2.5-72B-Inst": ("soft", "2"),
-    "Claude 3.5 Sonnet": ("soft", "3"),
-    "GPT-4o-0513": ("soft", "4"),
+    "DeepSeek-V3": ("soft", "*"),
+    "Qwen2.5-72B-Inst": ("soft", "h"),
+    "Claude 3.5 Sonnet": ("soft", "d"),
+    "GPT-4o-0513": ("soft", "p"),
 }
 
 
@@ -43,8 +43,8 @@ def figure7(evaluations: Mapping[str, Evaluation]) -> Figure:
         "figure7",
         "Figure 7: accuracy against response length of the long2short methods",
         "Left: this run, all stand-in suites pooled, bars are 95% intervals of accuracy. "
-        f"Middle and right: the report's own models on real benchmarks, for the shape only ({facts.source}, section 3.4, figure 7; "
-        f"{facts.figure7_how}).",
+        "Middle and right: the report's own models on real benchmarks, for the shape only "
+        f"({facts.source}, section 3.4, figure 7; {facts.figure7_how}).",
         (
             _own_panel(evaluations),
             _report_panel("math500", "the report: MATH-500"),
@@ -52,7 +52,7 @@ def figure7(evaluations: Mapping[str, Evaluation]) -> Figure:
         ),
         columns=3,
         width=4.3,
-        height=4.5,
+        height=4.3,
         margins=(0.62, 0.25, 1.65, 0.42),
     )
 
@@ -65,15 +65,10 @@ def _own_panel(evaluations: Mapping[str, Evaluation]) -> Panel:
 
     def paint(axes: "Axes") -> None:
         for name, score in scores.items():
-            colour, marker = _MARKS[name]
-            low, high = score.ci95
-            axes.errorbar(
-                score.mean_tokens,
-                score.accuracy,
-                yerr=[[max(score.accuracy - low, 0)], [max(high - score.accuracy, 0)]],
-                color=PALETTE[colour], marker=marker, markersize=6.5, linestyle="none", elinewidth=1.0, capsize=2.5, label=CHECKPOINTS[name],
-            )  # fmt: skip
-        _finish(axes, "accuracy")
+            low, high = (100 * bound for bound in score.ci95)
+            axes.vlines(score.mean_tokens, low, high, color=PALETTE[_MARKS[name][0]], linewidth=1.0)
+            _mark(axes, score.mean_tokens, 100 * score.accuracy, CHECKPOINTS[name], _MARKS[name])
+        _finish(axes)
 
     return Panel("this run: stand-in suites", alt, paint)
 
@@ -84,27 +79,19 @@ def _report_panel(benchmark: str, name: str) -> Panel:
 
     def paint(axes: "Axes") -> None:
         for point in points:
-            _plot(axes, point)
-        _finish(axes, "accuracy, %")
+            _mark(axes, point.tokens, point.accuracy, point.model, _THEIRS[point.model])
+        _finish(axes)
 
     return Panel(name, alt, paint)
 
 
-def _plot(axes: "Axes", point: Point) -> None:
-    colour, marker = _THEIRS[point.model]
-    axes.plot(
-        point.tokens,
-        point.accuracy,
-        color=PALETTE[colour],
-        marker=marker,
-        markersize=6.5,
-        linestyle="none",
-        label=point.model,
-    )
+def _mark(axes: "Axes", tokens: float, percent: float, label: str, mark: tuple[str, str]) -> None:
+    colour, marker = mark
+    axes.plot(tokens, percent, color=PALETTE[colour], marker=marker, markersize=6.5, linestyle="none", label=label)
 
 
-def _finish(axes: "Axes", label: str) -> None:
-    axes.set(xlabel="mean response tokens", ylabel=label)
+def _finish(axes: "Axes") -> None:
+    axes.set(xlabel="mean response tokens", ylabel="accuracy, %")
     axes.margins(0.1)
     axes.legend(
         loc="upper left", bbox_to_anchor=(-0.08, -0.16), ncols=2, columnspacing=1.0, handletextpad=0.4, borderpad=0

@@ -68,8 +68,9 @@ def page(report: Report) -> str:
         tag("h1", "The k1.5 recipe, run from end to end"),
         tag(
             "p",
-            f"A model of {size(model.parameters)} weights went through every stage of the report: base, SFT, curation, long-CoT "
-            "warm-up, RL, four long2short methods, evaluation. All numbers on this page were computed from the run's files.",
+            f"A model of {size(model.parameters)} weights went through every stage of the report: base, SFT, curation, "
+            "long-CoT warm-up, RL, four long2short methods, evaluation. "
+            "All numbers on this page were computed from the run's files.",
         ),
         tag("nav", tag("ul", *links), aria_label="Sections"),
     )
@@ -94,7 +95,8 @@ def _bodies(report: Report) -> dict[str, list[Html]]:
         "samples": [
             tag(
                 "p",
-                f"Problems drawn by lot (seed {report.seed}), two of each suite, whatever came out. First response of each model.",
+                f"Problems drawn by lot (seed {report.seed}), two of each suite, whatever came out. "
+                "Shown is the first response of each model.",
             ),
             samples_html({name: report.generations[name] for name in SHOWN}, report.seed),
         ],

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from stages.reporting.curves import Curve, Validation
-from stages.reporting.drawing import PALETTE, Figure, Key, Panel
+from stages.reporting.drawing import AREA, PALETTE, Figure, Key, Panel, Style
 from stages.reporting.fits import Line, fit_line
 
 if TYPE_CHECKING:
@@ -29,8 +29,9 @@ def figure5(suites: Mapping[str, Sequence[Validation]]) -> Figure:
     return Figure(
         "figure5",
         "Figure 5: accuracy and response length over RL iterations",
-        "Validation problems of each stand-in suite, answered at the sampling temperature of training. Left axis: accuracy. "
-        "Right axis: mean response tokens; the band reaches up to the 95th percentile of length, as in the report's figure 5.",
+        "Validation problems of each stand-in suite, answered at the sampling temperature of training. "
+        "Left axis: accuracy. Right axis: mean response tokens; the band reaches up to the 95th percentile of length, "
+        "as in the report's figure 5.",
         tuple(_growth_panel(suite, points) for suite, points in suites.items()),
         columns=4,
         keys=(
@@ -46,8 +47,8 @@ def figure6(suites: Mapping[str, Sequence[Validation]]) -> Figure:
     return Figure(
         "figure6",
         "Figure 6: accuracy against response length over the checkpoints of RL",
-        "One point a validation of RL, lighter to darker with the iterations. Slope: accuracy (0 to 1) per token by least squares, "
-        "with the 95% interval of independent points (neighbouring checkpoints are not quite independent). "
+        "One point a validation of RL, fainter to stronger with the iterations. Slope: accuracy (0 to 1) per token by "
+        "least squares, with its 95% interval as if the points were independent, which neighbours are not quite. "
         "The x axis is the suite's own mean length; in the report's panels it is that of the whole set.",
         tuple(_length_panel(suite, points) for suite, points in suites.items()),
         columns=4,
@@ -84,14 +85,19 @@ def health(curves: Mapping[str, Curve]) -> Figure:
     )
 
 
-_PHASES = (("blue", "-"), ("vermilion", "--"))
+_ROUND = (1, 2, 2.5, 5, 10)
+"""Leading digits of tick distances."""
+
+_PHASES: tuple[tuple[str, Style], ...] = (("blue", "-"), ("vermilion", "--"))
 
 
 def _growth_panel(suite: str, points: Sequence[Validation]) -> Panel:
     first, last = points[0], points[-1]
     alt = (
-        f"{suite}: accuracy {first.accuracy:.3f} at iteration {first.iteration}, {last.accuracy:.3f} at {last.iteration}; "
-        f"mean tokens {first.mean_tokens:.0f}, then {last.mean_tokens:.0f}; 95th percentile {first.p95_tokens:.0f}, then {last.p95_tokens:.0f}"
+        f"{suite}, iterations {first.iteration} to {last.iteration}: "
+        f"accuracy {first.accuracy:.3f} to {last.accuracy:.3f}, "
+        f"mean tokens {first.mean_tokens:.0f} to {last.mean_tokens:.0f}, "
+        f"95th percentile {first.p95_tokens:.0f} to {last.p95_tokens:.0f}"
     )
 
     def paint(left: "Axes") -> None:
@@ -102,13 +108,13 @@ def _growth_panel(suite: str, points: Sequence[Validation]) -> Panel:
             iterations,
             [point.mean_tokens for point in points],
             [point.p95_tokens for point in points],
-            color=PALETTE["vermilion"], alpha=0.16, linewidth=0,
+            color=PALETTE["vermilion"], alpha=AREA["band"], linewidth=0,
         )  # fmt: skip
         right.plot(
             iterations, [point.mean_tokens for point in points], color=PALETTE["vermilion"], marker="s", markersize=2.5
         )
-        left.plot(iterations, [point.accuracy for point in points], color=PALETTE["blue"], marker="o", markersize=3)
-        left.set_zorder(right.get_zorder() + 1)
+        accuracy = [point.accuracy for point in points]
+        right.plot(iterations, accuracy, color=PALETTE["blue"], marker="o", markersize=3, transform=left.transData)
         left.set_ylim(0, 1)
         right.set_ylim(0, 1.05 * max(max(point.p95_tokens for point in points), 1))
         left.set(xlabel="RL iteration", ylabel="accuracy")
@@ -127,10 +133,9 @@ def _length_panel(suite: str, points: Sequence[Validation]) -> Panel:
 
     def paint(axes: "Axes") -> None:
         tokens = [point.mean_tokens for point in points]
-        shades = [0.3 + 0.7 * place / max(len(points) - 1, 1) for place in range(len(points))]
-        axes.scatter(
-            tokens, [point.accuracy for point in points], s=20, color=PALETTE["blue"], alpha=shades, linewidths=0
-        )
+        for place, point in enumerate(points):
+            shade = 0.3 + 0.7 * place / max(len(points) - 1, 1)
+            axes.plot(point.mean_tokens, point.accuracy, "o", color=PALETTE["blue"], alpha=shade, markeredgewidth=0)
         if line is not None:
             ends = [min(tokens), max(tokens)]
             axes.plot(ends, [line.intercept + line.slope * x for x in ends], color=PALETTE["vermilion"], linewidth=1.2)
@@ -164,6 +169,6 @@ def ticks(axes: "Axes", x: int | None = None, y: int | None = None) -> None:
     from matplotlib.ticker import MaxNLocator
 
     if x is not None:
-        axes.xaxis.set_major_locator(MaxNLocator(x))
+        axes.xaxis.set_major_locator(MaxNLocator(x, steps=_ROUND))
     if y is not None:
-        axes.yaxis.set_major_locator(MaxNLocator(y))
+        axes.yaxis.set_major_locator(MaxNLocator(y, steps=_ROUND))

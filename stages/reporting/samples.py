@@ -41,7 +41,12 @@ def samples_html(generations: Mapping[str, Sequence[Generation]], seed: int) -> 
     picked = pick(generations, seed)
     if not picked:
         return tag("p", "No problem was answered by all of these checkpoints.")
-    return join(*(_problem(suite, problem, answers) for suite, problem in picked))
+    suites = [suite for suite, _ in picked]
+    shown = [_problem(suite, problem, answers) for suite, problem in picked]
+    first = [html for place, html in enumerate(shown) if suites.index(suites[place]) == place]
+    rest = [html for place, html in enumerate(shown) if suites.index(suites[place]) != place]
+    more = tag("details", tag("summary", f"{len(rest)} more problems"), *rest) if rest else Html("")
+    return join(*first, more)
 
 
 def _first(rows: Sequence[Generation]) -> dict[tuple[str, str], Generation]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import string
 
 from stages.reporting.tables import OWN, Cell, Table
 
@@ -9,18 +10,19 @@ EMPTY = "–"
 _MEASURED = ("ci95_low", "ci95_high", "mean_tokens", "n", "k", "stand_in")
 
 
-def reasons(table: Table) -> list[str]:
-    """The distinct reasons of empty cells, in order of first use; cells refer to them by number, from 1."""
-    return list(dict.fromkeys(cell.reason for line in table.lines for cell in line.cells if cell.value is None))
+def reasons(table: Table) -> dict[str, str]:
+    """Letter of every distinct reason of an empty cell, in order of first use: a, b, c ..."""
+    found = dict.fromkeys(cell.reason for line in table.lines for cell in line.cells if cell.value is None)
+    return dict(zip(found, string.ascii_lowercase, strict=False))
 
 
 def markdown(table: Table) -> str:
     """The table as GitHub Markdown, with caption, and the reasons of its empty cells below."""
-    numbers = {reason: number for number, reason in enumerate(reasons(table), 1)}
-    head = [table.first, *(head.name for head in table.heads)]
-    rows = [[line.label, *(_cell(cell, numbers) for cell in line.cells)] for line in table.lines]
+    letters = reasons(table)
+    head = [table.first, *(f"{head.name} ({head.size})" if head.size else head.name for head in table.heads)]
+    rows = [[line.label, *(_cell(cell, letters) for cell in line.cells)] for line in table.lines]
     grid = "\n".join(f"| {' | '.join(map(_plain, row))} |" for row in [head, ["---"] * len(head), *rows])
-    below = [f"{number}. {EMPTY} {reason}" for reason, number in numbers.items()]
+    below = [f"- {EMPTY} ({letter}): {reason}" for reason, letter in letters.items()]
     parts = [
         f"# {table.title}",
         table.caption,
@@ -32,16 +34,16 @@ def markdown(table: Table) -> str:
 
 
 def wide_csv(table: Table) -> str:
-    """Tables 2 and 3 as CSV: one line a benchmark, a column a model; ours have columns for interval, n, k and reason beside.
+    """Tables 2 and 3 as CSV: one line a benchmark, a column a model; beside ours interval, n, k and reason.
 
     Values and intervals are in percent; an empty published cell is one that the report does not give."""
     head, rows = [table.first], [[line.label] for line in table.lines]
     for place, column in enumerate(table.heads):
         own = column.group == OWN
-        head += [column.name, *(f"{column.name}: {name}" for name in (*_MEASURED, "reason") if own)]
+        head += [column.name, *(f"{column.name}: {name}" for name in (*_MEASURED[:-1], "reason") if own)]
         for row, line in zip(rows, table.lines, strict=True):
             cell = line.cells[place]
-            row += [cell.text, *([*_measured(cell), cell.reason] if own else [])]
+            row += [cell.text, *([*_measured(cell)[:-1], cell.reason] if own else [])]
     return _csv([head, *rows])
 
 
@@ -69,10 +71,12 @@ def _measured(cell: Cell) -> list[str]:
     return [low, high, f"{score.mean_tokens:.1f}", str(score.n), str(score.k), str(int(score.stand_in))]
 
 
-def _cell(cell: Cell, numbers: dict[str, int]) -> str:
+def _cell(cell: Cell, letters: dict[str, str]) -> str:
     if cell.value is None:
-        return f"{EMPTY} ({numbers[cell.reason]})"
-    return (f"**{cell.text}**" if cell.best else cell.text) + (f" {cell.detail}" if cell.detail else "")
+        return f"{EMPTY} ({letters[cell.reason]})"
+    return (f"**{cell.text}**" if cell.best else cell.text) + (
+        "".join(f", {part}" if place else f" {part}" for place, part in enumerate(cell.detail))
+    )
 
 
 def _plain(text: str) -> str:

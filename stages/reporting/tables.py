@@ -25,8 +25,8 @@ class Cell:
     """Percent, as printed; None for an empty cell."""
     text: str = ""
     """How the number reads."""
-    detail: str = ""
-    """Interval, n, k, tokens of ours."""
+    detail: tuple[str, ...] = ()
+    """Ours: interval, tokens, n and k, in words."""
     reason: str = ""
     """Why the cell is empty."""
     best: bool = False
@@ -40,6 +40,8 @@ class Head:
 
     name: str
     group: str
+    size: str = ""
+    """Weights of our model; the report gives none of its own."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def published_table(number: int, evaluations: Mapping[str, Evaluation]) -> Table
     theirs = published().table(number)
     ours = {name: evaluations[name] for name in OURS[number]}
     heads = [Head(column.name, column.group) for column in theirs.columns]
-    heads += [Head(f"{CHECKPOINTS[name]} ({size(run.parameters)})", OWN) for name, run in ours.items()]
+    heads += [_head(name, run) for name, run in ours.items()]
     lines = []
     for row in theirs.rows:
         cells = [_published_cell(theirs, row.benchmark, column.name) for column in theirs.columns]
@@ -79,8 +81,9 @@ def published_table(number: int, evaluations: Mapping[str, Evaluation]) -> Table
     return Table(
         f"table{number}",
         f"Table {number}: {theirs.title}",
-        f"Published columns: {published().source}, table {number}, p. {theirs.page}. Ours: percent, with the 95% interval, "
-        "n problems and k responses to each. Bold: the best of the row. The models differ in size by orders of magnitude.",
+        f"Published columns: {published().source}, table {number}, p. {theirs.page}. Ours: percent, with the 95% "
+        "interval, mean response tokens, n problems and k responses to each. Bold: the best of the row. "
+        "The models differ in size by orders of magnitude.",
         "Benchmark (metric)",
         tuple(heads),
         tuple(lines),
@@ -107,7 +110,7 @@ def stand_in_table(evaluations: Mapping[str, Evaluation]) -> Table:
         "compared with a published one. Accuracy in percent with its 95% interval, mean response tokens, n problems, "
         "k responses to each. Bold: the best of the row.",
         "Suite",
-        tuple(Head(f"{CHECKPOINTS[name]} ({size(run.parameters)})", OWN) for name, run in evaluations.items()),
+        tuple(_head(name, run) for name, run in evaluations.items()),
         tuple(lines),
     )
 
@@ -138,7 +141,7 @@ def partial_table(evaluations: Mapping[str, Evaluation]) -> Table:
         "Benchmarks run on part of their items",
         "Such a score says that the path works. It is not the benchmark's score and stays out of tables 2 and 3.",
         "Benchmark",
-        tuple(Head(f"{CHECKPOINTS[name]} ({size(run.parameters)})", OWN) for name, run in evaluations.items()),
+        tuple(_head(name, run) for name, run in evaluations.items()),
         tuple(lines),
         () if lines else ("No benchmark was run on part of its items.",),
     )
@@ -150,6 +153,10 @@ def size(parameters: int) -> str:
         if parameters >= unit:
             return f"{parameters / unit:.3g} {name}"
     return str(parameters)
+
+
+def _head(name: str, run: Evaluation) -> Head:
+    return Head(CHECKPOINTS[name], OWN, f"{size(run.parameters)} weights")
 
 
 def _published_cell(table: PublishedTable, benchmark: str, column: str) -> Cell:
@@ -177,13 +184,13 @@ def _suite_cell(suite: str, run: Evaluation) -> Cell:
 
 def _scored(score: Score) -> Cell:
     low, high = (100 * bound for bound in score.ci95)
-    detail = f"[{low:.1f}, {high:.1f}], {score.mean_tokens:.0f} tokens, n={score.n:,}, k={score.k}"
+    detail = (f"[{low:.1f}, {high:.1f}]", f"{score.mean_tokens:.0f} tokens", f"n={score.n:,}, k={score.k}")
     return Cell(100 * score.accuracy, f"{100 * score.accuracy:.1f}", detail, score=score)
 
 
 def _mark_best(cells: list[Cell]) -> tuple[Cell, ...]:
-    """Mark the highest printed number, ties included; a row with a single number has no best."""
-    printed = [float(cell.text) for cell in cells if cell.value is not None]
+    """Mark the highest printed number, ties included; a row whose numbers are all the same has no best."""
+    printed = {float(cell.text) for cell in cells if cell.value is not None}
     if len(printed) < 2:
         return tuple(cells)
     top = max(printed)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from stages.reporting.curves import Curve
-from stages.reporting.drawing import PALETTE, Figure, Key, Panel
+from stages.reporting.drawing import AREA, PALETTE, Figure, Key, Panel
 from stages.reporting.inputs import Funnel
 from stages.reporting.rl_figures import ticks
 
@@ -21,7 +21,7 @@ def losses(curves: Mapping[str, Curve]) -> Figure:
     return Figure(
         "losses",
         "Training losses",
-        "One value an optimizer step; for the two RL stages one an iteration, where the loss is that of eq. 3 and need not fall. "
+        "One value an optimizer step; for the two RL stages one an iteration, where the loss need not fall (eq. 3). "
         "Thin: as logged; thick: mean of the last twentieth of all values up to there.",
         tuple(_loss_panel(name, points, name in _RL) for name, points in found.items()),
         columns=4,
@@ -39,10 +39,10 @@ def funnel_figure(funnels: Mapping[str, Funnel]) -> Figure:
     return Figure(
         "funnel",
         "What curation and warm-up removed, rule by rule",
-        "Rows that each rule left and removed, from the top. Every removed row is counted; the table beside gives examples.",
-        tuple(_funnel_panel(name, funnel) for name, funnel in funnels.items()),
+        "Rows that each rule left and removed, from the top. Every removed row is counted; the tables give examples.",
+        tuple(_funnel_panel(name, funnel, longest) for name, funnel in funnels.items()),
         columns=2,
-        keys=(Key("left", "blue", "band"), Key("removed", "vermilion", "band")),
+        keys=(Key("left", "blue", "bar"), Key("removed", "vermilion", "bar")),
         width=5.6,
         height=max(1.6, 1.0 + longest / _BARS_PER_INCH),
         margins=(1.9, 0.75, 0.46, 0.42),
@@ -63,7 +63,7 @@ def _loss_panel(name: str, points: list[tuple[float, ...]], rl: bool) -> Panel:
     return Panel(name, f"{name}: loss {values[0]:.3g} at first, {values[-1]:.3g} at last, {len(values)} values", paint)
 
 
-def _funnel_panel(name: str, funnel: Funnel) -> Panel:
+def _funnel_panel(name: str, funnel: Funnel, slots: int) -> Panel:
     steps = funnel.steps
     alt = f"{name}: " + "; ".join(
         f"{step.rule}: {step.before} in, {step.removed} removed, {step.after} left" for step in steps
@@ -71,17 +71,22 @@ def _funnel_panel(name: str, funnel: Funnel) -> Panel:
 
     def paint(axes: "Axes") -> None:
         places = range(len(steps))
-        axes.barh(places, [step.after for step in steps], color=PALETTE["blue"], alpha=0.75, height=0.66)
+        axes.barh(places, [step.after for step in steps], color=PALETTE["blue"], alpha=AREA["bar"], height=0.66)
         removed = [max(step.removed, 0) for step in steps]
         axes.barh(
-            places, removed, left=[step.after for step in steps], color=PALETTE["vermilion"], alpha=0.75, height=0.66
+            places,
+            removed,
+            left=[step.after for step in steps],
+            color=PALETTE["vermilion"],
+            alpha=AREA["bar"],
+            height=0.66,
         )
         top = max((step.after + max(step.removed, 0) for step in steps), default=1) or 1
         for place, step in enumerate(steps):
             text = f"{step.after:,}" + (f" (-{step.removed:,})" if step.removed > 0 else "")
             axes.text(step.after + max(step.removed, 0) + 0.015 * top, place, text, va="center", size=7.5)
         axes.set_yticks(list(places), [_short(step.rule) for step in steps])
-        axes.set_ylim(len(steps) - 0.4, -0.6)
+        axes.set_ylim(max(slots, 1) - 0.4, -0.6)
         axes.set_xlim(0, 1.08 * top)
         axes.grid(False, axis="y")
         axes.set_xlabel("rows")

@@ -179,7 +179,7 @@ def generations(root: Path, name: str) -> list[dict[str, Any]]:
 
 CURATION = [
     ("licence", 2400, 0), ("duplicates", 2400, 31), ("unparseable_answer", 2369, 4), ("multiple_choice", 2365, 0),
-    ("proof", 2365, 0), ("decontamination", 2365, 12), ("guessable_without_reasoning", 2353, 207), ("trivial", 2146, 388),
+    ("proof", 2365, 0), ("decontamination", 2365, 12), ("guessable", 2353, 207), ("trivial", 2146, 388),
 ]  # fmt: skip
 WARM_UP = [("wrong_final_answer", 3516, 40), ("missing_behaviour", 3476, 220), ("too_long", 3256, 18)]
 
