@@ -51,12 +51,8 @@ def apply(values: Mapping[str, Any], path: Path = Path("params.yaml")) -> dict[s
     """Write the dotted `values` into `path` if the whole is then valid; returns {key: (old, new)} of what changed.
 
     Raises ParamsError, the file untouched, for an unknown key (with the nearest known one) or a wrong value."""
-    from ruamel.yaml import YAML  # with DVC; plain yaml would lose the comments
-
     load(path)
-    editor = YAML()
-    editor.preserve_quotes = True
-    editor.width = 4096
+    editor = _editor()
     tree = editor.load(path)
     changed = {}
     for key, value in values.items():
@@ -81,3 +77,20 @@ def apply(values: Mapping[str, Any], path: Path = Path("params.yaml")) -> dict[s
     finally:
         beside.unlink(missing_ok=True)
     return changed
+
+
+def _editor() -> Any:
+    """A YAML reader and writer that keeps comments, quotes, and `null` written out."""
+    from ruamel.yaml import YAML  # comes with DVC
+    from ruamel.yaml.representer import RoundTripRepresenter
+
+    class Written(RoundTripRepresenter):
+        """Null as the word."""
+
+    Written.add_representer(type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null"))
+    editor = YAML()
+    editor.Representer = Written
+    editor.preserve_quotes = True
+    editor.width = 4096
+    editor.indent(mapping=2, sequence=4, offset=2)
+    return editor

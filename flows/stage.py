@@ -25,6 +25,7 @@ from flows.progress import Progress, Screen, Tail, clock
 from flows.server import alive, api_url
 
 GPU_STAGES = {"base", "sft", "curate", "rl", "sample", "dpo", "evaluate"}
+GPU_DEVICE = Path("/dev/nvidiactl")
 TASK = "K15_TASK_RUN_ID"
 """Set inside a Prefect task; the stage then opens none of its own."""
 MARKS = "K15_MARKS"
@@ -154,7 +155,7 @@ def failed(name: str, code: int, reason: str) -> int:
 @contextlib.contextmanager
 def gpu_lock(name: str) -> Iterator[None]:
     """One stage of this user at a time on the same GPUs; the kernel frees the lock when its holder dies in any way."""
-    if name.split("@")[0] not in GPU_STAGES or not Path("/dev/nvidiactl").exists():
+    if name.split("@")[0] not in GPU_STAGES or not GPU_DEVICE.exists():
         yield
         return
     devices = os.environ.get("CUDA_VISIBLE_DEVICES", "all").replace(",", "-")

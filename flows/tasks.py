@@ -120,7 +120,7 @@ def pipeline(
         os.environ["MLFLOW_TRACKING_URI"] = environ["MLFLOW_TRACKING_URI"]
         log_results(place, run, "FAILED" if failed else "FINISHED", list(states))
     if failed:
-        return failed
+        return failed.result(raise_on_failure=True)
     if place != root:
         get_run_logger().info("kept as DVC experiment %s", worktrees.keep(place, run))
         worktrees.leave(root, place)

@@ -6,6 +6,7 @@ One experiment; a parent run for each run of the pipeline; under it a child for 
 import importlib.util
 import json
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ from typing import Any
 import psutil
 
 from flows import graph
-from stages.run.spool import PROGRESS
 
 EXPERIMENT = "k15"
 BATCH = 1000
@@ -82,15 +82,15 @@ class Store:
         return str(self.client.create_run(self.experiment, tags=tags, run_name=stage).info.run_id)
 
     def metrics(self, run: str, rows: list[dict[str, Any]]) -> None:
-        """Rows of a spool as curves."""
+        """Rows of a spool as curves; {"speed": {"tokens": 9}} becomes `speed/tokens`."""
         from mlflow.entities import Metric
 
         made = [
-            Metric(name.replace("@", "_"), float(value), int(row["time"] * 1000), int(row["step"]))
+            Metric(_metric_name(name), float(value), int(row["time"] * 1000), int(row["step"]))
             for row in rows
             if "step" in row
-            for name, value in row.items()
-            if name not in ("step", "time", PROGRESS) and isinstance(value, int | float)
+            for name, value in graph.flat(row).items()
+            if name not in ("step", "time") and isinstance(value, int | float) and not isinstance(value, bool)
         ]
         for start in range(0, len(made), BATCH):
             self.client.log_batch(run, metrics=made[start : start + BATCH])
@@ -115,11 +115,10 @@ class Store:
                     self.numbers(run, path)
 
     def numbers(self, run: str, path: Path) -> None:
-        """The numeric leaves of a JSON file as final metrics `<file>/<dotted name>`."""
+        """The numeric leaves of a JSON file as final metrics `<file>/<section>/<name>`."""
         tree = json.loads(path.read_text(encoding="utf-8"))
-        leaves = graph.flat(tree) if isinstance(tree, dict) else {}
-        row = {f"{path.stem}/{name}": value for name, value in leaves.items() if not isinstance(value, bool)}
-        self.metrics(run, [{"step": 0, "time": time.time(), **row}])
+        if isinstance(tree, dict):
+            self.metrics(run, [{"step": 0, "time": time.time(), path.stem.replace(".", "-"): tree}])
 
     def monitor(self, run: str) -> Any:
         """MLflow's own sampling of this machine's CPU, memory and GPU every ten seconds; ended by its `finish`."""
@@ -133,6 +132,11 @@ class Store:
         """Close a child, and the parent with it: the next stage of the same pipeline opens no new one."""
         self.client.set_terminated(run, status)
         self.client.set_terminated(self.parent, status)
+
+
+def _metric_name(dotted: str) -> str:
+    """`sft@long.loss` -> `sft_long/loss`: MLflow groups charts by what is before the slash, and takes few signs."""
+    return re.sub(r"[^\w/ -]", "_", dotted.replace(".", "/"))
 
 
 def provenance(root: Path) -> dict[str, str]:

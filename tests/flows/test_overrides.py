@@ -1,0 +1,84 @@
+"""Overrides into params.yaml: exact, validated, comments kept."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+
+from flows import overrides
+from stages.run.params import ParamsError, load
+
+
+@pytest.fixture
+def params(tmp_path: Path) -> Path:
+    return Path(shutil.copy(PROJECT / "params.yaml", tmp_path / "params.yaml"))
+
+
+def test_only_the_named_line_changes(params: Path) -> None:
+    before = params.read_text().splitlines()
+    assert overrides.apply({"rl.long.tau": 0.25}, params) == {
+        "rl.long.tau": (load(PROJECT / "params.yaml").rl.long.tau, 0.25)
+    }
+    changed = [(old, new) for old, new in zip(before, params.read_text().splitlines(), strict=True) if old != new]
+    assert len(changed) == 1, changed
+    assert changed[0][0].split("#")[1] == changed[0][1].split("#")[1], "the comment was lost"
+    assert load(params).rl.long.tau == 0.25
+
+
+def test_lists_and_null_go_in_as_yaml(params: Path) -> None:
+    values = overrides.parse(
+        ["evaluate.benchmarks=[math500]", "evaluate.limit=5", "model.instruction=a=b: c".replace(": ", ":")]
+    )
+    overrides.apply(values, params)
+    assert (load(params).evaluate.benchmarks, load(params).evaluate.limit) == (["math500"], 5)
+    assert load(params).model.instruction == "a=b:c"
+
+
+def test_equal_values_change_nothing(params: Path) -> None:
+    before = params.stat().st_mtime_ns
+    assert overrides.apply({"seed": load(params).seed}, params) == {}
+    assert params.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    "values, message",
+    [
+        ({"sed": 1}, "unknown parameter 'sed'; did you mean 'seed'?"),
+        ({"rl.long.tua": 1.0}, "did you mean 'tau'?"),
+        ({"rl.longer.tau": 1.0}, "did you mean 'long'?"),
+        ({"seed": "one"}, "seed = 'one'"),
+        ({"seed.more": 1}, "'seed' is a value, not a section"),
+    ],
+)
+def test_a_wrong_one_is_named_and_nothing_is_written(params: Path, values: dict[str, object], message: str) -> None:
+    before = params.read_bytes()
+    with pytest.raises(ParamsError) as caught:
+        overrides.apply(values, params)
+    assert message in str(caught.value)
+    assert f".{params.name}" not in str(caught.value), "the message names a temporary file"
+    assert params.read_bytes() == before
+    assert [path.name for path in params.parent.iterdir()] == ["params.yaml"]
+
+
+def test_words_without_equals_are_refused() -> None:
+    with pytest.raises(ParamsError, match=r"-S seed: expected section.key=value"):
+        overrides.parse(["seed"])
+
+
+def test_data_needs_both_folders(tmp_path: Path) -> None:
+    (tmp_path / "train").mkdir()
+    with pytest.raises(ParamsError, match=f"no folder {tmp_path}/bench"):
+        overrides.data(tmp_path)
+    (tmp_path / "bench").mkdir()
+    assert overrides.data(tmp_path) == {"collect.root": f"{tmp_path}/train", "evaluate.root": f"{tmp_path}/bench"}
+
+
+def test_an_unknown_preset_names_the_known() -> None:
+    with pytest.raises(ParamsError, match="no preset 'nope'; there are: "):
+        overrides.preset("nope")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in overrides.PRESETS.glob("*.yaml")))
+def test_each_preset_applies(params: Path, name: str) -> None:
+    overrides.apply(overrides.preset(name), params)

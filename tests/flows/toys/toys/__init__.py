@@ -1,0 +1,1 @@
+"""Programs that stand in for stages in the tests of flows."""
