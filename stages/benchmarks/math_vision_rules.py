@@ -70,7 +70,7 @@ def _after_box(text: str) -> str:
     """The content of the last box, up to a closing brace that was never opened, after the last equals sign."""
     text = text.replace("{}", "")
     start, end = text.find(_BOX), text.rfind("}")
-    answer = text[start + len(_BOX) : end] if 0 <= start and start + len(_BOX) <= end else text
+    answer = text[start + len(_BOX) : end] if start >= 0 and start + len(_BOX) <= end else text
     closing, opening = answer.find("}"), answer.find("{")
     if closing != -1 and (opening == -1 or closing < opening):
         answer = answer[:closing]

@@ -1,4 +1,4 @@
-"""How sure a score is: means of k responses a problem, errors clustered by problem, intervals, pass@k, paired comparison.
+"""How sure a score is: means of k responses, errors clustered by problem, intervals, pass@k, paired comparison.
 
 The problem is the unit of sampling: its k responses are averaged first. Source of pass@k: Chen et al. 2021
 (arXiv 2107.03374, eq. 1); of the interval for few problems: Wilson 1927; of the paired one: Agresti and Min 2005."""
@@ -31,10 +31,10 @@ class Estimate:
 
 
 def accuracy(rights: Sequence[Sequence[bool]]) -> Estimate:
-    """Accuracy over problems, each with its k verdicts. Raises ValueError without problems or for one without responses.
+    """Accuracy over problems, each with its k verdicts. Raises ValueError without problems or responses.
 
-    The 95% interval is a bootstrap over problems; for few problems, or nearly all right or wrong, it is Wilson's with one
-    trial a problem (which is wide enough for any k), so that 0 of 30 does not give [0, 0]."""
+    The 95% interval is a bootstrap over problems; for few problems, or nearly all right or wrong, it is Wilson's with
+    one trial a problem (which is wide enough for any k), so that 0 of 30 does not give [0, 0]."""
     mean_N = problem_means(rights)
     count, mean = len(mean_N), float(mean_N.mean())
     if count < FEW or min(mean, 1 - mean) * count < MANY:
@@ -73,7 +73,7 @@ def bootstrap(value_N: NDArray[np.float64], resamples: int = RESAMPLES) -> tuple
 
 
 def pass_at(rights: Sequence[Sequence[bool]], k: int) -> float:
-    """Unbiased pass@k: mean over problems of 1 - C(n - c, k) / C(n, k). Raises ValueError when a problem has fewer than k."""
+    """Unbiased pass@k: mean over problems of 1 - C(n - c, k) / C(n, k). Raises ValueError when a problem has n < k."""
     if any(len(verdicts) < k for verdicts in rights):
         raise ValueError(f"pass@{k} needs {k} responses to every problem")
     shares = [1 - math.comb(len(v) - sum(v), k) / math.comb(len(v), k) for v in rights]
@@ -83,14 +83,14 @@ def pass_at(rights: Sequence[Sequence[bool]], k: int) -> float:
 def paired_difference(first: Sequence[Sequence[bool]], second: Sequence[Sequence[bool]]) -> Estimate:
     """Accuracy of `second` minus that of `first` on the same problems in the same order.
 
-    Bootstrap over problems; for few problems or few that differ, the adjusted Wald interval of Agresti and Min, in which
-    half a problem is added to each of the four cells. Raises ValueError when the problems differ in number."""
+    Bootstrap over problems; for few problems or few that differ, the adjusted Wald interval of Agresti and Min, in
+    which half a problem is added to each of the four cells. Raises ValueError when the problems differ in number."""
     if len(first) != len(second):
         raise ValueError(f"paired comparison of {len(first)} with {len(second)} problems")
     difference_N = problem_means(second) - problem_means(first)
     count, mean = len(difference_N), float(difference_N.mean())
     gained, lost = float(difference_N.clip(min=0).sum()), float(-difference_N.clip(max=0).sum())
-    if count < FEW or min(gained, lost) < MANY:
+    if count < FEW or gained + lost < 2 * MANY:
         low, high = _adjusted_wald(gained, lost, count)
     else:
         low, high = bootstrap(difference_N)

@@ -1,0 +1,93 @@
+"""Judged responses as the numbers and rows that `evaluate` writes."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from stages.benchmarks.answering import Answered
+from stages.benchmarks.statistics import accuracy, pass_at
+from stages.benchmarks.suites import Suite, modality
+
+
+def suite_score(answered: Sequence[Answered], samples: int, stand_in: bool) -> dict[str, Any]:
+    """Accuracy (0 to 1) over all questions, an excluded one being wrong k times, with 95% interval and standard error.
+
+    Token counts and the shares truncated, unparsed (no answer found) and errors are over the responses drawn."""
+    rights = [_rights(one, samples) for one in answered]
+    estimate = accuracy(rights)
+    completions = [completion for one in answered for completion in one.completions]
+    verdicts = [verdict for one in answered for verdict in one.verdicts]
+    tokens = np.array([len(completion.token_ids) for completion in completions] or [0])
+    drawn = max(1, len(completions))
+    return {
+        "accuracy": estimate.mean,
+        "ci95": [estimate.low, estimate.high],
+        "stderr": estimate.stderr,
+        "pass_at_k": pass_at(rights, samples),
+        "mean_tokens": float(tokens.mean()),
+        "p95_tokens": float(np.quantile(tokens, 0.95)),
+        "n": len(answered),
+        "k": samples,
+        "truncated": sum(completion.finish == "length" for completion in completions) / drawn,
+        "unparsed": sum(verdict.extracted is None for verdict in verdicts) / drawn,
+        "errors": sum(verdict.outcome == "error" for verdict in verdicts) / drawn,
+        "excluded": [{"id": one.asked.id, "reason": one.excluded} for one in answered if one.excluded is not None],
+        "stand_in": stand_in,
+        "modality": modality([one.asked.image for one in answered]),
+    }
+
+
+def stand_in_scores(suites: Sequence[Suite], answered: Sequence[Sequence[Answered]]) -> dict[str, dict[str, Any]]:
+    """The score of every stand-in suite, and of their problems pooled: "overall", "text", "image" (if there are any)."""
+    mine = [(suite, found) for suite, found in zip(suites, answered, strict=True) if suite.stand_in]
+    scores = {suite.name: suite_score(found, suite.samples, True) for suite, found in mine}
+    everything = [one for _, found in mine for one in found]
+    pools = {
+        "overall": everything,
+        "text": [one for one in everything if one.asked.image is None],
+        "image": [one for one in everything if one.asked.image is not None],
+    }
+    return scores | {name: suite_score(pool, mine[0][0].samples, True) for name, pool in pools.items() if pool}
+
+
+def rows(suite: Suite, answered: Sequence[Answered], settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """One row a response, and one for every excluded question."""
+    for one in answered:
+        shared = {
+            "suite": suite.name,
+            "stand_in": suite.stand_in,
+            "id": one.asked.id,
+            "question": one.asked.question,
+            "image": one.asked.image,
+            "gold": one.asked.gold,
+            "prompt_hash": _hash(one),
+            "settings": dict(settings),
+            "seed": one.seed,
+        }
+        if one.excluded is not None:
+            blank = {"text": "", "tokens": 0, "outcome": "wrong", "extracted": None}
+            yield {**shared, "sample": 0, "finish": "excluded", "reason": one.excluded, **blank}
+        for number, (completion, verdict) in enumerate(zip(one.completions, one.verdicts, strict=True)):
+            yield {
+                **shared,
+                "sample": number,
+                "finish": completion.finish,
+                "text": completion.text,
+                "tokens": len(completion.token_ids),
+                "outcome": verdict.outcome,
+                "extracted": verdict.extracted,
+                "reason": verdict.reason,
+            }
+
+
+def _rights(one: Answered, samples: int) -> list[bool]:
+    return [verdict.outcome == "right" for verdict in one.verdicts] or [False] * samples
+
+
+def _hash(one: Answered) -> str:
+    """SHA-256 of what the engine was given: question, instruction and picture path."""
+    prompt = one.asked.prompt
+    parts = (prompt.question, repr(prompt.instruction), repr(prompt.image))
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,93 @@
+"""Suites: the questions of one score. Held-out problems make stand-in suites, by family; benchmarks make real ones."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from stages.benchmarks.benchmark import Benchmark, Item
+from stages.data.files import DataError
+from stages.data.records import Problem
+from stages.rollout.engine import Prompt
+from stages.verifiers.verdict import Verdict, verify_all
+
+POOLED = ("overall", "text", "image")
+"""Names of the scores that pool all stand-in problems, the textual ones, those with pictures."""
+SECONDS = 10.0
+"""Wall-clock limit of one comparison."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question as it is asked and recorded."""
+
+    id: str
+    prompt: Prompt
+    question: str
+    image: str | None
+    gold: str
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Questions that are scored together."""
+
+    name: str
+    stand_in: bool
+    modality: Literal["text", "image", "mixed"]
+    samples: int
+    """k, the responses to each question."""
+    asked: tuple[Asked, ...]
+    judge: Callable[[Sequence[tuple[int, str]]], list[Verdict]]
+    """Verdicts of (index into `asked`, response) pairs, in order."""
+    part: str | None
+    """Which part of the whole this is and why; None for the whole."""
+
+
+def stand_in_suites(problems: Sequence[Problem], samples: int, workers: int) -> list[Suite]:
+    """One suite a family, by name. DataError for a family that has the name of a pooled score, and for no problems."""
+    families: dict[str, list[Problem]] = {}
+    for problem in problems:
+        families.setdefault(problem.family, []).append(problem)
+    if not families:
+        raise DataError("no held-out problems; give collect.sources a heldout above 0")
+    for name in POOLED:
+        if name in families:
+            raise DataError(
+                f"the family {name!r} (problem {families[name][0].id}) has the name of a pooled score; rename it"
+            )
+    return [_stand_in(name, families[name], samples, workers) for name in sorted(families)]
+
+
+def benchmark_suite(benchmark: Benchmark, root: Path, limit: int | None, samples: int, workers: int) -> Suite:
+    """The benchmark's items under `root`, at most `limit` of them, evenly spaced. DataError when they cannot be had."""
+    loaded = benchmark.read(root)
+    items, part = loaded.items, loaded.part
+    if limit is not None and limit < len(items):
+        part = "; ".join(filter(None, [f"evaluate.limit: {limit} of {len(items)} items, evenly spaced", part]))
+        items = [items[index * len(items) // limit] for index in range(limit)]
+
+    def judge(pairs: Sequence[tuple[int, str]]) -> list[Verdict]:
+        return benchmark.score([(items[index], response) for index, response in pairs], workers, SECONDS)
+
+    asked = tuple(_asked_item(benchmark, item) for item in items)
+    return Suite(benchmark.name, False, benchmark.modality, samples, asked, judge, part)
+
+
+def _stand_in(name: str, problems: Sequence[Problem], samples: int, workers: int) -> Suite:
+    def judge(pairs: Sequence[tuple[int, str]]) -> list[Verdict]:
+        triples = [(problems[index].verifier, problems[index].answer, response) for index, response in pairs]
+        return verify_all(triples, workers, SECONDS)
+
+    asked = tuple(Asked(p.id, Prompt(p.question, p.image), p.question, p.image, p.answer) for p in problems)
+    return Suite(name, True, modality([p.image for p in problems]), samples, asked, judge, None)
+
+
+def modality(images: Sequence[str | None]) -> Literal["text", "image", "mixed"]:
+    """Whether the questions come with no pictures, all with one, or both kinds."""
+    with_picture = sum(image is not None for image in images)
+    return "text" if not with_picture else "image" if with_picture == len(images) else "mixed"
+
+
+def _asked_item(benchmark: Benchmark, item: Item) -> Asked:
+    return Asked(item.id, benchmark.prompt(item), item.question, item.image, item.gold)
