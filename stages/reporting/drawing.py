@@ -1,12 +1,14 @@
 """How figures look and become files: panels on a fixed grid, equal bytes for equal data. Only door to matplotlib."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 PALETTE: Mapping[str, str] = {
     "ink": "#1f2328",
@@ -31,6 +33,7 @@ STYLE: Mapping[str, Any] = {
     "axes.titlesize": 9.0,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,
     "axes.edgecolor": PALETTE["soft"],
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
@@ -118,34 +121,45 @@ def cell_box(figure: Figure, place: int) -> tuple[float, float, float, float]:
 def draw(figures: Sequence[Figure]) -> list[Drawn]:
     """Every figure as SVG and PNG. The bytes depend on the data and the installed matplotlib only."""
     import matplotlib
-    from matplotlib import style
 
-    matplotlib.use("Agg")
-    with style.context(["default", {**STYLE}]):
-        return [_draw(figure) for figure in figures]
+    with _style():
+        drawn = []
+        for figure in figures:
+            canvas = compose(figure)
+            with matplotlib.rc_context({"svg.hashsalt": figure.name}):
+                svg = _saved(canvas, "svg", {"Date": None, "Creator": None, "Format": None, "Type": None})
+            drawn.append(Drawn(figure, svg.decode(), _saved(canvas, "png", {"Software": None})))
+        return drawn
 
 
-def _draw(figure: Figure) -> Drawn:
-    import matplotlib
+def compose(figure: Figure) -> "Canvas":
+    """The panels on their grid under title and key; the axes of panel i have the gids panel<i>-0, panel<i>-1 ..."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
 
-    rows = -(-len(figure.panels) // _columns(figure))
-    size = (_columns(figure) * figure.width, _header(figure) + rows * figure.height)
-    canvas = Canvas(figsize=size)
-    FigureCanvasAgg(canvas)
-    for place, panel in enumerate(figure.panels):
-        axes = canvas.add_axes(_axes_box(figure, place, size))
-        known = len(canvas.axes) - 1
-        axes.set_title(panel.name, pad=8)
-        panel.draw(axes)
-        for number, drawn in enumerate(canvas.axes[known:]):
-            drawn.set_gid(f"panel{place}-{number}")
-    canvas.text(0.12 / size[0], 1 - 0.12 / size[1], figure.title, va="top", size=11, weight="bold")
-    _draw_keys(canvas, figure.keys, size)
-    with matplotlib.rc_context({"svg.hashsalt": figure.name}):
-        svg = _saved(canvas, "svg", {"Date": None, "Creator": None, "Format": None, "Type": None})
-    return Drawn(figure, svg.decode(), _saved(canvas, "png", {"Software": None}))
+    with _style():
+        rows = -(-len(figure.panels) // _columns(figure))
+        size = (_columns(figure) * figure.width, _header(figure) + rows * figure.height)
+        canvas = Canvas(figsize=size)
+        FigureCanvasAgg(canvas)
+        for place, panel in enumerate(figure.panels):
+            axes = canvas.add_axes(_axes_box(figure, place, size))
+            known = len(canvas.axes) - 1
+            axes.set_title(panel.name, pad=8)
+            panel.draw(axes)
+            for number, drawn in enumerate(canvas.axes[known:]):
+                drawn.set_gid(f"panel{place}-{number}")
+        canvas.text(0.12 / size[0], 1 - 0.12 / size[1], figure.title, va="top", size=11, weight="bold")
+        _draw_keys(canvas, figure.keys, size)
+    return canvas
+
+
+def _style() -> AbstractContextManager[None]:
+    import matplotlib
+    from matplotlib import style
+
+    matplotlib.use("Agg")
+    return style.context(["default", {**STYLE}])
 
 
 def _header(figure: Figure) -> float:
@@ -164,7 +178,7 @@ def _axes_box(figure: Figure, place: int, size: tuple[float, float]) -> tuple[fl
     return (x + left) / size[0], bottom / size[1], (width - left - right) / size[0], (height - below - above) / size[1]
 
 
-def _draw_keys(canvas: Any, keys: Sequence[Key], size: tuple[float, float]) -> None:
+def _draw_keys(canvas: "Canvas", keys: Sequence[Key], size: tuple[float, float]) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -188,7 +202,7 @@ def _draw_keys(canvas: Any, keys: Sequence[Key], size: tuple[float, float]) -> N
     )
 
 
-def _saved(canvas: Any, kind: str, metadata: Mapping[str, None]) -> bytes:
+def _saved(canvas: "Canvas", kind: str, metadata: Mapping[str, None]) -> bytes:
     file = BytesIO()
     canvas.savefig(file, format=kind, dpi=144, facecolor="white", metadata=metadata)
     return file.getvalue()

@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HEALTH: Mapping[str, tuple[str, str]] = {
-    "reward": ("mean reward", "verifier's reward, length reward included"),
-    "mean_tokens": ("mean response tokens", "over the iteration's samples"),
+    "reward": ("Mean reward", "verifier's reward, length reward included"),
+    "mean_tokens": ("Mean response tokens", "over the iteration's samples"),
     "p95_tokens": ("95th percentile of tokens", "over the iteration's samples"),
-    "entropy": ("entropy of the policy", "nats per token"),
+    "entropy": ("Entropy of the policy", "nats per token"),
     "kl_rollout_trainer": ("KL, rollout against trainer", "nats; the same weights, so near 0"),
-    "ratio_max": ("largest probability ratio", "policy over reference, any response"),
-    "grad_norm": ("gradient norm", "before clipping"),
-    "zero_signal": ("zero-signal groups", "share of problems whose samples all score alike"),
-    "truncated": ("truncated responses", "share cut at the token limit"),
+    "ratio_max": ("Largest probability ratio", "policy over reference, any response"),
+    "grad_norm": ("Gradient norm", "before clipping"),
+    "zero_signal": ("Zero-signal groups", "share of problems whose samples all score alike"),
+    "truncated": ("Truncated responses", "share cut at the token limit"),
 }
 """Column of the RL curves -> name of its panel, and what it measures."""
 
@@ -76,7 +76,7 @@ def health(curves: Mapping[str, Curve]) -> Figure:
     return Figure(
         "health",
         "Health of the RL runs",
-        "One value an iteration. " + " ".join(f"{HEALTH[name][0].capitalize()}: {HEALTH[name][1]}." for name in shown),
+        "One value an iteration. " + " ".join("{}: {}.".format(*HEALTH[name]) for name in shown),
         tuple(_health_panel(column, curves) for column in shown),
         columns=3,
         keys=tuple(Key(name, colour, style) for name, (colour, style) in zip(curves, _PHASES, strict=False)),

@@ -1,0 +1,132 @@
+"""Inputs at fault: one message with the file, what was found and what to run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic_run import evaluation, write_csv, write_json
+
+from stages.data.files import DataError
+from stages.reporting.curves import Validation, read_curve, validation_suites
+from stages.reporting.evaluations import CHECKPOINTS, Benchmark, Missing, read_evaluations
+from stages.reporting.inputs import read_funnel, read_generations, read_seconds
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in CHECKPOINTS:
+        write_json(tmp_path / f"{name}.json", evaluation(name))
+    return tmp_path
+
+
+def test_evaluations_in_the_order_of_the_recipe(folder: Path) -> None:
+    found = read_evaluations(folder)
+    assert list(found) == list(CHECKPOINTS)
+    assert isinstance(found["dpo"].benchmarks["math500"], Benchmark)
+    assert isinstance(found["dpo"].benchmarks["aime2024"], Missing)
+    assert found["dpo"].overall.n == 576
+
+
+def test_missing_evaluation_names_the_stage_to_run(folder: Path) -> None:
+    (folder / "dpo.json").unlink()
+    with pytest.raises(DataError, match=r"dpo\.json: no such file; run `dvc repro evaluate@dpo`"):
+        read_evaluations(folder)
+
+
+def broken(**change: Any) -> dict[str, Any]:
+    value = evaluation("dpo")
+    value["suites"]["overall"] |= change
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (broken(accuracy=63.0), r"dpo\.json: suites\.overall\.accuracy: .*less than or equal to 1"),
+        (broken(ci95=[0.1]), r"suites\.overall\.ci95"),
+        (broken(n="many"), r"suites\.overall\.n: .*integer"),
+        (evaluation("base"), r"holds checkpoint 'base', expected 'dpo'"),
+        ({**evaluation("dpo"), "suites": {}}, r"no 'overall', found none"),
+        ({}, r"checkpoint: Field required"),
+        ([], r"dpo\.json: file: "),
+    ],
+)
+def test_broken_evaluation(folder: Path, value: Any, message: str) -> None:
+    write_json(folder / "dpo.json", value)
+    with pytest.raises(DataError, match=message):
+        read_evaluations(folder)
+
+
+def test_evaluation_that_is_not_json(folder: Path) -> None:
+    (folder / "dpo.json").write_text("{", encoding="utf-8")
+    with pytest.raises(DataError, match=r"dpo\.json: not JSON"):
+        read_evaluations(folder)
+
+
+def test_curve_with_empty_cells_and_extra_columns(tmp_path: Path) -> None:
+    rows = [
+        {
+            "iteration": 0,
+            "reward": 0.1,
+            "validation_accuracy": 0.2,
+            "validation_mean_tokens": 10,
+            "validation_p95_tokens": 20,
+        },
+        {"iteration": 1, "reward": 0.2, "surprise": 5},
+        {
+            "iteration": 2,
+            "reward": 0.3,
+            "validation_accuracy": 0.4,
+            "validation_mean_tokens": 11,
+            "validation_p95_tokens": 21,
+        },
+    ]
+    write_csv(tmp_path / "rl.csv", "iteration", rows)
+    curve = read_curve(tmp_path / "rl.csv", "iteration")
+    assert curve.points("reward") == [(0, 0.1), (1, 0.2), (2, 0.3)]
+    assert curve.points("surprise") == [(1, 5)]
+    assert curve.points("no such column") == []
+    assert validation_suites(curve) == {"total": [Validation(0, 0.2, 10, 20), Validation(2, 0.4, 11, 21)]}
+
+
+def test_validation_suites_total_first(tmp_path: Path) -> None:
+    kinds = ("accuracy", "mean_tokens", "p95_tokens")
+    row = {f"validation/{family}/{kind}": 1 for family in ("chart", "arithmetic") for kind in kinds}
+    row |= {f"validation_{kind}": 1 for kind in kinds} | {"validation/half/accuracy": 1}
+    write_csv(tmp_path / "rl.csv", "iteration", [{"iteration": 4, **row}])
+    assert list(validation_suites(read_curve(tmp_path / "rl.csv", "iteration"))) == ["total", "arithmetic", "chart"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", r"x\.csv:1: no column 'step', found an empty file"),
+        ("iteration,loss\n", r"x\.csv:1: no column 'step', found \['iteration', 'loss'\]"),
+        ("step,loss\n0,1\n1\n", r"x\.csv:3: 1 cells, the header has 2"),
+        ("step,loss\n0,abc\n", r"x\.csv:2: column 'loss': expected a number, found 'abc'"),
+    ],
+)
+def test_broken_curve(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "x.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        read_curve(tmp_path / "x.csv", "step")
+
+
+def test_missing_curve_and_funnel(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"x\.csv: no such file; run the stage"):
+        read_curve(tmp_path / "x.csv", "step")
+    with pytest.raises(DataError, match=r"funnel\.json: no such file; run `dvc repro curate`"):
+        read_funnel(tmp_path / "funnel.json", "curate")
+
+
+def test_timings_may_be_absent(tmp_path: Path) -> None:
+    assert read_seconds(tmp_path / "none") == {}
+    write_json(tmp_path / "rl@long.json", {"stage": "rl@long", "seconds": 12.5, "more": 1})
+    assert read_seconds(tmp_path) == {"rl@long": 12.5}
+
+
+def test_broken_generation_names_line_and_field(tmp_path: Path) -> None:
+    (tmp_path / "dpo.jsonl").write_text(json.dumps({"suite": "chart"}) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"dpo\.jsonl:1: \w+: Field required; run `dvc repro --force evaluate@dpo`"):
+        read_generations(tmp_path, ["dpo"])
