@@ -5,17 +5,20 @@ Writes OUT/problems.jsonl and OUT/excluded.jsonl, REPORT/funnel.json and REPORT/
 expectations is not handed over."""
 
 import argparse
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stages.curation import benchmark_texts, coverage, decontamination, difficulty, evaluability, guessing
+from stages.curation import benchmark_texts, coverage, decontamination, difficulty, evaluability, guessing, lengths
 from stages.curation.funnel import Funnel
 from stages.curation.measure import Measure
 from stages.data import expectations, profiles
 from stages.data.files import DataError, read_records, write_json, write_records
 from stages.data.records import CuratedProblem, Problem
+from stages.prompts.prompt import Prompt
 from stages.run.params import Curate, Hardware, Model, read
 from stages.run.program import run
+from stages.run.spool import stage_spool
 
 
 def main() -> None:
@@ -38,8 +41,9 @@ def main() -> None:
         row for split in ("validation", "heldout") for row in read_records(args.problems / f"{split}.jsonl", Problem)
     ]
     engine = load_engine(args.model, model, hardware)
-    measure = Measure(engine, seed, rules.temperature, model.context, hardware.workers)
-    problems, funnel = curate(collected, held_out, benchmarks, measure, rules)
+    tokens_of = prompt_tokens(args.model, model)
+    measure = Measure(engine, seed, rules.temperature, model.context, hardware.workers, stage_spool("curate").progress)
+    problems, funnel = curate(collected, held_out, benchmarks, tokens_of, measure, rules)
     print(funnel.text())
     hand_over(problems, funnel, len(collected), rules, hardware.workers, args.report)
     write_records(args.out / "excluded.jsonl", funnel.findings)
@@ -51,6 +55,7 @@ def curate(
     collected: Sequence[Problem],
     held_out: Sequence[Problem],
     benchmarks: Path,
+    tokens_of: Callable[[Sequence[Problem]], list[int]],
     measure: Measure,
     rules: Curate,
 ) -> tuple[list[CuratedProblem], Funnel]:
@@ -62,6 +67,8 @@ def curate(
     kept = funnel.remove("in our held-out sets", kept, decontamination.against_held_out(kept, held_out))
     texts, unread = benchmark_texts.read_texts(benchmarks)
     kept = funnel.remove("in a benchmark", kept, decontamination.against_benchmarks(kept, texts))
+
+    kept = funnel.remove("too long", kept, lengths.too_long(kept, tokens_of, measure.context))
 
     probed = guessing.probed(kept, rules.guess_probe, measure.stream("probe"))
     right = guessing.right_guesses(measure, probed, rules.guesses)
@@ -78,6 +85,17 @@ def curate(
     funnel.detail["guessing"] = guessing.by_family(before, right, rules.guesses)
     funnel.detail["pass_rates"] = difficulty.histogram(rates)
     return [CuratedProblem(**problem.model_dump(), pass_rate=rates[problem.id]) for problem in kept], funnel
+
+
+def prompt_tokens(checkpoint: Path, model: Model) -> Callable[[Sequence[Problem]], list[int]]:
+    """Counts the tokens of problems' prompts as the model reads them, a few at a time (pictures take memory)."""
+    from stages.models.loading import load_processor
+    from stages.prompts.render import Renderer
+
+    renderer = Renderer(load_processor(checkpoint), model.instruction, context=sys.maxsize)
+    return lambda problems: [
+        len(renderer.render([Prompt(problem.question, problem.image)])[0].token_ids) for problem in problems
+    ]
 
 
 def hand_over(

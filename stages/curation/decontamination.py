@@ -19,20 +19,21 @@ PICTURE_WORDS = 8
 
 
 def against_benchmarks(problems: Sequence[Problem], texts: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """id -> the first hit among the benchmark texts, given as (where, text), for every problem that has one."""
+    """id -> the first hit in each benchmark, for every problem that has one. `texts`: (benchmark/file:row, text)."""
     wordings = {problem.id: words(problem.question) for problem in problems}
     grams = _index(wordings)
     exact: dict[str, list[str]] = defaultdict(list)
     for problem in problems:
         if problem.modality == "text" or len(wordings[problem.id]) >= PICTURE_WORDS:
             exact[normalised(problem.question)].append(problem.id)
-    hits: dict[str, str] = {}
+    hits: dict[str, dict[str, str]] = defaultdict(dict)
     for where, text in texts:
-        for identity in exact.get(normalised(text), ()):
-            hits.setdefault(identity, f"the same question as {where}")
+        benchmark = where.partition("/")[0]
+        for identity in exact.get(normalised(text) or "-", ()):
+            hits[identity].setdefault(benchmark, f"the same question as {where}")
         for identity, gram in _shared(grams, wordings, words(text)):
-            hits.setdefault(identity, f"{GRAM} words in common with {where}: {' '.join(gram)!r}")
-    return hits
+            hits[identity].setdefault(benchmark, f"{GRAM} words in common with {where}: {' '.join(gram)!r}")
+    return {identity: "; ".join(found.values()) for identity, found in hits.items()}
 
 
 def against_held_out(problems: Sequence[Problem], held_out: Iterable[Problem]) -> dict[str, str]:

@@ -1,12 +1,15 @@
 """How the short model is asked: many responses to each problem, judged by the problem's own verifier."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stages.data.records import Problem
-from stages.rollout.engine import Engine, Prompt, Sampling
+from stages.prompts.prompt import Prompt
+from stages.rollout.engine import Engine, Sampling
 from stages.run.seeds import stream_seed
 from stages.verifiers.verdict import verify_all
+
+CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class Measure:
     context: int
     """Tokens of prompt and response together; the limits of short answers are shares of it."""
     workers: int
+    progress: Callable[[int, int, str], None]
+    """Told (done, total, unit) after every CHUNK of problems."""
 
     def stream(self, name: str) -> int:
         """The seed of curate's random stream `name`."""
@@ -29,10 +34,17 @@ class Measure:
     ) -> dict[str, int]:
         """id -> how many of `samples` responses of at most `max_tokens` are right; an undecided verdict is not
         right."""
-        if not problems or not samples:
-            return {problem.id: 0 for problem in problems}
+        right: dict[str, int] = {}
+        for start in range(0, len(problems) if samples else 0, CHUNK):
+            sampling = Sampling(self.temperature, 1.0, max_tokens, stream_seed(self.stream(name), start))
+            right |= self._right(problems[start : start + CHUNK], instruction, samples, sampling)
+            self.progress(len(right), len(problems), f"{name} prompts")
+        return {problem.id: right.get(problem.id, 0) for problem in problems}
+
+    def _right(
+        self, problems: Sequence[Problem], instruction: str | None, samples: int, sampling: Sampling
+    ) -> dict[str, int]:
         prompts = [Prompt(problem.question, problem.image, instruction) for problem in problems]
-        sampling = Sampling(self.temperature, 1.0, max_tokens, self.stream(name))
         groups = self.engine.generate(prompts, sampling, samples=samples)
         items = [
             (problem.verifier, problem.answer, completion.text)

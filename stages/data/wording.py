@@ -4,9 +4,8 @@ box."""
 import re
 import unicodedata
 
-_DRESSING = re.compile(
-    r"\\(?:[,;:! ]|left(?![a-zA-Z])|right(?![a-zA-Z])|quad(?![a-zA-Z])|displaystyle(?![a-zA-Z]))|[$~]|<image\s*\d*>"
-)
+_DRESSING = re.compile(r"\\(?:[,;:!]|left(?![a-zA-Z])|right(?![a-zA-Z])|displaystyle(?![a-zA-Z]))|\$")
+_SPACE = re.compile(r"\\(?: |quad(?![a-zA-Z])|qquad(?![a-zA-Z]))|~|<image\s*\d*>")
 _IDEOGRAPHS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _WORD = re.compile(rf"[{_IDEOGRAPHS}]|[^\W_{_IDEOGRAPHS}]+")
 _FIGURE = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
@@ -17,7 +16,7 @@ _BOX = "\\boxed{"
 def normalised(question: str) -> str:
     """Form in which two questions are the same question: NFKC, case folded, white space squeezed, LaTeX dressing and
     final punctuation dropped. Operators stay: "3+4" and "3-4" differ."""
-    plain = unicodedata.normalize("NFKC", _DRESSING.sub(" ", question)).casefold()
+    plain = unicodedata.normalize("NFKC", _SPACE.sub(" ", _DRESSING.sub("", question))).casefold()
     return " ".join(plain.split()).rstrip(" .?!:")
 
 

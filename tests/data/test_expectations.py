@@ -1,0 +1,140 @@
+"""The gate: a sound set passes, each kind of damage turns it red and the failing row is named."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from stages.data import expectations, profiles
+from stages.data.files import DataError
+from stages.data.records import CuratedProblem, Demonstration
+
+
+def problem(number, image=None):
+    return CuratedProblem(
+        id=f"p{number}",
+        source="mine",
+        licence="MIT",
+        family="sums",
+        domain="mathematics",
+        modality="image" if image else "text",
+        question=f"What is {number} + 1?",
+        image=image,
+        answer=str(number + 1),
+        verifier="integer",
+        grade=1,
+        split="train",
+        solution_short=None,
+        solution_long=None,
+        parameters={},
+        pass_rate=0.5,
+    )
+
+
+def demonstration(number, image=None):
+    return Demonstration(
+        id=f"d{number}",
+        problem_id=f"p{number}",
+        family="sums",
+        question="q",
+        image=image,
+        response="First check. \\boxed{1}",
+        response_ids=None,
+        form="long",
+        behaviours={"planning": 1},
+    )
+
+
+@pytest.fixture
+def prompts(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    rows = [problem(number) for number in range(4)] + [problem(4, str(tmp_path / "a.png"))]
+    return profiles.prompt_set_table(rows, {}, dropped_share=0.5)
+
+
+@pytest.fixture
+def demonstrations(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    rows = [demonstration(number) for number in range(4)] + [demonstration(4, str(tmp_path / "a.png"))]
+    return profiles.demonstration_table(rows, ["right"] * 5, frozenset(f"p{number}" for number in range(5)))
+
+
+PROMPT_SUITE = expectations.prompt_set_suite(min_rows=5, max_dropped_share=0.9, modalities=["image", "text"])
+DEMONSTRATION_SUITE = expectations.demonstration_suite(min_rows=5, modalities=["image", "text"])
+
+
+def test_sound_sets_pass_and_say_so_equally_each_time(prompts, demonstrations, tmp_path):
+    expectations.check(prompts, PROMPT_SUITE, tmp_path)
+    first = (tmp_path / "validation.json").read_bytes()
+    expectations.check(prompts, PROMPT_SUITE, tmp_path)
+    assert (tmp_path / "validation.json").read_bytes() == first
+    assert json.loads(first)["success"] is True
+    assert len(json.loads(first)["expectations"]) == len(PROMPT_SUITE.rules)
+    expectations.check(demonstrations, DEMONSTRATION_SUITE, tmp_path)
+
+
+PROMPT_DAMAGE = [
+    ("id", 2, None, "ExpectColumnValuesToNotBeNull", "None|nan"),
+    ("id", 2, "p1", "ExpectColumnValuesToBeUnique", "p1"),
+    ("split", 2, "heldout", "ExpectColumnValuesToBeInSet", "p2"),
+    ("verifier", 2, "regex", "ExpectColumnValuesToBeInSet", "p2"),
+    ("grade", 2, 9, "ExpectColumnValuesToBeBetween", "p2"),
+    ("pass_rate", 2, 1.5, "ExpectColumnValuesToBeBetween", "p2"),
+    ("question_characters", 2, 0, "ExpectColumnValuesToBeBetween", "p2"),
+    ("answer_characters", 2, 3000, "ExpectColumnValuesToBeBetween", "p2"),
+    ("image_fault", 4, "the picture is broken", "ExpectColumnValuesToBeInSet", "p4"),
+    ("answer_fault", 2, "no number", "ExpectColumnValuesToBeInSet", "p2"),
+    ("licence", 2, None, "ExpectColumnValuesToNotBeNull", "p2"),
+    ("modality", 4, "text", "ExpectColumnDistinctValuesToContainSet", "missing: image"),
+    ("dropped_share", slice(None), 0.95, "ExpectColumnMaxToBeBetween", "0.95"),
+]
+
+
+@pytest.mark.parametrize(("column", "row", "value", "expectation", "named"), PROMPT_DAMAGE)
+def test_damaged_prompt_sets_are_refused(prompts, tmp_path, column, row, value, expectation, named):
+    prompts[column] = prompts[column].astype(object) if column != "dropped_share" else prompts[column]
+    prompts.loc[row if isinstance(row, int) else prompts.index, column] = value
+    with pytest.raises(DataError, match=f"(?s)not handed over.*{expectation}.*({named})"):
+        expectations.check(prompts, PROMPT_SUITE, tmp_path)
+    report = json.loads((tmp_path / "validation.json").read_text())
+    assert report["success"] is False
+    assert expectation in {row["expectation"] for row in report["expectations"] if not row["success"]}
+
+
+DEMONSTRATION_DAMAGE = [
+    ("id", 2, "d1", "ExpectColumnValuesToBeUnique", "d1"),
+    ("in_prompt_set", 2, False, "ExpectColumnValuesToBeInSet", "d2"),
+    ("form", 2, "short", "ExpectColumnValuesToBeInSet", "d2"),
+    ("ends_boxed", 2, False, "ExpectColumnValuesToBeInSet", "d2"),
+    ("verdict", 2, "wrong", "ExpectColumnValuesToBeInSet", "d2"),
+    ("image_fault", 4, "the picture does not exist", "ExpectColumnValuesToBeInSet", "d4"),
+    ("response_characters", 2, 0, "ExpectColumnValuesToBeBetween", "d2"),
+    ("behaviours", slice(None), 0, "ExpectColumnMaxToBeBetween", "0"),
+    ("modality", 4, "text", "ExpectColumnDistinctValuesToContainSet", "missing: image"),
+]
+
+
+@pytest.mark.parametrize(("column", "row", "value", "expectation", "named"), DEMONSTRATION_DAMAGE)
+def test_damaged_demonstrations_are_refused(demonstrations, tmp_path, column, row, value, expectation, named):
+    demonstrations.loc[row if isinstance(row, int) else demonstrations.index, column] = value
+    with pytest.raises(DataError, match=f"(?s)not handed over.*{expectation}.*({named})"):
+        expectations.check(demonstrations, DEMONSTRATION_SUITE, tmp_path)
+
+
+def test_too_few_rows_and_a_missing_column(prompts, tmp_path):
+    with pytest.raises(DataError, match="ExpectTableRowCountToBeBetween.*4"):
+        expectations.check(prompts.iloc[:4], PROMPT_SUITE, tmp_path)
+    with pytest.raises(DataError, match="(?s)ExpectTableColumnsToMatchSet.*pass_rate.*the column is missing"):
+        expectations.check(prompts.drop(columns="pass_rate"), PROMPT_SUITE, tmp_path)
+
+
+def test_many_failing_rows_are_counted(tmp_path):
+    table = profiles.prompt_set_table([problem(number) for number in range(50)], {}, 0.0)
+    table["grade"] = 9
+    with pytest.raises(DataError, match=r"rows: p0, .*, p19 and 30 more"):
+        expectations.check(table, expectations.prompt_set_suite(1, 0.9, ["text"]), tmp_path)
+
+
+def test_an_empty_table_fails(prompts, tmp_path):
+    with pytest.raises(DataError, match="ExpectTableRowCountToBeBetween"):
+        expectations.check(prompts.iloc[:0], PROMPT_SUITE, tmp_path)

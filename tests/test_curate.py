@@ -1,0 +1,117 @@
+"""The story of curate on planted problems with a scripted model, and its gate."""
+
+import json
+
+import pytest
+
+from stages import curate
+from stages.curation.measure import Measure
+from stages.data.files import DataError
+from stages.data.records import Problem
+from stages.rollout.scripted import ScriptedEngine
+from stages.run.params import Curate
+
+RULES = Curate(
+    samples=10,
+    temperature=1.0,
+    trivial_pass_rate=0.9,
+    keep_trivial=0.0,
+    guesses=8,
+    guess_probe=1.0,
+    min_rows=2,
+    max_dropped_share=0.9,
+)
+
+
+def problem(identity, question, answer="7", **changed):
+    fields = {
+        "id": identity,
+        "source": "mine",
+        "licence": "MIT",
+        "family": "sums",
+        "domain": "mathematics",
+        "modality": "text",
+        "question": question,
+        "image": None,
+        "answer": answer,
+        "verifier": "integer",
+        "grade": 1,
+        "split": "train",
+        "solution_short": None,
+        "solution_long": None,
+        "parameters": {},
+    }
+    return Problem(**{**fields, **changed})
+
+
+COLLECTED = [
+    problem("forbidden", "From a scored set", source="MathVista"),
+    problem("choices", "Which?\nChoices: 7; 8"),
+    problem("proof", "Prove that 7 is prime."),
+    problem("unreadable", "How many?", answer="many"),
+    problem("held", "Held  out question"),
+    problem("copied", "An item of a benchmark"),
+    problem("long", "long " * 100),
+    problem("guessed", "guess me"),
+    problem("trivial", "trivial one"),
+    problem("hard", "hard one"),
+    problem("middle", "middle one"),
+]
+HELD_OUT = [problem("h", "held out question?", split="heldout")]
+
+
+def answers(prompt, n):
+    """Right whenever it guesses "guess me" or answers "trivial one"; five of ten for "middle one"; else wrong."""
+    if prompt.instruction is not None:
+        return "\\boxed{7}" if prompt.question == "guess me" else "\\boxed{1}"
+    right = prompt.question == "trivial one" or (prompt.question == "middle one" and n < 5)
+    return "\\boxed{7}" if right else "\\boxed{1}"
+
+
+def curated(tmp_path, collected=COLLECTED):
+    (tmp_path / "math500").mkdir(exist_ok=True)
+    (tmp_path / "math500" / "test.jsonl").write_text('{"problem": "an item of a benchmark."}\n')
+    measure = Measure(ScriptedEngine(answers), 0, 1.0, 320, 1, lambda *_: None)
+    return curate.curate(
+        collected, HELD_OUT, tmp_path, lambda rows: [len(row.question) for row in rows], measure, RULES
+    )
+
+
+def test_every_rule_removes_what_it_should(tmp_path):
+    problems, funnel = curated(tmp_path)
+    assert {finding.rule: finding.id for finding in funnel.findings if finding.rule != "hard exclusions"} == {
+        "licence forbids training": "forbidden",
+        "unverifiable answer": "unreadable",
+        "in our held-out sets": "held",
+        "in a benchmark": "copied",
+        "too long": "long",
+        "guessed without reasoning": "guessed",
+        "trivial": "trivial",
+    }
+    assert {f.id for f in funnel.findings if f.rule == "hard exclusions"} == {"choices", "proof"}
+    assert {row.id: row.pass_rate for row in problems} == {"hard": 0.0, "middle": 0.5}
+    assert funnel.steps[0]["before"] == len(COLLECTED)
+    assert all(step["after"] == follow["before"] for step, follow in zip(funnel.steps, funnel.steps[1:], strict=False))
+    content = json.loads(json.dumps(funnel.content()))
+    assert content["decontamination"]["benchmarks"] == ["math500"]
+    assert content["guessing"]["sums"]["hit"] == 1
+    assert 0 < content["guessing"]["sums"]["chance_of_hit"] <= 1
+    assert content["mix"]["modality"] == {"text": {"before": 11, "after": 2}}
+
+
+def test_a_sound_set_is_handed_over_and_a_small_one_is_not(tmp_path):
+    problems, funnel = curated(tmp_path)
+    curate.hand_over(problems, funnel, len(COLLECTED), RULES, 1, tmp_path)
+    assert json.loads((tmp_path / "validation.json").read_text())["success"] is True
+    strict = RULES.model_copy(update={"min_rows": 3, "max_dropped_share": 0.5})
+    with pytest.raises(DataError, match="(?s)fails 2 of .*ExpectColumnMaxToBeBetween.*ExpectTableRowCount"):
+        curate.hand_over(problems, funnel, len(COLLECTED), strict, 1, tmp_path)
+    with pytest.raises(DataError, match="nothing is left of 11 problems:\nlicence forbids training: 1 of 11"):
+        curate.hand_over([], funnel, len(COLLECTED), RULES, 1, tmp_path)
+
+
+def test_a_damaged_row_is_not_handed_over(tmp_path):
+    problems, funnel = curated(tmp_path)
+    damaged = [problems[0], problems[1].model_copy(update={"image": "absent.png", "modality": "image"})]
+    with pytest.raises(DataError, match="(?s)image_fault.*the picture does not exist; rows: middle"):
+        curate.hand_over(damaged, funnel, len(COLLECTED), RULES, 1, tmp_path)
