@@ -62,6 +62,6 @@ def test_coverage_by_tag():
 
 def test_prompts_over_half_the_context_go():
     problems = [made(0), made(1)]
-    assert lengths.too_long(problems, lambda rows: [50, 51], context=100) == {
+    assert lengths.too_long(problems, lambda rows: [50 + n for n in range(len(rows))], context=100) == {
         "p1": "a prompt of 51 tokens, over 50 (half of model.context)"
     }

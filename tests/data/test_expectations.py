@@ -122,9 +122,9 @@ def test_damaged_demonstrations_are_refused(demonstrations, tmp_path, column, ro
 
 
 def test_too_few_rows_and_a_missing_column(prompts, tmp_path):
-    with pytest.raises(DataError, match="ExpectTableRowCountToBeBetween.*4"):
+    with pytest.raises(DataError, match=r"ExpectTableRowCountToBeBetween.*4"):
         expectations.check(prompts.iloc[:4], PROMPT_SUITE, tmp_path)
-    with pytest.raises(DataError, match="(?s)ExpectTableColumnsToMatchSet.*pass_rate.*the column is missing"):
+    with pytest.raises(DataError, match=r"(?s)ExpectTableColumnsToMatchSet.*pass_rate.*the column is missing"):
         expectations.check(prompts.drop(columns="pass_rate"), PROMPT_SUITE, tmp_path)
 
 
@@ -136,5 +136,5 @@ def test_many_failing_rows_are_counted(tmp_path):
 
 
 def test_an_empty_table_fails(prompts, tmp_path):
-    with pytest.raises(DataError, match="ExpectTableRowCountToBeBetween"):
+    with pytest.raises(DataError, match=r"ExpectTableRowCountToBeBetween"):
         expectations.check(prompts.iloc[:0], PROMPT_SUITE, tmp_path)

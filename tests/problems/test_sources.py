@@ -1,4 +1,4 @@
-"""Sources become disjoint splits; every bad row is a finding with file and line; what cannot be used is one clear error."""
+"""Sources become disjoint splits; a bad row is a finding with file and line; an unusable source is one clear error."""
 
 import json
 from collections import Counter
