@@ -28,6 +28,15 @@ POOLED = ("overall", "text", "image")
 """Suites that pool others."""
 
 
+class Excluded(BaseModel):
+    """A question that could not be asked; it counts as wrong."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    reason: str
+
+
 class Score(BaseModel):
     """The score of one checkpoint on one suite."""
 
@@ -42,6 +51,13 @@ class Score(BaseModel):
     """Problems."""
     k: int = Field(ge=1)
     """Responses to each problem."""
+    truncated: float = Field(ge=0, le=1)
+    """Share of responses cut at the limit."""
+    unparsed: float = Field(ge=0, le=1)
+    """Share of responses in which no answer was found."""
+    errors: float = Field(ge=0, le=1)
+    """Share of responses that the verifier could not decide."""
+    excluded: list[Excluded] = []
     stand_in: bool
     """True for suites that stand in for a benchmark; never beside published numbers."""
 
@@ -52,7 +68,9 @@ class Benchmark(Score):
     title: str
     metric: str
     limited: bool
-    """True when the run was limited to some of the items."""
+    """True when only a part of the items was run."""
+    part: str | None = None
+    """Which part, and why."""
 
 
 class Missing(BaseModel):

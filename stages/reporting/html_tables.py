@@ -10,8 +10,9 @@ from stages.reporting.tables import OWN, Cell, Head, Line, Table
 
 def results_table(table: Table) -> Html:
     """A table of results: groups above the columns, blocks of rows, numbered reasons of empty cells below."""
+    notes = join(*(tag("p", note, class_="note") for note in table.notes))
     if not table.lines:
-        return join(*(tag("p", note) for note in table.notes))
+        return notes
     letters = reasons(table)
     body = [
         tag("tbody", *(_line(table, line, letters) for line in lines))
@@ -23,7 +24,7 @@ def results_table(table: Table) -> Html:
         if letters
         else Html("")
     )
-    return scrollable(grid, table.title) + below
+    return join(scrollable(grid, table.title), below, notes)
 
 
 def plain_table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Html:

@@ -52,6 +52,9 @@ class Generation(_Input):
     outcome: str
     """"right", "wrong" or "error"."""
     finish: str
+    """"stop", "length", or "excluded" for a question that could not be asked."""
+    reason: str = ""
+    """Why the verifier decided so, or why the question could not be asked."""
 
 
 class _Timing(_Input):

@@ -14,4 +14,5 @@ def why_not_whole(name: str, result: Benchmark) -> str:
     if result.stand_in:
         return "a stand-in is no published benchmark"
     total = published().full_items.get(name)
-    return f"run on {result.n:,} items" + (f" of {total:,}" if total else "") + ": see the table of partial runs"
+    items = f"run on {result.n:,} items" + (f" of {total:,}" if total else "")
+    return f"{items}{f' ({result.part})' if result.part else ''}: see the table of partial runs"

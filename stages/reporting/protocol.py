@@ -21,12 +21,20 @@ def facts(evaluations: Mapping[str, Evaluation], seed: int, seconds: Mapping[str
         "How responses were drawn and judged": shared_settings(evaluations),
         "Size of the evaluation": {
             "all stand-in suites": "; ".join(counts),
-            "intervals": "95%, as each evaluation file gives them",
+            "intervals": "95%, over problems, as the evaluation files give them",
         },
+        "What became of the responses, all stand-in suites": {name: _fates(run) for name, run in evaluations.items()},
         "Content hashes of data and models (dvc.lock)": data_hashes(Path("dvc.lock")),
         "Seconds by stage (last time each was run)": {name: f"{value:.1f}" for name, value in seconds.items()},
     }
     return {caption: table for caption, table in found.items() if table}
+
+
+def _fates(run: Evaluation) -> str:
+    score = run.overall
+    words = f"{score.truncated:.1%} cut at the limit, {score.unparsed:.1%} without an answer"
+    asked = f"{len(score.excluded)} questions could not be asked and count as wrong"
+    return f"{words}, {score.errors:.1%} that the verifier could not decide; {asked}"
 
 
 def shared_settings(evaluations: Mapping[str, Evaluation]) -> dict[str, str]:

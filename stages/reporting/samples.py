@@ -78,7 +78,7 @@ def _response(name: str, row: Generation) -> Html:
         if len(row.text) <= _MOST_CHARACTERS
         else row.text[:_MOST_CHARACTERS] + f" … ({len(row.text):,} characters)"
     )
-    cut = ", cut at the limit" if row.finish == "length" else ""
+    cut = {"length": ", cut at the limit", "excluded": f", not asked: {row.reason}"}.get(row.finish, "")
     return tag(
         "section",
         tag("h4", CHECKPOINTS[name]),

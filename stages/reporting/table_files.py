@@ -8,6 +8,7 @@ from stages.reporting.tables import OWN, Cell, Table
 
 EMPTY = "–"
 _MEASURED = ("ci95_low", "ci95_high", "mean_tokens", "n", "k", "stand_in")
+_SHARES = ("truncated", "unparsed", "errors", "excluded")
 
 
 def reasons(table: Table) -> dict[str, str]:
@@ -49,10 +50,11 @@ def wide_csv(table: Table) -> str:
 
 def long_csv(table: Table) -> str:
     """The table as CSV, one line a cell: what a program wants. Accuracy and interval in percent."""
-    rows = [["row", "checkpoint", "accuracy", *_MEASURED, "best", "reason"]]
+    rows = [["row", "checkpoint", "weights", "accuracy", *_MEASURED, *_SHARES, "best", "reason"]]
     for line in table.lines:
         for head, cell in zip(table.heads, line.cells, strict=True):
-            rows.append([line.label, head.name, cell.text, *_measured(cell), str(int(cell.best)), cell.reason])
+            values = [cell.text, *_measured(cell), *_shares(cell), str(int(cell.best)), cell.reason]
+            rows.append([line.label, head.name, head.size.removesuffix(" weights"), *values])
     return _csv(rows)
 
 
@@ -69,6 +71,14 @@ def _measured(cell: Cell) -> list[str]:
         return [""] * len(_MEASURED)
     low, high = (f"{100 * bound:.2f}" for bound in score.ci95)
     return [low, high, f"{score.mean_tokens:.1f}", str(score.n), str(score.k), str(int(score.stand_in))]
+
+
+def _shares(cell: Cell) -> list[str]:
+    """The values of _SHARES: shares of the responses, and how many questions could not be asked."""
+    score = cell.score
+    if score is None:
+        return [""] * len(_SHARES)
+    return [f"{score.truncated:.4f}", f"{score.unparsed:.4f}", f"{score.errors:.4f}", str(len(score.excluded))]
 
 
 def _cell(cell: Cell, letters: dict[str, str]) -> str:

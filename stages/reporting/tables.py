@@ -125,7 +125,7 @@ def partial_table(evaluations: Mapping[str, Evaluation]) -> Table:
             if isinstance(result, Benchmark) and not whole(name, result)
         }
     )
-    lines = []
+    lines, notes = [], list[str]()
     for name in names:
         results = [run.benchmarks.get(name) for run in evaluations.values()]
         title = next(result.title for result in results if isinstance(result, Benchmark))
@@ -136,6 +136,8 @@ def partial_table(evaluations: Mapping[str, Evaluation]) -> Table:
             for result in results
         ]
         lines.append(Line("partial", f"{title} (part of the items)", _mark_best(cells)))
+        parts = dict.fromkeys(result.part for result in results if isinstance(result, Benchmark) and result.part)
+        notes += [f"{title}: {part}." for part in parts]
     return Table(
         "partial",
         "Benchmarks run on part of their items",
@@ -143,7 +145,7 @@ def partial_table(evaluations: Mapping[str, Evaluation]) -> Table:
         "Benchmark",
         tuple(_head(name, run) for name, run in evaluations.items()),
         tuple(lines),
-        () if lines else ("No benchmark was run on part of its items.",),
+        tuple(notes) if lines else ("No benchmark was run on part of its items.",),
     )
 
 

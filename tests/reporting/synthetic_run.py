@@ -54,14 +54,21 @@ def score(
         "k": k,
         "truncated": 0.01,
         "unparsed": 0.02,
-        "errors": 0,
+        "errors": 0.005,
+        "excluded": [],
         "stand_in": stand_in,
         "modality": modality,
     }
 
 
 def benchmark(accuracy: float, n: int, title: str, k: int = 1, limited: bool = False) -> dict[str, Any]:
-    return {**score(accuracy, 120, n, k, stand_in=False), "limited": limited, "title": title, "metric": "EM"}
+    return {
+        **score(accuracy, 120, n, k, stand_in=False),
+        "limited": limited,
+        "part": "first 50" if limited else None,
+        "title": title,
+        "metric": "EM",
+    }
 
 
 def evaluation(name: str) -> dict[str, Any]:

@@ -51,7 +51,10 @@ def test_ours_has_interval_n_and_k() -> None:
     ("result", "reason"),
     [
         ({"missing": "no folder bench/math500"}, "no folder bench/math500"),
-        (benchmark(0.2, 50, "MATH-500", limited=True), "run on 50 items of 500: see the table of partial runs"),
+        (
+            benchmark(0.2, 50, "MATH-500", limited=True),
+            "run on 50 items of 500 (first 50): see the table of partial runs",
+        ),
         (benchmark(0.2, 499, "MATH-500"), "run on 499 items of 500: see the table of partial runs"),
         (benchmark(0.2, 500, "MATH-500") | {"stand_in": True}, "a stand-in is no published benchmark"),
     ],
@@ -82,6 +85,9 @@ def test_stand_ins_never_reach_tables_2_and_3_and_are_named() -> None:
 def test_a_partial_benchmark_has_a_table_of_its_own() -> None:
     table = partial_table(run())
     assert [line.label for line in table.lines] == ["MathVision (part of the items)"]
+    limited = partial_table(run(math500=benchmark(0.2, 50, "MATH-500", limited=True)))
+    assert limited.notes == ("MATH-500: first 50.",)
+    assert limited.notes[0] in markdown(limited)
     whole = partial_table(run(mathvision={"missing": "x"}))
     assert not whole.lines
     assert "No benchmark was run on part of its items." in markdown(whole)
