@@ -1,4 +1,4 @@
-"""An engine that answers from a script: whole evaluations and RL iterations run in milliseconds, in tests and dry runs."""
+"""An engine that answers from a script, so that whole evaluations and RL iterations run in milliseconds."""
 
 from collections.abc import Callable, Sequence
 

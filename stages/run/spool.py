@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PROGRESS = "progress"
+SPEED = "speed"
 
 
 class Spool:
@@ -24,6 +25,10 @@ class Spool:
         """Append one row of metrics; a reader sees whole lines only."""
         self._append({"step": step, "time": time.time(), **values})
 
+    def log_speed(self, step: int, values: Mapping[str, float]) -> None:
+        """Append measured times and rates: they go to MLflow, but not into the CSV, which must be equal for equal runs."""
+        self._append({"step": step, "time": time.time(), SPEED: dict(values)})
+
     def progress(self, done: int, total: int, unit: str) -> None:
         """Tell the live view how far the stage is."""
         self._append({"time": time.time(), PROGRESS: {"done": done, "total": total, "unit": unit}})
@@ -33,7 +38,7 @@ class Spool:
         if not self.path.exists():
             return []
         rows = [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
-        return [row for row in rows if PROGRESS not in row]
+        return [row for row in rows if PROGRESS not in row and SPEED not in row]
 
     def truncate(self, step: int) -> None:
         """Drop metric rows of `step` and later: what an interrupted run wrote after its last checkpoint."""

@@ -1,0 +1,103 @@
+"""base (§2.5.1): the model that everything starts from - a hub checkpoint, a local folder, or `scratch`: a tiny
+vision-language model pretrained here on generated text and pictures."""
+
+import argparse
+from pathlib import Path
+
+from stages.data.files import read_records
+from stages.data.records import Problem
+from stages.models.loading import device_of, load_model, load_processor
+from stages.models.positions import position_ids
+from stages.models.scratch import build_model, build_processor, train_tokenizer
+from stages.problems.pretraining import documents
+from stages.prompts.prompt import Prompt
+from stages.prompts.render import Renderer
+from stages.run.params import Base, Hardware, Model, read
+from stages.run.program import run
+from stages.run.ranks import rank
+from stages.run.seeds import stream_seed
+from stages.run.spool import stage_spool
+from stages.training.batches import TrainingSample
+from stages.training.checkpoints import drop_state, state_folder
+from stages.training.engine import barrier, save_model, start
+from stages.training.loop import Plan, mean_token_loss, train
+from stages.training.samples import picture_filler
+from stages.training.schedules import learning_rate
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--problems", type=Path, required=True)
+    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--curves", type=Path, required=True)
+    options = arguments.parse_args()
+    model = read("model", Model)
+    spool = stage_spool("base")
+    if model.source == "scratch":
+        pretrain(options.problems, options.out, model)
+    elif rank() == 0:
+        load_model(model.source, device_of(read("hardware", Hardware)), model.revision).save_pretrained(options.out)
+        load_processor(model.source, model.revision).save_pretrained(options.out)
+    if rank() == 0:
+        spool.write_csv(options.curves)
+    barrier()
+
+
+def pretrain(problems: Path, out: Path, model: Model) -> None:
+    """The tiny model from random weights: worksheets, captions, and the texts of the user's own training problems."""
+    base, hardware, seed = read("base", Base), read("hardware", Hardware), read("seed", int)
+    generated = documents(base.examples, stream_seed(seed, "base"))
+    own = [problem for problem in read_records(problems / "train.jsonl", Problem) if problem.source != "procedural"]
+    own_texts = [f"{problem.question}\n{problem.solution_long or problem.solution_short or ''}" for problem in own]
+    texts = [f"{document.question}\n{document.continuation}" for document in generated[:3000]]
+    tokenizer = train_tokenizer(
+        [*texts, *own_texts, *[f"{model.instruction} \\boxed{{}}", "stop,guess\nCheck: ok\n"] * 50], base.vocabulary
+    )
+    processor = build_processor(tokenizer, max_pixels=256 * model.context)
+    net = build_model(
+        tokenizer,
+        base.hidden,
+        base.layers,
+        base.heads,
+        model.context,
+        base.initializer_range,
+        stream_seed(seed, "init"),
+    )
+    renderer = Renderer(processor, "", model.context)
+    samples = []
+    plain = renderer.render([Prompt(document.question, None) for document in generated if document.image is None])
+    for document in generated:
+        if document.image is None:
+            prompt = plain[len(samples) - sum(1 for sample in samples if sample.prompt.pixels)]
+        else:
+            prompt = renderer.picture(renderer.template(Prompt(document.question, "")), document.image)
+        ids = tuple(tokenizer(document.continuation, add_special_tokens=False)["input_ids"])
+        samples.append(TrainingSample(prompt, ids, position_ids(net, prompt, len(ids)), None, document.image is None))
+    device = device_of(hardware)
+    engine = start(net.to(device), hardware, device, grad_clip=1.0)
+    plan = Plan(
+        base.epochs,
+        base.batch,
+        seed,
+        lambda step, total: learning_rate(step, total, base.learning_rate, 0.0, base.warmup, "cosine"),
+    )
+    state = state_folder(
+        "base", [problems / "train.jsonl"], [seed, base.model_dump(), model.model_dump(), hardware.model_dump()]
+    )
+    filler = picture_filler(renderer, net, hardware)
+    train(
+        engine,
+        samples,
+        lambda step, _, __: mean_token_loss(step, samples),
+        plan,
+        hardware,
+        stage_spool("base"),
+        state,
+        filler,
+    )
+    save_model(engine, processor, out)
+    drop_state(state)
+
+
+if __name__ == "__main__":
+    run(main)

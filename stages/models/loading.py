@@ -1,0 +1,59 @@
+"""Models and processors by transformers' Auto classes: a local folder, or a hub id with a pinned revision."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers.utils import logging as transformers_logging
+
+from stages.data.files import DataError
+from stages.run.params import Hardware
+
+
+def device_of(hardware: Hardware) -> torch.device:
+    """The device of this rank. Raises DataError when cuda is asked for and there is none."""
+    cuda = torch.cuda.is_available()
+    if hardware.device == "cuda" and not cuda:
+        raise DataError(
+            "hardware.device is cuda but torch sees no CUDA device; install a CUDA build of torch or set hardware.device=cpu"
+        )
+    if hardware.device == "cpu" or not cuda:
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def load_model(source: Path | str, device: torch.device, revision: str | None = None) -> Any:
+    """The model in bf16 on a GPU, in float32 on the CPU. Hub code is never run; weights are read as safetensors only."""
+    transformers_logging.disable_progress_bar()
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    where = _checked(source, revision)
+    model = AutoModelForImageTextToText.from_pretrained(where, revision=revision, dtype=dtype, use_safetensors=True)
+    return model.to(device)
+
+
+def load_processor(source: Path | str, revision: str | None = None) -> Any:
+    """Tokenizer, chat template and picture processor of a checkpoint."""
+    transformers_logging.set_verbosity_error()
+    return AutoProcessor.from_pretrained(_checked(source, revision), revision=revision)
+
+
+def _checked(source: Path | str, revision: str | None) -> str:
+    """`source` as a string, if it is a folder with a checkpoint, or a hub id with a revision."""
+    folder = Path(source)
+    if folder.is_dir():
+        if not (folder / "config.json").exists():
+            raise DataError(
+                f"{folder}: no config.json, so no transformers checkpoint; run the stage that makes it (dvc repro)"
+            )
+        return str(folder)
+    if isinstance(source, Path) or source.startswith((".", "/", "artifacts/")):
+        raise DataError(
+            f"{source}: no such checkpoint folder; run the stage that makes it (dvc repro) or correct model.source"
+        )
+    if revision is None:
+        raise DataError(
+            f"model.source is the hub id {source!r} without model.revision; pin the commit, so that the run can be repeated"
+        )
+    return str(source)

@@ -1,0 +1,47 @@
+"""Accuracy and length on the validation suites while RL runs: the points of figure 5. Nothing is chosen by them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from stages.data.records import Problem
+from stages.prompts.prompt import Prompt
+from stages.rollout.engine import Sampling
+from stages.rollout.transformers_engine import TransformersEngine
+from stages.run.params import RL, Hardware
+from stages.run.ranks import share
+from stages.training.engine import gather_objects
+from stages.verifiers.verdict import verify_all
+
+
+def validate(
+    engine: TransformersEngine, problems: Sequence[Problem], rl: RL, hardware: Hardware, seed: int
+) -> dict[str, float]:
+    """One sample of each problem at the training temperature: accuracy, mean and 95th-percentile tokens, in all and by family."""
+    mine = share(problems)
+    sampling = Sampling(rl.temperature, 1.0, rl.max_tokens, seed)
+    groups = engine.generate([Prompt(problem.question, problem.image) for problem in mine], sampling)
+    items = [(problem.verifier, problem.answer, group[0].text) for problem, group in zip(mine, groups, strict=True)]
+    verdicts = verify_all(items, hardware.workers)
+    rows = [
+        (problem.family, verdict.outcome == "right", len(group[0].token_ids))
+        for problem, verdict, group in zip(mine, verdicts, groups, strict=True)
+    ]
+    by_family: dict[str, list[tuple[bool, int]]] = defaultdict(list)
+    for part in gather_objects(rows):
+        for family, right, tokens in part:
+            by_family[family].append((right, tokens))
+    figures = _figures("validation_", [row for rows in by_family.values() for row in rows])
+    for family, found in sorted(by_family.items()):
+        figures |= _figures(f"validation/{family}/", found)
+    return figures
+
+
+def _figures(prefix: str, rows: Sequence[tuple[bool, int]]) -> dict[str, float]:
+    tokens = np.array([count for _, count in rows])
+    return {
+        f"{prefix}accuracy": float(np.mean([right for right, _ in rows])),
+        f"{prefix}mean_tokens": float(tokens.mean()),
+        f"{prefix}p95_tokens": float(np.percentile(tokens, 95)),
+    }

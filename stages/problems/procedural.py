@@ -1,0 +1,99 @@
+"""The procedural worlds: six families of problems with exact answers, deterministic by seed, splits disjoint by construction."""
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from stages.data.files import DataError
+from stages.data.records import Problem, Split
+from stages.problems import picture_worlds, text_worlds
+from stages.problems.search import Puzzle, behaviours, long_solution, short_solution
+from stages.run.seeds import stream_seed
+
+TEXT_FAMILIES: dict[str, Callable[[random.Random], Puzzle]] = {
+    "arithmetic": text_worlds.arithmetic,
+    "word_problem": text_worlds.word_problem,
+    "logic": text_worlds.logic,
+}
+IMAGE_FAMILIES: dict[str, Callable[[random.Random], tuple[Puzzle, Image.Image]]] = {
+    "chart": picture_worlds.chart,
+    "scene": picture_worlds.scene,
+    "rendered": picture_worlds.rendered,
+}
+FAMILIES = (*TEXT_FAMILIES, *IMAGE_FAMILIES)
+DOMAINS = {
+    "arithmetic": "mathematics",
+    "word_problem": "mathematics",
+    "logic": "logic",
+    "chart": "chart reading",
+    "scene": "spatial relations",
+    "rendered": "text in images",
+}
+SHARES: dict[Split, range] = {"train": range(0, 12), "validation": range(12, 13), "heldout": range(13, 16)}
+
+
+def split_of(key: str) -> Split:
+    """The split that a puzzle belongs to, whatever stream it was drawn from: 12/16 train, 1/16 validation, 3/16 held-out."""
+    share = hashlib.sha256(key.encode()).digest()[0] % 16
+    return next(split for split, shares in SHARES.items() if share in shares)
+
+
+def puzzles(family: str, split: Split, seed: int) -> Iterator[tuple[Puzzle, Image.Image | None]]:
+    """An endless stream of distinct puzzles of one split. Raises DataError for an unknown family, or when few are left."""
+    if family not in FAMILIES:
+        raise DataError(f"unknown procedural family {family!r}; known: {', '.join(FAMILIES)}; correct collect.sources")
+    rng = random.Random(stream_seed(seed, "procedural", family, split))
+    seen: set[str] = set()
+    repeats = 0
+    while repeats < 5000:
+        image: Image.Image | None = None
+        if family in TEXT_FAMILIES:
+            puzzle = TEXT_FAMILIES[family](rng)
+        else:
+            puzzle, image = IMAGE_FAMILIES[family](rng)
+        if split_of(puzzle.key) != split or puzzle.key in seen:
+            repeats += 1
+            continue
+        repeats = 0
+        seen.add(puzzle.key)
+        yield puzzle, image
+    raise DataError(f"family {family!r} has only about {len(seen)} problems in split {split!r}; ask for fewer")
+
+
+def generate(family: str, split: Split, count: int, seed: int, images: Path) -> list[Problem]:
+    """`count` problems of one family and split; pictures are written as PNG files into the folder `images`."""
+    problems = []
+    for number, (puzzle, image) in zip(range(count), puzzles(family, split, seed), strict=False):
+        name = f"{family}-{split}-{number:05d}"
+        if image is not None:
+            images.mkdir(parents=True, exist_ok=True)
+            image.save(images / f"{name}.png")
+        problems.append(
+            Problem(
+                id=name,
+                source="procedural",
+                licence="Apache-2.0",
+                family=family,
+                domain=DOMAINS[family],
+                modality="text" if image is None else "image",
+                question=puzzle.question,
+                image=None if image is None else str(images / f"{name}.png"),
+                answer=str(puzzle.answer),
+                verifier="integer",
+                grade=puzzle.grade,
+                split=split,
+                solution_short=short_solution(puzzle.answer),
+                solution_long=long_solution(puzzle.parameters(), random.Random(0), hazard=0.0, terse_share=0.0),
+                parameters=puzzle.parameters(),
+            )
+        )
+    return problems
+
+
+def teach(problem: Problem, rng: random.Random, hazard: float, terse_share: float) -> tuple[str, dict[str, int]]:
+    """A long demonstration by a teacher of bounded patience, and its behaviour counts. It may stop, guess, and be wrong."""
+    text = long_solution(problem.parameters, rng, hazard, terse_share)
+    return text, behaviours(text)

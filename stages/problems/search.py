@@ -1,0 +1,97 @@
+"""The common form of a procedural problem: a search over candidates 0, 1, 2, ... whose first success is the answer.
+
+Each candidate is tried by a small computation. A full trial writes it out, a brief one only its results; both can be checked.
+Searching rewards length by nature: who stops early must guess."""
+
+import random
+from dataclasses import dataclass
+
+PLAN = "Plan: try each in turn, check it, go on.\n"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How one candidate is tried."""
+
+    full: str
+    """The computation written out, for example "7*3=1;1+2=3"."""
+    brief: str
+    """Its results alone, for example "13"."""
+
+
+@dataclass(frozen=True)
+class Puzzle:
+    """What a family draws: everything that a problem's text, picture and solutions are made of."""
+
+    question: str
+    setup: Trial | None
+    """What is worked out once, before the first candidate."""
+    trials: tuple[Trial, ...]
+    """Trials of the candidates 0..answer; the last one succeeds, all before fail."""
+    candidates: int
+    """How many candidates there are; the answer is one of 0..candidates-1."""
+    key: str
+    """Identity of the puzzle: equal keys are the same problem, and belong to the same split."""
+    picture: str = ""
+    """What the picture shows, in words; empty for text families."""
+
+    @property
+    def answer(self) -> int:
+        return len(self.trials) - 1
+
+    @property
+    def grade(self) -> int:
+        """Difficulty 1 (the first candidates) to 5 (the last ones)."""
+        return 1 + min(4, self.answer * 5 // self.candidates)
+
+    def parameters(self) -> dict[str, object]:
+        """What `teach` needs to write further solutions; goes into Problem.parameters."""
+        return {
+            "setup": None if self.setup is None else [self.setup.full, self.setup.brief],
+            "trials": [[trial.full, trial.brief] for trial in self.trials],
+            "candidates": self.candidates,
+        }
+
+
+def short_solution(answer: int) -> str:
+    """The short form of vanilla SFT: the answer at once."""
+    return f"\\boxed{{{answer}}}"
+
+
+def long_solution(parameters: dict[str, object], rng: random.Random, hazard: float, terse_share: float) -> str:
+    """One long demonstration: plan, try, check, reflect, go on; after each failure the writer stops and guesses with
+    probability `hazard`. With probability `terse_share` it is written in brief trials, else in full ones."""
+    trials = _pairs(parameters["trials"])
+    setup = parameters["setup"]
+    candidates = int(str(parameters["candidates"]))
+    brief = rng.random() < terse_share
+    form = 1 if brief else 0
+    text = "" if brief else PLAN
+    if isinstance(setup, list):
+        text += f"{setup[form]}\n"
+    for candidate, trial in enumerate(trials):
+        last = candidate == len(trials) - 1
+        if last:
+            text += f"{candidate}:{trial[form]} yes\n"
+            text += "" if brief else f"Check:{trial[0]} ok\n"
+            return text + short_solution(candidate)
+        text += f"{candidate}:{trial[form]};" if brief else f"{candidate}:{trial[form]} no;"
+        if rng.random() < hazard:
+            return text + "stop,guess\n" + short_solution(rng.randrange(candidate + 1, candidates))
+    raise ValueError("a puzzle needs at least one trial")
+
+
+def behaviours(text: str) -> dict[str, int]:
+    """How often each behaviour of §2.2 occurs in a long solution of ours."""
+    return {
+        "planning": text.count("Plan:"),
+        "evaluation": text.count("=") + text.count("want") + text.count("Check:"),
+        "reflection": text.count(" no;") + text.count("stop,guess"),
+        "exploration": max(0, text.count(";") - text.count("=") // 2) if ":" in text else 0,
+    }
+
+
+def _pairs(value: object) -> list[tuple[str, str]]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"expected a list of [full, brief] trials, found {value!r}")
+    return [(str(full), str(brief)) for full, brief in value]

@@ -1,0 +1,102 @@
+"""A prompt becomes token ids and pixels by the checkpoint's own chat template and processor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+
+from stages.data.files import DataError
+from stages.prompts.prompt import Prompt
+
+PER_TOKEN = ("mm_token_type_ids", "token_type_ids")
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A prompt as the model reads it."""
+
+    token_ids: tuple[int, ...]
+    per_token: dict[str, torch.Tensor]
+    """Further inputs with one value a token, each of shape (L,)."""
+    pixels: dict[str, torch.Tensor]
+    """Picture inputs as the processor gives them for this one prompt; empty for text."""
+
+
+class Renderer:
+    """Renders prompts for one checkpoint; text prompts are tokenised together, pictures one by one."""
+
+    def __init__(self, processor: Any, instruction: str, context: int) -> None:
+        self.processor = processor
+        self.instruction = instruction
+        self.context = context
+
+    def render(self, prompts: Sequence[Prompt], room: int = 1) -> list[Rendered]:
+        """Prompts in order. DataError when one leaves less than `room` tokens of the context for its response."""
+        texts = [self.template(prompt) for prompt in prompts]
+        plain = [index for index, prompt in enumerate(prompts) if prompt.image is None]
+        rendered: dict[int, Rendered] = {}
+        if plain:
+            encoded = self.processor.tokenizer([texts[index] for index in plain], add_special_tokens=False)["input_ids"]
+            rendered = {index: Rendered(tuple(ids), {}, {}) for index, ids in zip(plain, encoded, strict=True)}
+        for index, prompt in enumerate(prompts):
+            if prompt.image is not None:
+                rendered[index] = self._picture(texts[index], prompt.image)
+            if len(rendered[index].token_ids) + room > self.context:
+                raise DataError(
+                    f"prompt of {len(rendered[index].token_ids)} tokens leaves less than {room} of model.context = {self.context} "
+                    f"for the response: {prompt.question[:80]!r}; raise model.context, shorten the prompt or use smaller pictures"
+                )
+        return [rendered[index] for index in range(len(prompts))]
+
+    def template(self, prompt: Prompt) -> str:
+        """The prompt in the checkpoint's chat template, the assistant's turn opened."""
+        instruction = self.instruction if prompt.instruction is None else prompt.instruction
+        question = f"{prompt.question}\n{instruction}" if instruction else prompt.question
+        parts = [{"type": "text", "text": question}]
+        if prompt.image is not None:
+            parts.insert(0, {"type": "image"})
+        messages = [{"role": "user", "content": parts}]
+        return str(self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+    def _picture(self, text: str, path: str) -> Rendered:
+        try:
+            with Image.open(path) as opened:
+                return self.picture(text, opened.convert("RGB"))
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise DataError(
+                f"{path}: cannot be read as a picture ({error}); replace the file or drop the problem"
+            ) from error
+
+    def picture(self, text: str, image: Image.Image) -> Rendered:
+        """One already templated text with its picture."""
+        out = self.processor(text=[text], images=[[image]], return_tensors="pt", add_special_tokens=False)
+        per_token = {name: out[name][0] for name in PER_TOKEN if name in out}
+        pixels = {name: value for name, value in out.items() if name not in (*PER_TOKEN, "input_ids", "attention_mask")}
+        return Rendered(tuple(out["input_ids"][0].tolist()), per_token, pixels)
+
+    def blank(self) -> Rendered:
+        """The smallest prompt with a picture: what ranks that hold only text run the vision tower on."""
+        return self.picture(self.template(Prompt("", "", "")), Image.new("RGB", (64, 64)))
+
+
+def join_pixels(rows: list[list[Rendered]]) -> dict[str, torch.Tensor]:
+    """Picture inputs of all rows. Inputs that lead with a batch dimension (five dimensions, or a mask of four) become
+    (B, most pictures in a row, ...), filled up with zeros, which the models skip; all others are concatenated in order."""
+    pixels: dict[str, torch.Tensor] = {}
+    names = sorted({name for row in rows for prompt in row for name in prompt.pixels})
+    for name in names:
+        parts = [[prompt.pixels[name] for prompt in row if name in prompt.pixels] for row in rows]
+        example = next(part for row in parts for part in row)
+        batched = any("pixel_values" in p.pixels and p.pixels["pixel_values"].ndim == 5 for row in rows for p in row)
+        if not batched:
+            pixels[name] = torch.cat([part for row in parts for part in row])
+            continue
+        joined = [torch.cat(row, dim=1) if row else example[:, :0] for row in parts]
+        most = max(part.shape[1] for part in joined)
+        whole = example.new_zeros((len(rows), most, *example.shape[2:]))
+        for row, part in enumerate(joined):
+            whole[row, : part.shape[1]] = part[0]
+        pixels[name] = whole
+    return pixels

@@ -1,0 +1,87 @@
+"""rl (§2.3, §2.4): vision-text joint reinforcement learning by online policy mirror descent; `short` is long2short RL."""
+
+import argparse
+import time
+from pathlib import Path
+
+from stages.data.files import DataError, read_records
+from stages.data.records import CuratedProblem, Problem
+from stages.models.loading import device_of, load_model, load_processor
+from stages.policy.learner import Learner
+from stages.policy.samplers import ProblemSampler
+from stages.policy.validation import validate
+from stages.prompts.render import Renderer
+from stages.rollout.transformers_engine import TransformersEngine
+from stages.run.params import RL, Hardware, Model, read
+from stages.run.program import run
+from stages.run.ranks import rank
+from stages.run.seeds import stream_seed
+from stages.run.spool import stage_spool
+from stages.training.checkpoints import drop_state, load_state, save_state, state_folder
+from stages.training.engine import rollout_copy, save_model, start
+
+SAVE_SECONDS = 60.0
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("phase", choices=["long", "short"])
+    arguments.add_argument("--init", type=Path, required=True, help="checkpoint to start from")
+    arguments.add_argument("--prompt-set", type=Path, required=True)
+    arguments.add_argument("--validation", type=Path, required=True, help="problems of figure 5; never trained on")
+    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--curves", type=Path, required=True)
+    options = arguments.parse_args()
+    phase = options.phase
+    seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
+    rl = read(f"rl.{phase}", RL)
+
+    device = device_of(hardware)
+    problems = read_records(options.prompt_set, CuratedProblem)
+    validation = read_records(options.validation, Problem)
+    if not problems:
+        raise DataError(f"{options.prompt_set}: no problems; loosen curate in params.yaml")
+    net, processor = load_model(options.init, device), load_processor(options.init)
+    renderer = Renderer(processor, model.instruction, model.context)
+    trainer = start(net, hardware, device, rl.grad_clip, rl.temperature)
+    engine = TransformersEngine(rollout_copy(trainer, options.init), renderer, hardware.generation_batch)
+    sampler = ProblemSampler(problems, stream_seed(seed, phase), rl.curriculum_until, rl.hard_pass_rate, rl.prioritized)
+    learner = Learner(trainer, engine, rl, hardware, stream_seed(seed, "rl", phase))
+
+    spool = stage_spool(f"rl@{phase}")
+    values = [seed, rl.model_dump(), model.model_dump(), hardware.model_dump()]
+    state = state_folder(f"rl-{phase}", [options.init, options.prompt_set, options.validation], values)
+    resumed = load_state(trainer, state)
+    first = 0
+    if resumed is not None:
+        first, extra = resumed
+        sampler.restore(extra)
+        learner.push_weights()
+    if rank() == 0:
+        spool.truncate(first)
+    saved = time.monotonic()
+    for iteration in range(first, rl.iterations):
+        figures, speeds = {}, {}
+        if iteration % rl.validate_every == 0 and validation:
+            figures = validate(engine, validation, rl, hardware, stream_seed(seed, "validation"))
+        groups, more, speeds = learner.iterate(iteration, sampler.draw(iteration, rl.prompts))
+        sampler.update({name: success for name, success in groups})
+        if rank() == 0:
+            spool.log(iteration, {**figures, **more})
+            spool.log_speed(iteration, speeds)
+            spool.progress(iteration + 1, rl.iterations, "iterations")
+        if time.monotonic() - saved > SAVE_SECONDS and iteration + 1 < rl.iterations:
+            save_state(trainer, state, iteration + 1, sampler.state())
+            saved = time.monotonic()
+    if validation:
+        final = validate(engine, validation, rl, hardware, stream_seed(seed, "validation"))
+        if rank() == 0:
+            spool.log(rl.iterations, final)
+    save_model(trainer, processor, options.out)
+    if rank() == 0:
+        spool.write_csv(options.curves, "iteration")
+    drop_state(state)
+
+
+if __name__ == "__main__":
+    run(main)

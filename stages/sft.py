@@ -1,0 +1,63 @@
+"""sft (§2.2, §2.4, §2.5.2): supervised fine-tuning on demonstrations - short answers, long chains of thought, shortest samples."""
+
+import argparse
+from pathlib import Path
+
+from stages.data.files import DataError, read_records
+from stages.data.records import Demonstration
+from stages.models.loading import device_of, load_model, load_processor
+from stages.prompts.render import Renderer
+from stages.run.params import SFT, Hardware, Model, read
+from stages.run.program import run
+from stages.run.ranks import rank
+from stages.run.spool import stage_spool
+from stages.training.checkpoints import drop_state, state_folder
+from stages.training.engine import save_model, start
+from stages.training.loop import Plan, mean_token_loss, train
+from stages.training.samples import demonstration_samples, picture_filler
+from stages.training.schedules import learning_rate
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("phase", choices=["short", "long", "shortest"])
+    arguments.add_argument("--init", type=Path, required=True, help="checkpoint to start from")
+    arguments.add_argument("--demonstrations", type=Path, required=True)
+    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--curves", type=Path, required=True)
+    options = arguments.parse_args()
+    phase = options.phase
+    seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
+    sft = read(f"sft.{phase}", SFT)
+
+    device = device_of(hardware)
+    net, processor = load_model(options.init, device), load_processor(options.init)
+    renderer = Renderer(processor, model.instruction, model.context)
+    samples, left_out = demonstration_samples(read_records(options.demonstrations, Demonstration), renderer, net)
+    if rank() == 0:
+        for row in left_out:
+            print(f"left out {row['id']}: {row['reason']}")
+        print(f"{len(samples)} demonstrations, {len(left_out)} left out")
+    if not samples:
+        raise DataError(
+            f"{options.demonstrations}: no demonstration fits model.context = {model.context}; nothing to train on"
+        )
+
+    def rate(step: int, total: int) -> float:
+        return learning_rate(step, total, sft.learning_rate, sft.final_learning_rate, sft.warmup, sft.schedule)
+
+    engine = start(net, hardware, device, grad_clip=1.0)
+    spool = stage_spool(f"sft@{phase}")
+    values = [seed, sft.model_dump(), model.model_dump(), hardware.model_dump()]
+    state = state_folder(f"sft-{phase}", [options.init, options.demonstrations], values)
+    filler = picture_filler(renderer, net, hardware)
+    plan = Plan(sft.epochs, sft.batch, seed, rate)
+    train(engine, samples, lambda step, _, __: mean_token_loss(step, samples), plan, hardware, spool, state, filler)
+    save_model(engine, processor, options.out)
+    if rank() == 0:
+        spool.write_csv(options.curves)
+    drop_state(state)
+
+
+if __name__ == "__main__":
+    run(main)

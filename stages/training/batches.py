@@ -1,0 +1,130 @@
+"""Packing: several samples share a row; each sees only itself, with its own position ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from stages.data.files import DataError
+from stages.prompts.render import Rendered, join_pixels
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """A prompt with the response that is trained on."""
+
+    prompt: Rendered
+    response_ids: tuple[int, ...]
+    positions: torch.Tensor
+    """(P, L) with L the length of prompt and response, from models.positions."""
+    loss_mask: tuple[bool, ...] | None = None
+    """Which response tokens carry loss; None means all."""
+    loss_on_prompt: bool = False
+    """Pretraining: the prompt's tokens carry loss too."""
+
+    @property
+    def length(self) -> int:
+        return len(self.prompt.token_ids) + len(self.response_ids)
+
+
+@dataclass(frozen=True)
+class PackedBatch:
+    """B rows of packed samples, ready for a forward. T is the number of tokens that carry loss."""
+
+    inputs: dict[str, torch.Tensor]
+    """input_ids (B, L), position_ids (B, L) or (4, B, L), per-token inputs (B, L), pixel inputs."""
+    target_rows: torch.Tensor
+    """(T,) row of each target."""
+    target_columns: torch.Tensor
+    """(T,) column of the token that predicts each target (one before it)."""
+    targets: torch.Tensor
+    """(T,) token ids."""
+    sample_of_target: torch.Tensor
+    """(T,) index, into the samples given to `pack`, that each target belongs to."""
+    tokens: int
+    """Real tokens (without padding)."""
+
+    def to(self, device: torch.device) -> "PackedBatch":
+        """The same batch on `device`."""
+        moved = {name: value.to(device) for name, value in self.inputs.items()}
+        parts = (self.target_rows, self.target_columns, self.targets, self.sample_of_target)
+        return PackedBatch(moved, *(part.to(device) for part in parts), self.tokens)
+
+
+def plan_rows(lengths: Sequence[int], row_tokens: int) -> list[list[int]]:
+    """First-fit-decreasing: indices of the samples of each row, at most `row_tokens` tokens a row.
+
+    A sample longer than `row_tokens` gets a row of its own. The order is deterministic."""
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        place = next((row for row, left in enumerate(room) if lengths[index] <= left), None)
+        if place is None:
+            rows.append([index])
+            room.append(row_tokens - lengths[index])
+        else:
+            rows[place].append(index)
+            room[place] -= lengths[index]
+    return rows
+
+
+def pack(
+    samples: Sequence[TrainingSample],
+    row_tokens: int,
+    rows_per_batch: int,
+    pad_id: int,
+    filler: TrainingSample | None = None,
+) -> list[PackedBatch]:
+    """Micro-batches of at most `rows_per_batch` packed rows that hold every sample once.
+
+    `filler`, a picture sample without loss, is added to micro-batches that hold no picture: under ZeRO-3 every rank must
+    run the vision tower, or collectives hang (https://github.com/deepspeedai/DeepSpeed/issues/7170)."""
+    rows = plan_rows([sample.length for sample in samples], row_tokens)
+    groups = [rows[start : start + rows_per_batch] for start in range(0, len(rows), rows_per_batch)]
+    everything = list(samples) if filler is None else [*samples, filler]
+    if filler is not None:
+        groups = [
+            group if any(samples[i].prompt.pixels for row in group for i in row) else [*group, [len(samples)]]
+            for group in groups
+        ]
+    return [_assemble(everything, group, pad_id) for group in groups]
+
+
+def _assemble(samples: Sequence[TrainingSample], rows: list[list[int]], pad_id: int) -> PackedBatch:
+    width = max(sum(samples[index].length for index in row) for row in rows)
+    kinds = samples[rows[0][0]].positions.shape[0]
+    ids = torch.full((len(rows), width), pad_id)
+    positions = torch.zeros((kinds, len(rows), width), dtype=torch.long)
+    per_token: dict[str, torch.Tensor] = {}
+    targets: list[tuple[int, int, int, int]] = []
+    for row, members in enumerate(rows):
+        start = 0
+        for index in members:
+            sample = samples[index]
+            end = start + sample.length
+            tokens = (*sample.prompt.token_ids, *sample.response_ids)
+            ids[row, start:end] = torch.tensor(tokens)
+            positions[:, row, start:end] = sample.positions
+            for name, value in sample.prompt.per_token.items():
+                per_token.setdefault(name, torch.zeros_like(ids))[row, start : start + len(value)] = value
+            targets += [(row, start + place - 1, tokens[place], index) for place in _loss_places(sample)]
+            start = end
+        positions[:, row, start:] = torch.arange(width - start)
+    inputs = {"input_ids": ids, "position_ids": positions if kinds > 1 else positions[0], **per_token}
+    inputs.update(join_pixels([[samples[index].prompt for index in row] for row in rows]))
+    table = torch.tensor(targets, dtype=torch.long).reshape(-1, 4)
+    return PackedBatch(
+        inputs, table[:, 0], table[:, 1], table[:, 2], table[:, 3], sum(samples[i].length for row in rows for i in row)
+    )
+
+
+def _loss_places(sample: TrainingSample) -> list[int]:
+    """Places, in prompt and response, of the tokens that carry loss; the very first token has nothing that predicts it."""
+    first = len(sample.prompt.token_ids)
+    mask = sample.loss_mask or (True,) * len(sample.response_ids)
+    if len(mask) != len(sample.response_ids):
+        raise DataError(
+            f"loss mask of {len(mask)} for a response of {len(sample.response_ids)} tokens; they must be equal"
+        )
+    places = [first + place for place, carries in enumerate(mask) if carries]
+    return [*range(1, first), *places] if sample.loss_on_prompt else places

@@ -1,0 +1,186 @@
+"""The one door to DeepSpeed: start it, take optimizer steps over packed micro-batches, reset the optimizer, read the weights."""
+
+import datetime
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from stages.models.loading import load_model
+from stages.run.params import Hardware
+from stages.run.ranks import rank, world_size
+from stages.training.batches import PackedBatch
+from stages.training.log_probs import TokenLogProbs
+
+COLLECTIVE_MINUTES = 10
+LossOf = Callable[[PackedBatch, torch.Tensor, torch.Tensor], torch.Tensor]
+"""(batch, log-probs (T,), entropies (T,)) -> this micro-batch's part of the loss, summed over micro-batches and ranks."""
+
+
+@dataclass
+class Engine:
+    """A DeepSpeed engine around TokenLogProbs, and the device of this rank."""
+
+    deepspeed: Any
+    device: torch.device
+    zero_stage: int
+
+    @property
+    def model(self) -> Any:
+        """The transformers model inside (its weights are whole below ZeRO-3)."""
+        return self.deepspeed.module.model
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What one optimizer step saw, over all ranks."""
+
+    loss: float
+    grad_norm: float
+    tokens: int
+    entropy: float
+    """Mean over the tokens that carry loss, in nats."""
+
+
+def start(model: Any, hardware: Hardware, device: torch.device, grad_clip: float, temperature: float = 1.0) -> Engine:
+    """Wrap `model` by DeepSpeed with AdamW (weight decay 0). The learning rate is set by each step."""
+    os.environ.setdefault("DS_ACCELERATOR", "cuda" if device.type == "cuda" else "cpu")
+    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    os.environ.setdefault("MASTER_PORT", "29500")
+    for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
+        os.environ.setdefault(name, value)
+    import deepspeed
+
+    deepspeed.utils.logger.setLevel("ERROR")
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = (
+        False  # for inference only, and would be compiled for a minute
+    )
+    backend = "nccl" if device.type == "cuda" else "gloo"
+    deepspeed.init_distributed(
+        dist_backend=backend, timeout=datetime.timedelta(minutes=COLLECTIVE_MINUTES), verbose=False
+    )
+    if hardware.gradient_checkpointing:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    model.train()
+    module = TokenLogProbs(model, temperature)
+    optimizer = torch.optim.AdamW(
+        [p for p in module.parameters() if p.requires_grad], lr=0.0, betas=(0.9, 0.95), weight_decay=0.0
+    )
+    config = {
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": grad_clip,
+        "zero_optimization": {"stage": hardware.zero_stage},
+        "zero_allow_untested_optimizer": True,
+        "bf16": {"enabled": device.type == "cuda"},
+        "steps_per_print": 2**31,
+    }
+    engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=config)
+    return Engine(engine, device, hardware.zero_stage)
+
+
+def optimizer_step(engine: Engine, batches: Sequence[PackedBatch], loss_of: LossOf, learning_rate: float) -> StepResult:
+    """Forward and backward over all micro-batches of this rank, then one step. Ranks with fewer micro-batches repeat one of
+    theirs with weight zero, so that collectives meet. `loss_of` divides by the count over all ranks itself."""
+    for group in engine.deepspeed.optimizer.param_groups:
+        group["lr"] = learning_rate
+    passes = int(_reduce(torch.tensor(float(len(batches))), dist.ReduceOp.MAX).item())
+    sums = torch.zeros(4, dtype=torch.float64)
+    for place in range(passes):
+        batch = batches[min(place, len(batches) - 1)].to(engine.device)
+        logp, entropy = engine.deepspeed(batch)
+        loss = loss_of(batch, logp, entropy)
+        if place >= len(batches):
+            loss = loss * 0.0
+        else:
+            sums += torch.tensor([loss.item(), batch.tokens, entropy.sum().item(), len(entropy)], dtype=torch.float64)
+        engine.deepspeed.set_gradient_accumulation_boundary(place == passes - 1)
+        engine.deepspeed.backward(loss * world_size())
+    norm = _plain_norm(engine)
+    engine.deepspeed.step()
+    total = _reduce(sums, dist.ReduceOp.SUM).tolist()
+    return StepResult(
+        total[0], norm if norm is not None else _float(engine.deepspeed), int(total[1]), total[2] / max(1.0, total[3])
+    )
+
+
+def reset_optimizer(engine: Engine) -> None:
+    """Forget all moments: each iteration of mirror descent is a new problem (§2.3.2)."""
+    inner = getattr(engine.deepspeed.optimizer, "optimizer", engine.deepspeed.optimizer)
+    for state in inner.state.values():
+        for value in state.values():
+            if isinstance(value, torch.Tensor):
+                value.zero_()
+
+
+def gather_objects(value: Any) -> list[Any]:
+    """`value` of every rank, in rank order, on every rank."""
+    if world_size() == 1:
+        return [value]
+    gathered: list[Any] = [None] * world_size()
+    dist.all_gather_object(gathered, value)
+    return gathered
+
+
+def save_model(engine: Engine, processor: Any, folder: Path) -> None:
+    """Write the model as an ordinary transformers folder (rank 0; all ranks must call)."""
+    state = whole_state(engine)
+    if rank() == 0:
+        engine.model.save_pretrained(folder, state_dict=state)
+        processor.save_pretrained(folder)
+    barrier()
+
+
+def whole_state(engine: Engine) -> dict[str, torch.Tensor]:
+    """The model's unpartitioned weights on rank 0 (and on every rank below ZeRO-3), by their transformers names."""
+    if engine.zero_stage < 3:
+        return {name: value.detach() for name, value in engine.model.state_dict().items()}
+    state = engine.deepspeed._zero3_consolidated_16bit_state_dict()
+    return {name.removeprefix("model."): value for name, value in (state or {}).items()}
+
+
+def barrier() -> None:
+    """Wait for all ranks."""
+    if world_size() > 1:
+        dist.barrier()
+
+
+def _plain_norm(engine: Engine) -> float | None:
+    """The gradient norm before clipping where DeepSpeed keeps none (float32 below ZeRO-1); None elsewhere."""
+    if engine.zero_stage > 0 or engine.device.type == "cuda":
+        return None
+    gradients = [p.grad for p in engine.deepspeed.module.parameters() if p.grad is not None]
+    return float(torch.nn.utils.get_total_norm(gradients))
+
+
+def _float(engine: Any) -> float:
+    norm = engine.get_global_grad_norm()
+    return 0.0 if norm is None else float(norm)
+
+
+def _reduce(value: torch.Tensor, operation: Any) -> torch.Tensor:
+    if world_size() > 1:
+        dist.all_reduce(value, op=operation)
+    return value
+
+
+def rollout_copy(engine: Engine, folder: Path) -> Any:
+    """The model that generates: the trained one itself, or under ZeRO-3, whose weights are in pieces, a whole copy of it."""
+    if engine.zero_stage < 3:
+        return engine.model
+    return load_model(folder, engine.device)
+
+
+def copy_weights(engine: Engine, target: Any) -> None:
+    """Give `target`, a whole copy of the model, the trained weights (all ranks must call)."""
+    import deepspeed
+
+    wanted = dict(target.named_parameters())
+    with torch.no_grad():
+        for name, parameter in engine.model.named_parameters():
+            with deepspeed.zero.GatheredParameters([parameter]):
+                wanted[name].copy_(parameter)

@@ -1,0 +1,37 @@
+"""Log-probabilities of given tokens under a model, for packed batches; only positions that carry loss reach the output layer."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from stages.training.batches import PackedBatch
+
+
+class TokenLogProbs(nn.Module):
+    """Wraps a vision-language model: forward(batch) gives log pi(token | prefix) of every target.
+
+    DeepSpeed wraps this module, so that forward hooks (ZeRO-3, gradient checkpointing) see every layer."""
+
+    def __init__(self, model: Any, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.model = model
+        self.temperature = temperature
+
+    def forward(self, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """(log-probability, entropy) of each target, both (T,) in float32 and natural logs; the entropy carries no gradient."""
+        hidden = self.model.model(**batch.inputs, use_cache=False).last_hidden_state
+        chosen = hidden[batch.target_rows, batch.target_columns]
+        logits = self.model.get_output_embeddings()(chosen).float()
+        cap = getattr(self.model.config.get_text_config(), "final_logit_softcapping", None)
+        if cap is not None:
+            logits = torch.tanh(logits / cap) * cap
+        logs = torch.log_softmax(logits / self.temperature, dim=-1)
+        with torch.no_grad():
+            entropy = -(logs.exp() * logs).sum(-1)
+        return logs.gather(-1, batch.targets[:, None])[:, 0], entropy
+
+
+def sum_by_sample(values: torch.Tensor, batch: PackedBatch, samples: int) -> torch.Tensor:
+    """(samples,) sum of `values` (T,) over each sample's targets; 0 for samples that are not in the batch."""
+    return values.new_zeros(samples).index_add(0, batch.sample_of_target, values)

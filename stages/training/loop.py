@@ -1,0 +1,105 @@
+"""The training loop of all stages that go through a fixed set of samples: pretraining, SFT, DPO."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from stages.run.params import Hardware
+from stages.run.ranks import rank, share
+from stages.run.seeds import stream_seed
+from stages.run.spool import Spool
+from stages.training.batches import PackedBatch, TrainingSample, pack
+from stages.training.checkpoints import load_state, save_state
+from stages.training.engine import Engine, LossOf, optimizer_step
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a set is gone through."""
+
+    epochs: int
+    batch: int
+    """Samples per optimizer step, over all ranks."""
+    seed: int
+    rate: Callable[[int, int], float]
+    """(step, total steps) -> learning rate."""
+    save_seconds: float = 60.0
+    """Resumable state is written when this much time has passed since the last."""
+
+
+def order_of(epoch: int, count: int, seed: int) -> list[int]:
+    """The shuffled order of an epoch; the same for every rank."""
+    generator = torch.Generator().manual_seed(stream_seed(seed, "order", epoch))
+    return torch.randperm(count, generator=generator).tolist()
+
+
+def steps_of(count: int, plan: Plan) -> list[list[int]]:
+    """The sample indices of every optimizer step of the whole run, short last batches included."""
+    steps = []
+    for epoch in range(plan.epochs):
+        order = order_of(epoch, count, plan.seed)
+        steps += [order[start : start + plan.batch] for start in range(0, count, plan.batch)]
+    return steps
+
+
+def train(
+    engine: Engine,
+    samples: Sequence[TrainingSample],
+    loss_for: Callable[[Sequence[int], Sequence[int], Sequence[PackedBatch]], LossOf],
+    plan: Plan,
+    hardware: Hardware,
+    spool: Spool,
+    state: Path,
+    filler: TrainingSample | None,
+) -> None:
+    """Go through `samples` by `plan`. `loss_for(all ranks' sample indices, this rank's, its batches)` gives the step's loss.
+    A killed run continues from `state` and ends with the same weights, bit for bit."""
+    steps = steps_of(len(samples), plan)
+    resumed = load_state(engine, state)
+    first = 0 if resumed is None else resumed[0]
+    if rank() == 0:
+        spool.truncate(first)
+    pad_id = engine.model.config.get_text_config().pad_token_id or 0
+    saved = time.monotonic()
+    for step in range(first, len(steps)):
+        began = time.monotonic()
+        mine = share(steps[step])
+        members = [samples[index] for index in mine] or [samples[steps[step][0]]]
+        batches = pack(members, hardware.pack_tokens, hardware.micro_batch_rows, pad_id, filler)
+        loss_of = loss_for(steps[step], mine, batches) if mine else _nothing
+        rate = plan.rate(step, len(steps))
+        result = optimizer_step(engine, batches, loss_of, rate)
+        if rank() == 0:
+            seconds = time.monotonic() - began
+            spool.log(
+                step,
+                {"loss": result.loss, "grad_norm": result.grad_norm, "learning_rate": rate, "entropy": result.entropy},
+            )
+            spool.progress(step + 1, len(steps), "steps")
+            spool.log_speed(step, {"tokens_per_second": result.tokens / seconds})
+        if time.monotonic() - saved > plan.save_seconds and step + 1 < len(steps):
+            save_state(engine, state, step + 1, {})
+            saved = time.monotonic()
+
+
+def mean_token_loss(indices: Sequence[int], samples: Sequence[TrainingSample]) -> LossOf:
+    """Negative log-likelihood summed over the loss tokens, divided by their number over all ranks (SFT, pretraining)."""
+    tokens = sum(loss_tokens(samples[index]) for index in indices)
+
+    def loss_of(_: PackedBatch, logp: torch.Tensor, __: torch.Tensor) -> torch.Tensor:
+        return -logp.sum() / max(1, tokens)
+
+    return loss_of
+
+
+def loss_tokens(sample: TrainingSample) -> int:
+    """How many tokens of a sample carry loss."""
+    response = len(sample.response_ids) if sample.loss_mask is None else sum(sample.loss_mask)
+    return response + (len(sample.prompt.token_ids) - 1 if sample.loss_on_prompt else 0)
+
+
+def _nothing(_: PackedBatch, logp: torch.Tensor, __: torch.Tensor) -> torch.Tensor:
+    return logp.sum() * 0.0

@@ -1,0 +1,50 @@
+"""Demonstrations and documents become training samples: prompt ids and pixels, response ids, positions, loss mask."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from stages.data.files import DataError
+from stages.data.records import Demonstration
+from stages.models.positions import position_ids
+from stages.prompts.prompt import Prompt
+from stages.prompts.render import Renderer
+from stages.run.params import Hardware
+from stages.training.batches import TrainingSample
+
+
+def end_ids(model: Any) -> tuple[int, ...]:
+    """The token ids that end a response."""
+    ends = model.generation_config.eos_token_id
+    if ends is None:
+        raise DataError(
+            "the checkpoint's generation_config names no eos_token_id; add the id of the token that ends a turn"
+        )
+    return tuple(ends) if isinstance(ends, list) else (int(ends),)
+
+
+def demonstration_samples(
+    demonstrations: Sequence[Demonstration], renderer: Renderer, model: Any
+) -> tuple[list[TrainingSample], list[dict[str, str]]]:
+    """Samples with loss on the response only, and the demonstrations left out because they exceed the context, with reasons."""
+    prompts = renderer.render([Prompt(d.question, d.image) for d in demonstrations])
+    texts = [d.response for d in demonstrations]
+    tokenised = renderer.processor.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    end = end_ids(model)[0]
+    samples, left_out = [], []
+    for demonstration, prompt, ids in zip(demonstrations, prompts, tokenised, strict=True):
+        response = tuple(demonstration.response_ids or (*ids, end))
+        length = len(prompt.token_ids) + len(response)
+        if length > renderer.context:
+            reason = f"{length} tokens of prompt and response exceed model.context = {renderer.context}"
+            left_out.append({"id": demonstration.id, "reason": reason})
+            continue
+        samples.append(TrainingSample(prompt, response, position_ids(model, prompt, len(response))))
+    return samples, left_out
+
+
+def picture_filler(renderer: Renderer, model: Any, hardware: Hardware) -> TrainingSample | None:
+    """The picture sample without loss that text-only micro-batches need under ZeRO-3; None otherwise."""
+    if hardware.zero_stage < 3:
+        return None
+    blank = renderer.blank()
+    return TrainingSample(blank, (), position_ids(model, blank, 0))
