@@ -29,7 +29,7 @@ GPU_DEVICE = Path("/dev/nvidiactl")
 TASK = "K15_TASK_RUN_ID"
 """Set inside a Prefect task; the stage then opens none of its own."""
 MARKS = "K15_MARKS"
-"""Folder in which a stage that was really executed leaves a file of its name, with the reason in it when it failed."""
+"""Folder in which a stage that was really executed leaves a file of its name, with code and reason when it failed."""
 
 
 @dataclass(frozen=True)
@@ -139,15 +139,15 @@ def follow(group: Group, parent: Parent, progress: Progress, tail: Tail, screen:
     return code
 
 
-def mark(name: str, reason: str = "") -> None:
-    """Tell the flow above that the stage was executed, and why it failed."""
+def mark(name: str, failure: str = "") -> None:
+    """Tell the flow above that the stage was executed, and how it failed."""
     if folder := os.environ.get(MARKS):
-        Path(folder, name).write_text(reason, encoding="utf-8")
+        Path(folder, name).write_text(failure, encoding="utf-8")
 
 
 def failed(name: str, code: int, reason: str) -> int:
     """Say so on one last line; returns `code`."""
-    mark(name, reason)
+    mark(name, f"{code} {reason}")
     print(f"stage {name} failed (exit {code}): {reason}", file=sys.stderr, flush=True)
     return code
 

@@ -44,10 +44,11 @@ def run_stage(name: str, command: list[str], root: Path, environ: dict[str, str]
         start = time.time()
         code, last = _stream(name, command, root, {**os.environ, **environ, **marked}, screen)
         mark = Path(marks, name)
-        executed, reason = mark.exists(), mark.read_text(encoding="utf-8") if mark.exists() else last
-    if code:
-        raise StageError(name, code, reason or last)
-    if not executed:
+        said = mark.read_text(encoding="utf-8") if mark.exists() else None
+    if code:  # dvc has one code of its own for every failure; the stage left its own
+        own, _, reason = (said or f"{code} {last}").partition(" ")
+        raise StageError(name, int(own), reason)
+    if said is None:
         screen.line(f"{label}  cached")
         return Completed(name="Cached", message="restored from DVC's run cache")
     screen.line(f"{label}  done in {clock(time.time() - start)}")
@@ -157,7 +158,10 @@ def _run_graph(
 def single(name: str, command: list[str], root: Path, environ: dict[str, str]) -> State:
     """One stage that a bare `dvc repro`, or a user, started while a server is up."""
     with tags("dvc"):
-        return run_stage(name, command, root, environ, name, return_state=True)
+        state: State = run_stage(name, command, root, environ, name, return_state=True)
+    if not state.is_completed():
+        state.result(raise_on_failure=True)
+    return state
 
 
 def run_single(name: str, command: list[str], root: Path) -> int:

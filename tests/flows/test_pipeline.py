@@ -1,0 +1,130 @@
+"""The flow over a real graph, on a real Prefect server, with a real MLflow store."""
+
+import json
+import urllib.request
+from typing import Any
+
+import pytest
+from conftest import Toy, build
+
+from flows import tracking
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory, server: str) -> Toy:
+    """A repository whose runs go to the server of these tests."""
+    toy = build(tmp_path_factory.mktemp("house"))
+    toy.environ["PREFECT_API_URL"] = server
+    return toy
+
+
+def ask(server: str, path: str, **body: Any) -> Any:
+    """An answer of Prefect's interface."""
+    request = urllib.request.Request(
+        f"{server}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+        return json.loads(answer.read())
+
+
+def last_flow(server: str, name: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The newest run of the flow called `name`, and the state names of its tasks."""
+    begun = {"state": {"type": {"not_any_": ["SCHEDULED"]}}}
+    which = {"flows": {"name": {"any_": [name]}}, "flow_runs": begun}
+    run = ask(server, "flow_runs/filter", sort="EXPECTED_START_TIME_DESC", limit=1, **which)[0]
+    tasks = ask(server, "task_runs/filter", task_runs={"flow_run_id": {"any_": [run["id"]]}})
+    return run, {task["name"]: task["state_name"] for task in tasks}
+
+
+def test_first_run_second_run_one_parameter_and_a_failure(house: Toy, server: str) -> None:
+    """One story, because each chapter needs the state that the last one left."""
+    first = house.call("-m", "flows.pipeline", K15_TRACKING="on")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert house.ran() == ["make", "use"]
+    run, tasks = last_flow(server, "pipeline")
+    assert run["state_name"] == "Completed"
+    assert tasks == {"make": "Completed", "use": "Completed", "results": "Completed"}
+    assert "[2/2] use  done in" in first.stdout
+    assert (house.root / "artifacts/timings/use.json").exists()
+
+    second = house.call("-m", "flows.pipeline")
+    assert second.returncode == 0
+    assert house.ran() == []
+    assert last_flow(server, "pipeline")[1] == {"make": "Cached", "use": "Cached"}
+
+    third = house.call("-m", "flows.pipeline", "-S", "merge.weight=0.75")
+    assert "params.yaml: merge.weight: 0.5 -> 0.75" in third.stdout
+    assert "git checkout params.yaml" in third.stdout
+    assert house.ran() == ["use"]
+    assert last_flow(server, "pipeline")[1] == {"make": "Cached", "use": "Completed"}
+    assert json.loads((house.root / "results/used.json").read_text()) == {"value": 0.75}
+
+    fourth = house.call("-m", "flows.pipeline", "-S", "merge.weight=1.0")
+    assert fourth.returncode == 1
+    run, tasks = last_flow(server, "pipeline")
+    assert run["state_name"] == "Failed"
+    assert "stage use failed (exit 3): error: the weight is 1" in run["state"]["message"]
+    assert tasks == {"make": "Cached", "use": "Failed"}
+    assert "stage use failed (exit 3): error: the weight is 1" in fourth.stderr
+    assert "Traceback" not in fourth.stdout + fourth.stderr
+
+
+def test_the_parent_run_has_the_final_numbers_and_all_parameters(house: Toy) -> None:
+    import mlflow
+
+    client = mlflow.MlflowClient(tracking_uri=tracking.store(house.root))
+    experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
+    (parent,) = client.search_runs([experiment.experiment_id], "tags.kind = 'pipeline'")
+    assert parent.data.metrics["used/value"] == 0.5
+    assert parent.data.params["rl.long.tau"] == "0.1"
+    assert {"stage_key.make", "stage_key.use"} <= set(parent.data.tags)
+    children = client.search_runs([experiment.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
+    assert {child.info.run_name for child in children} == {"make", "use"}
+    assert all(child.data.tags["prefect.task_run_id"] for child in children)
+
+
+def test_dvc_repro_with_a_server_up_is_a_task_run_there(house: Toy, server: str) -> None:
+    house.ran()
+    params = house.root / "params.yaml"
+    params.write_text(params.read_text().replace("seed: 0 ", "seed: 5 ").replace("weight: 1.0", "weight: 0.5"))
+    done = house.call("-m", "dvc", "repro")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert house.ran() == ["make", "use"]
+    run, tasks = last_flow(server, "stage")
+    assert (run["name"], run["state_name"], tasks) == ("dvc: use", "Completed", {"use": "Completed"})
+    assert "made 5" in done.stdout
+
+    params.write_text(params.read_text().replace("weight: 0.5", "weight: 1.0"))
+    failed = house.call("-m", "flows.stage", "use", "--", "toys.use")
+    assert failed.returncode == 3, failed.stderr
+    assert "stage use failed (exit 3): error: the weight is 1" in failed.stderr
+    assert last_flow(server, "stage")[0]["state_name"] == "Failed"
+
+
+def test_all_cached_and_no_server_starts_none(toy: Toy) -> None:
+    assert toy.call("-m", "dvc", "repro", "--quiet").returncode == 0
+    done = toy.call("-m", "flows.pipeline")
+    assert done.returncode == 0
+    assert "all 2 stages are cached" in done.stdout
+    assert not (toy.root / "artifacts/prefect/server.json").exists()
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["-S", "sed=1"], "error: params.yaml: unknown parameter 'sed'; did you mean 'seed'?"),
+        (["--preset", "nope"], "error: no preset 'nope'; there are: "),
+        (["nope"], "error: no stage 'nope' in dvc.yaml; there are: make, use"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(toy: Toy, words: list[str], message: str) -> None:
+    done = toy.call("-m", "flows.pipeline", *words)
+    assert done.returncode == 2
+    assert done.stderr.startswith(message)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_server_that_the_user_names_must_answer(toy: Toy) -> None:
+    done = toy.call("-m", "flows.pipeline", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert done.returncode == 2
+    assert "PREFECT_API_URL=http://127.0.0.1:9/api: no Prefect server answers there" in done.stderr
