@@ -65,10 +65,10 @@ def pretrain(problems: Path, out: Path, model: Model) -> None:
     )
     renderer = Renderer(processor, "", model.context)
     samples = []
-    plain = renderer.render([Prompt(document.question, None) for document in generated if document.image is None])
+    plain = iter(renderer.render([Prompt(document.question, None) for document in generated if document.image is None]))
     for document in generated:
         if document.image is None:
-            prompt = plain[len(samples) - sum(1 for sample in samples if sample.prompt.pixels)]
+            prompt = next(plain)
         else:
             prompt = renderer.picture(renderer.template(Prompt(document.question, "")), document.image)
         ids = tuple(tokenizer(document.continuation, add_special_tokens=False)["input_ids"])

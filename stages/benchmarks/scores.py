@@ -40,7 +40,7 @@ def suite_score(answered: Sequence[Answered], samples: int, stand_in: bool) -> d
 
 
 def stand_in_scores(suites: Sequence[Suite], answered: Sequence[Sequence[Answered]]) -> dict[str, dict[str, Any]]:
-    """The score of every stand-in suite, and of their problems pooled: "overall", "text", "image" (if there are any)."""
+    """The score of every stand-in suite, and of their problems pooled: "overall", "text", "image" (if there are)."""
     mine = [(suite, found) for suite, found in zip(suites, answered, strict=True) if suite.stand_in]
     scores = {suite.name: suite_score(found, suite.samples, True) for suite, found in mine}
     everything = [one for _, found in mine for one in found]

@@ -41,8 +41,8 @@ def split_of(key: str) -> Split:
     return next(split for split, shares in SHARES.items() if share in shares)
 
 
-def puzzles(family: str, split: Split, seed: int) -> Iterator[tuple[Puzzle, Image.Image | None]]:
-    """An endless stream of distinct puzzles of one split. Raises DataError for an unknown family, or when few are left."""
+def puzzles(family: str, split: Split, seed: int, distinct: bool = True) -> Iterator[tuple[Puzzle, Image.Image | None]]:
+    """An endless stream of puzzles of one split, distinct or not. Raises DataError for an unknown family, or when few are left."""
     if family not in FAMILIES:
         raise DataError(f"unknown procedural family {family!r}; known: {', '.join(FAMILIES)}; correct collect.sources")
     rng = random.Random(stream_seed(seed, "procedural", family, split))
@@ -54,7 +54,7 @@ def puzzles(family: str, split: Split, seed: int) -> Iterator[tuple[Puzzle, Imag
             puzzle = TEXT_FAMILIES[family](rng)
         else:
             puzzle, image = IMAGE_FAMILIES[family](rng)
-        if split_of(puzzle.key) != split or puzzle.key in seen:
+        if split_of(puzzle.key) != split or (distinct and puzzle.key in seen):
             repeats += 1
             continue
         repeats = 0

@@ -45,9 +45,7 @@ def read_curve(path: Path, step_name: str) -> Curve:
     with path.open(newline="", encoding="utf-8") as file:
         lines = list(csv.reader(file))
     if not lines or step_name not in lines[0]:
-        raise DataError(
-            f"{path}:1: no column {step_name!r}, found {lines[0] if lines else 'an empty file'}; train again"
-        )
+        raise DataError(f"{path}:1: no column {step_name!r}, found {lines[0] if lines else 'an empty file'}; train again")
     header, rows = lines[0], lines[1:]
     for number, row in enumerate(rows, 2):
         if len(row) != len(header):

@@ -86,9 +86,7 @@ def _kind(value: Any) -> str:
     return "missing" if isinstance(value, Missing) or (isinstance(value, dict) and "missing" in value) else "scored"
 
 
-BenchmarkResult = Annotated[
-    Annotated[Benchmark, Tag("scored")] | Annotated[Missing, Tag("missing")], Discriminator(_kind)
-]
+BenchmarkResult = Annotated[Annotated[Benchmark, Tag("scored")] | Annotated[Missing, Tag("missing")], Discriminator(_kind)]
 
 
 class Evaluation(BaseModel):
@@ -126,9 +124,7 @@ def _read_evaluation(path: Path, name: str) -> Evaluation:
     if evaluation.checkpoint != name:
         raise DataError(f"{path}: holds checkpoint {evaluation.checkpoint!r}, expected {name!r}; evaluate it again")
     if "overall" not in evaluation.suites:
-        raise DataError(
-            f"{path}: suites: no 'overall', found {', '.join(evaluation.suites) or 'none'}; evaluate it again"
-        )
+        raise DataError(f"{path}: suites: no 'overall', found {', '.join(evaluation.suites) or 'none'}; evaluate it again")
     return evaluation
 
 

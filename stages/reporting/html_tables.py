@@ -20,9 +20,7 @@ def results_table(table: Table) -> Html:
     ]
     grid = tag("table", tag("caption", table.caption), _head(table), *body, class_="results")
     below = (
-        tag("ol", *(tag("li", f"{EMPTY} {reason}") for reason in letters), type="a", class_="reasons")
-        if letters
-        else Html("")
+        tag("ol", *(tag("li", f"{EMPTY} {reason}") for reason in letters), type="a", class_="reasons") if letters else Html("")
     )
     return join(scrollable(grid, table.title), below, notes)
 

@@ -26,9 +26,7 @@ def key(drawn: Drawn) -> Html:
     if not drawn.figure.keys:
         return Html("")
     entries = [
-        tag(
-            "li", tag("span", class_=f"swatch {_SWATCH[entry.style]}", style=f"--c: var(--{entry.colour})"), entry.label
-        )
+        tag("li", tag("span", class_=f"swatch {_SWATCH[entry.style]}", style=f"--c: var(--{entry.colour})"), entry.label)
         for entry in drawn.figure.keys
     ]
     return tag("ul", *entries, class_="key", aria_hidden="true")
@@ -37,9 +35,7 @@ def key(drawn: Drawn) -> Html:
 _SWATCH = {"-": "solid", "--": "dashed", "band": "area", "bar": "area full"}
 
 
-def _panel(
-    drawn: Drawn, place: int, groups: dict[str, ElementTree.Element], clips: dict[str, ElementTree.Element]
-) -> Html:
+def _panel(drawn: Drawn, place: int, groups: dict[str, ElementTree.Element], clips: dict[str, ElementTree.Element]) -> Html:
     own = re.compile(rf"{re.escape(drawn.figure.name)}-panel{place}-\d+")
     parts = "".join(_text(group) for name, group in groups.items() if own.fullmatch(name))
     used = sorted(set(_LINK.findall(parts)) & set(clips))

@@ -70,8 +70,7 @@ def read_funnel(path: Path, stage: str) -> Funnel:
 def read_seconds(folder: Path) -> dict[str, float]:
     """Seconds by stage; {} when the folder is absent (timings are no content, DVC does not keep them)."""
     timings = [
-        _validate(_Timing, read_json(path, "dvc repro"), path, "rm it and dvc repro")
-        for path in sorted(folder.glob("*.json"))
+        _validate(_Timing, read_json(path, "dvc repro"), path, "rm it and dvc repro") for path in sorted(folder.glob("*.json"))
     ]
     return {timing.stage: timing.seconds for timing in timings}
 

@@ -52,8 +52,8 @@ def figure7(evaluations: Mapping[str, Evaluation]) -> Figure:
         ),
         columns=3,
         width=4.3,
-        height=4.3,
-        margins=(0.62, 0.25, 1.65, 0.42),
+        height=4.15,
+        margins=(0.62, 0.25, 1.5, 0.42),
     )
 
 
@@ -93,7 +93,5 @@ def _mark(axes: "Axes", tokens: float, percent: float, label: str, mark: tuple[s
 def _finish(axes: "Axes") -> None:
     axes.set(xlabel="mean response tokens", ylabel="accuracy, %")
     axes.margins(0.1)
-    axes.legend(
-        loc="upper left", bbox_to_anchor=(-0.08, -0.16), ncols=2, columnspacing=1.0, handletextpad=0.4, borderpad=0
-    )
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.08, -0.16), ncols=2, columnspacing=1.0, handletextpad=0.4, borderpad=0)
     ticks(axes, x=6, y=6)

@@ -20,9 +20,7 @@ def tag(name: str, /, *children: str, **attributes: str | int | None) -> Html:
 
     Children that are not Html, and all attribute values, are escaped."""
     shown = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"'
-        for key, value in attributes.items()
-        if value is not None
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"' for key, value in attributes.items() if value is not None
     )
     if name in _VOID:
         return Html(f"<{name}{shown}>")

@@ -75,9 +75,7 @@ def page(report: Report) -> str:
         tag("nav", tag("ul", *links), aria_label="Sections"),
     )
     sections = [tag("section", tag("h2", title), *bodies[name], id=name) for name, title in SECTIONS.items()]
-    body = tag(
-        "body", top, tag("main", *sections), tag("footer", tag("p", f"Published numbers: {published().source}."))
-    )
+    body = tag("body", top, tag("main", *sections), tag("footer", tag("p", f"Published numbers: {published().source}.")))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
@@ -105,9 +103,7 @@ def _bodies(report: Report) -> dict[str, list[Html]]:
             *(_funnel_table(name, funnel) for name, funnel in report.funnels.items()),
         ],
         "health": _figures(report, "health", "losses"),
-        "protocol": [
-            plain_table(caption, ["what", "value"], list(facts.items())) for caption, facts in report.facts.items()
-        ],
+        "protocol": [plain_table(caption, ["what", "value"], list(facts.items())) for caption, facts in report.facts.items()],
     }
 
 

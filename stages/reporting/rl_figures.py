@@ -15,11 +15,12 @@ HEALTH: Mapping[str, tuple[str, str]] = {
     "mean_tokens": ("Mean response tokens", "over the iteration's samples"),
     "p95_tokens": ("95th percentile of tokens", "over the iteration's samples"),
     "entropy": ("Entropy of the policy", "nats per token"),
-    "kl_rollout_trainer": ("KL, rollout against trainer", "nats; the same weights, so near 0"),
-    "ratio_max": ("Largest probability ratio", "policy over reference, any response"),
-    "grad_norm": ("Gradient norm", "before clipping"),
-    "zero_signal": ("Zero-signal groups", "share of problems whose samples all score alike"),
+    "kl_rollout_trainer": ("KL, rollout against trainer", "mean gap of the log-probabilities of the same weights, nats; near 0"),
+    "ratio_max": ("Largest probability ratio", "of any token between rollout and trainer; the same weights, so near 1"),
+    "grad_norm": ("Gradient norm", "largest of the iteration, before clipping"),
+    "zero_signal": ("Zero-signal groups", "share of problems whose samples all get the same reward"),
     "truncated": ("Truncated responses", "share cut at the token limit"),
+    "reward_errors": ("Undecided responses", "share that the verifier could not decide"),
 }
 """Column of the RL curves -> name of its panel, and what it measures."""
 
@@ -110,9 +111,7 @@ def _growth_panel(suite: str, points: Sequence[Validation]) -> Panel:
             [point.p95_tokens for point in points],
             color=PALETTE["vermilion"], alpha=AREA["band"], linewidth=0,
         )  # fmt: skip
-        right.plot(
-            iterations, [point.mean_tokens for point in points], color=PALETTE["vermilion"], marker="s", markersize=2.5
-        )
+        right.plot(iterations, [point.mean_tokens for point in points], color=PALETTE["vermilion"], marker="s", markersize=2.5)
         accuracy = [point.accuracy for point in points]
         right.plot(iterations, accuracy, color=PALETTE["blue"], marker="o", markersize=3, transform=left.transData)
         left.set_ylim(0, 1)
@@ -155,9 +154,7 @@ def _health_panel(column: str, curves: Mapping[str, Curve]) -> Panel:
 
     def paint(axes: "Axes") -> None:
         for (colour, style), points in zip(_PHASES, found.values(), strict=False):
-            axes.plot(
-                [x for x, _ in points], [y for _, y in points], color=PALETTE[colour], linestyle=style, linewidth=1.3
-            )
+            axes.plot([x for x, _ in points], [y for _, y in points], color=PALETTE[colour], linestyle=style, linewidth=1.3)
         axes.set_xlabel("RL iteration")
         ticks(axes, x=5, y=4)
 

@@ -73,11 +73,7 @@ def _problem(suite: str, problem: str, answers: Answers) -> Html:
 
 
 def _response(name: str, row: Generation) -> Html:
-    text = (
-        row.text
-        if len(row.text) <= _MOST_CHARACTERS
-        else row.text[:_MOST_CHARACTERS] + f" … ({len(row.text):,} characters)"
-    )
+    text = row.text if len(row.text) <= _MOST_CHARACTERS else row.text[:_MOST_CHARACTERS] + f" … ({len(row.text):,} characters)"
     cut = {"length": ", cut at the limit", "excluded": f", not asked: {row.reason}"}.get(row.finish, "")
     return tag(
         "section",

@@ -9,9 +9,7 @@ from stages.reporting.evaluations import Benchmark, Evaluation, Score
 from stages.reporting.limits import whole
 
 
-def summarise(
-    evaluations: Mapping[str, Evaluation], total: Sequence[Validation], seconds: Mapping[str, float]
-) -> dict[str, Any]:
+def summarise(evaluations: Mapping[str, Evaluation], total: Sequence[Validation], seconds: Mapping[str, float]) -> dict[str, Any]:
     """The content of summary.json. A benchmark run on part of its items is left out, as in tables 2 and 3."""
     return {
         "checkpoints": {name: _scores(evaluation) for name, evaluation in evaluations.items()},
@@ -31,9 +29,7 @@ def summarise(
 
 def _scores(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     benchmarks = {
-        name: result
-        for name, result in evaluation.benchmarks.items()
-        if isinstance(result, Benchmark) and whole(name, result)
+        name: result for name, result in evaluation.benchmarks.items() if isinstance(result, Benchmark) and whole(name, result)
     }
     return {suite: _score(score) for suite, score in {**evaluation.suites, **benchmarks}.items()}
 

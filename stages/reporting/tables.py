@@ -99,9 +99,7 @@ def stand_in_table(evaluations: Mapping[str, Evaluation]) -> Table:
         cells = [_suite_cell(suite, run) for run in evaluations.values()]
         real = any(cell.score is not None and not cell.score.stand_in for cell in cells)
         lines.append(
-            Line(
-                "pooled" if suite in POOLED else "families", suite if real else f"{suite} (stand-in)", _mark_best(cells)
-            )
+            Line("pooled" if suite in POOLED else "families", suite if real else f"{suite} (stand-in)", _mark_best(cells))
         )
     return Table(
         "stand_in",
@@ -130,9 +128,7 @@ def partial_table(evaluations: Mapping[str, Evaluation]) -> Table:
         results = [run.benchmarks.get(name) for run in evaluations.values()]
         title = next(result.title for result in results if isinstance(result, Benchmark))
         cells = [
-            _scored(result)
-            if isinstance(result, Benchmark) and not whole(name, result)
-            else Cell(None, reason="not run on part")
+            _scored(result) if isinstance(result, Benchmark) and not whole(name, result) else Cell(None, reason="not run on part")
             for result in results
         ]
         lines.append(Line("partial", f"{title} (part of the items)", _mark_best(cells)))

@@ -65,9 +65,7 @@ def _loss_panel(name: str, points: list[tuple[float, ...]], rl: bool) -> Panel:
 
 def _funnel_panel(name: str, funnel: Funnel, slots: int) -> Panel:
     steps = funnel.steps
-    alt = f"{name}: " + "; ".join(
-        f"{step.rule}: {step.before} in, {step.removed} removed, {step.after} left" for step in steps
-    )
+    alt = f"{name}: " + "; ".join(f"{step.rule}: {step.before} in, {step.removed} removed, {step.after} left" for step in steps)
 
     def paint(axes: "Axes") -> None:
         places = range(len(steps))

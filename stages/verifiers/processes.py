@@ -15,7 +15,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 Request = tuple[str, ...]
@@ -100,45 +101,52 @@ class Worker:
 class Pool:
     """The workers of one process; `run` is serialised, so any thread may call it."""
 
-    workers: list[Worker]
-    lock: threading.Lock
-    owner: int
-    """Process id that started the workers: a fork must not share them."""
+    workers: list[Worker] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    starter: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "verifier-starter"))
+    """The thread that starts all workers: Linux kills them when the thread that started them ends, so it must last."""
 
     def run(self, requests: Sequence[Request], workers: int, seconds: float) -> list[Reply]:
         """A reply for each request, in order; ("error", reason) where `seconds` or the worker's life ended."""
         with self.lock:
-            return _Batch(self.workers, requests, workers, seconds).run()
+            return _Batch(self, requests, workers, seconds).run()
 
     def close(self) -> None:
         """Kill all workers and wait for them."""
         with self.lock:
             while self.workers:
                 self.workers.pop().kill()
+            self.starter.shutdown()
 
 
 class _Batch:
     """One call of Pool.run: hands requests to idle workers until every one has its reply."""
 
-    def __init__(self, pool: list[Worker], requests: Sequence[Request], workers: int, seconds: float) -> None:
-        self.pool, self.requests, self.seconds = pool, requests, seconds
+    def __init__(self, pool: Pool, requests: Sequence[Request], workers: int, seconds: float) -> None:
+        self.pool, self.starter = pool.workers, pool.starter
+        self.requests, self.seconds = requests, seconds
         self.size = max(1, min(workers, len(requests)))
         self.waiting = deque(range(len(requests)))
-        self.replies: list[Reply | None] = [None] * len(requests)
+        self.replies: dict[int, Reply] = {}
         self.failed_starts = 0
 
     def run(self) -> list[Reply]:
-        while any(reply is None for reply in self.replies) if not self.waiting else True:
-            self._fill()
-            self._wait()
-        return [reply for reply in self.replies if reply is not None]
+        try:
+            while len(self.replies) < len(self.requests):
+                self._fill()
+                self._wait()
+        finally:
+            for worker in [worker for worker in self.pool if worker.job is not None]:  # interrupted
+                worker.kill()
+                self.pool.remove(worker)
+        return [self.replies[job] for job in range(len(self.requests))]
 
     def _fill(self) -> None:
         for worker in list(self.pool):
             if worker.process.poll() is not None and worker.job is None:
                 self._replace(worker, "ended before its first request")
         while len(self.pool) < self.size:
-            self.pool.append(Worker())
+            self.pool.append(self.starter.submit(Worker).result())
         for worker in self.pool[: self.size]:
             if worker.ready and worker.job is None and self.waiting:
                 job = self.waiting.popleft()
@@ -156,11 +164,7 @@ class _Batch:
                 if events & selectors.EVENT_READ:
                     self._read(key.data)
         for worker in active:
-            if (
-                worker in self.pool
-                and time.monotonic() >= worker.deadline
-                and (worker.job is not None or not worker.ready)
-            ):
+            if worker in self.pool and time.monotonic() >= worker.deadline and (worker.job is not None or not worker.ready):
                 self._replace(worker, f"no verdict within {self.seconds:g} s")
 
     def _read(self, worker: Worker) -> None:
@@ -198,6 +202,6 @@ def shared_pool() -> Pool:
     pid = os.getpid()
     if pid not in _pools:
         _pools.clear()
-        _pools[pid] = Pool([], threading.Lock(), pid)
+        _pools[pid] = Pool()
         atexit.register(_pools[pid].close)
     return _pools[pid]

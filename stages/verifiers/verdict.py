@@ -32,9 +32,7 @@ def verify(verifier: VerifierName, gold: str, response: str) -> Verdict:
     return verify_all([(verifier, gold, response)], workers=1)[0]
 
 
-def verify_all(
-    items: Sequence[tuple[VerifierName, str, str]], workers: int = 2, seconds: float = 10.0
-) -> list[Verdict]:
+def verify_all(items: Sequence[tuple[VerifierName, str, str]], workers: int = 2, seconds: float = 10.0) -> list[Verdict]:
     """Judge (verifier, gold, response) triples, in order. `seconds` is the wall-clock limit of one comparison."""
     verdicts = [_judge(*item) for item in items]
     open_items = [index for index, verdict in enumerate(verdicts) if verdict is None]
@@ -50,9 +48,7 @@ def answerable(verifier: VerifierName, gold: str) -> str | None:
     return answerable_all([(verifier, gold)], workers=1)[0]
 
 
-def answerable_all(
-    items: Sequence[tuple[VerifierName, str]], workers: int = 2, seconds: float = 10.0
-) -> list[str | None]:
+def answerable_all(items: Sequence[tuple[VerifierName, str]], workers: int = 2, seconds: float = 10.0) -> list[str | None]:
     """`answerable` of many (verifier, gold) pairs, in order."""
     reasons = [_unreadable(*item) for item in items]
     algebra = [index for index, (verifier, _) in enumerate(items) if verifier == "math" and reasons[index] is None]
@@ -103,9 +99,7 @@ def _judge(verifier: VerifierName, gold: str, response: str) -> Verdict | None:
     if not answer:
         return Verdict("wrong", answer, "the \\boxed{} is empty")
     if len(answer) > MAX_ANSWER:
-        return Verdict(
-            "wrong", answer[:MAX_ANSWER], f"an answer of {len(answer)} characters; at most {MAX_ANSWER} count"
-        )
+        return Verdict("wrong", answer[:MAX_ANSWER], f"an answer of {len(answer)} characters; at most {MAX_ANSWER} count")
     found = _normal_form(verifier, answer)
     if found is not None and found == _normal_form(verifier, gold):
         return Verdict("right", answer, "equal as written")
