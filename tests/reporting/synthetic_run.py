@@ -164,9 +164,7 @@ def generations(root: Path, name: str) -> list[dict[str, Any]]:
                 (root / image).parent.mkdir(parents=True, exist_ok=True)
                 (root / image).write_bytes(png(168, 84, 250, 240, 220))
             right = chance.random() < ACCURACY[name]
-            text = (
-                f"try x = {number}: 3*{number}+4 = {3 * number + 4}, not 2.\n" * (1 + TOKENS[name] // 20) + "\\boxed{7}"
-            )
+            text = f"try x = {number}: 3*{number}+4 = {3 * number + 4}, not 2.\n" * (1 + TOKENS[name] // 20) + "\\boxed{7}"
             rows.append(
                 {
                     "suite": family,
@@ -199,9 +197,7 @@ def funnel(steps: list[tuple[str, int, int]]) -> dict[str, Any]:
                 "before": before,
                 "removed": removed,
                 "after": before - removed,
-                "examples": [
-                    {"id": f"{rule}-{number}", "reason": f"{rule} {NASTY}"} for number in range(min(removed, 2))
-                ],
+                "examples": [{"id": f"{rule}-{number}", "reason": f"{rule} {NASTY}"} for number in range(min(removed, 2))],
             }
             for rule, before, removed in steps
         ]

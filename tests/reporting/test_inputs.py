@@ -9,8 +9,8 @@ from synthetic_run import evaluation, write_csv, write_json
 
 from stages.data.files import DataError
 from stages.reporting.curves import Validation, read_curve, validation_suites
-from stages.reporting.evaluations import CHECKPOINTS, Benchmark, Missing, read_evaluations
-from stages.reporting.inputs import read_funnel, read_generations, read_seconds
+from stages.reporting.evaluations import CHECKPOINTS, Benchmark, Evaluation, Missing, read_evaluations
+from stages.reporting.inputs import Generation, read_funnel, read_generations, read_seconds
 
 
 @pytest.fixture
@@ -130,3 +130,29 @@ def test_broken_generation_names_line_and_field(tmp_path: Path) -> None:
     (tmp_path / "dpo.jsonl").write_text(json.dumps({"suite": "chart"}) + "\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"dpo\.jsonl:1: \w+: Field required; run `dvc repro --force evaluate@dpo`"):
         read_generations(tmp_path, ["dpo"])
+
+
+def test_what_evaluate_writes_is_what_the_report_reads() -> None:
+    from stages.benchmarks.answering import Answered
+    from stages.benchmarks.scores import rows, stand_in_scores
+    from stages.benchmarks.suites import Asked, Suite
+    from stages.rollout.engine import Completion, Prompt
+    from stages.verifiers.verdict import Verdict
+
+    asked = Asked("p1", Prompt("2+2?", None), "2+2?", None, "4")
+    unasked = Asked("p2", Prompt("?", "gone.png"), "?", "gone.png", "5")
+    suite = Suite("arithmetic", True, "text", 2, (asked, unasked), lambda _: [], None)
+    completion = Completion("\\boxed{4}", (1, 2, 3), (-0.1, -0.2, -0.3), "stop")
+    verdicts = (Verdict("right", "4", "equal"), Verdict("wrong", None, "no box"))
+    answered = [
+        Answered(asked, (completion, completion), verdicts, None, 0),
+        Answered(unasked, (), (), "gone.png: no such file", 0),
+    ]
+    value = {**evaluation("dpo"), "suites": stand_in_scores([suite], [answered])}
+    overall = Evaluation.model_validate(json.loads(json.dumps(value))).overall
+    assert (overall.accuracy, overall.n, overall.k, overall.mean_tokens) == (0.25, 2, 2, 3)
+    assert [row.id for row in overall.excluded] == ["p2"]
+    found = [Generation.model_validate(row) for row in rows(suite, answered, {})]
+    assert [(row.id, row.finish, row.outcome) for row in found] == [
+        ("p1", "stop", "right"), ("p1", "stop", "wrong"), ("p2", "excluded", "wrong"),
+    ]  # fmt: skip

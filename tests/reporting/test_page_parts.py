@@ -105,9 +105,7 @@ def test_commit_says_when_the_tree_differs(tmp_path: Path) -> None:
 
     def git(*words: str) -> str:
         who = ["-c", "user.name=t", "-c", "user.email=t@t"]
-        return subprocess.run(
-            ["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True
-        ).stdout.strip()
+        return subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
 
     git("init", "-q")
     (tmp_path / "a").write_text("1", encoding="utf-8")

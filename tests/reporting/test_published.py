@@ -43,9 +43,7 @@ def test_every_cell_equals_the_transcribed_table() -> None:
     facts = published()
     for number in (2, 3):
         part = KNOWN.read_text(encoding="utf-8").split(f"## Table {number}:")[1].split("\n## ")[0]
-        grid = [
-            [cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("|")
-        ]
+        grid = [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("|")]
         for row, cells in zip(facts.table(number).rows, grid[2:], strict=True):
             assert cells[0] == f"{row.title} ({row.metric})"
             for column, cell in zip(facts.table(number).columns, cells[1:], strict=True):

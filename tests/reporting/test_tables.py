@@ -111,8 +111,6 @@ def test_csv_files_hold_the_same_numbers() -> None:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("weights", "text"), [(912_384, "912 k"), (2_900_000, "2.9 M"), (72_000_000_000, "72 B"), (12, "12")]
-)
+@pytest.mark.parametrize(("weights", "text"), [(912_384, "912 k"), (2_900_000, "2.9 M"), (72_000_000_000, "72 B"), (12, "12")])
 def test_size(weights: int, text: str) -> None:
     assert size(weights) == text
