@@ -1,0 +1,105 @@
+"""The pool: a worker that hangs or dies costs one request, and nothing is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from stages.verifiers.processes import Pool
+
+HANGS = ("equal", "3", "9^{9^{9^{9}}}")
+
+
+@pytest.fixture
+def pool() -> Iterator[Pool]:
+    made = Pool()
+    yield made
+    made.close()
+
+
+def test_a_hung_worker_is_killed_replaced_and_reported(pool: Pool) -> None:
+    replies = pool.run([("equal", "1", "1.0"), HANGS, ("equal", "2", "4/2"), ("equal", "2", "3")], workers=1, seconds=1.5)
+    assert [outcome for outcome, _ in replies] == ["right", "error", "right", "wrong"]
+    assert replies[1][1] == "no verdict within 1.5 s"
+
+
+def test_workers_are_kept_between_calls(pool: Pool) -> None:
+    pool.run([("equal", "1", "1.0")], workers=1, seconds=10)
+    first = [worker.process.pid for worker in pool.workers]
+    pool.run([("equal", "1", "1.0")] * 4, workers=1, seconds=10)
+    assert [worker.process.pid for worker in pool.workers] == first
+
+
+def test_a_worker_killed_in_the_middle_gives_an_error_and_the_rest_goes_on(pool: Pool) -> None:
+    pool.run([("equal", "1", "1.0")], workers=1, seconds=10)
+    victim = pool.workers[0].process.pid
+    threading.Timer(0.5, os.kill, [victim, signal.SIGKILL]).start()
+    replies = pool.run([HANGS, ("equal", "2", "4/2")], workers=1, seconds=30)
+    assert replies == [("error", "the verifier process died"), ("right", "equal by math-verify")]
+
+
+def test_a_worker_that_died_while_idle_costs_nothing(pool: Pool) -> None:
+    pool.run([("equal", "1", "1.0")], workers=1, seconds=10)
+    pool.workers[0].process.kill()
+    pool.workers[0].process.wait()
+    assert pool.run([("equal", "2", "4/2")], workers=1, seconds=10) == [("right", "equal by math-verify")]
+
+
+def test_close_leaves_no_process(pool: Pool) -> None:
+    pool.run([("equal", "1", "1.0")] * 2, workers=2, seconds=10)
+    pids = [worker.process.pid for worker in pool.workers]
+    pool.close()
+    assert pool.workers == []
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_workers_die_with_their_parent_even_in_a_computation() -> None:
+    program = (
+        "import threading, time\n"
+        "from stages.verifiers.processes import shared_pool\n"
+        "pool = shared_pool(); pool.run([('equal', '1', '1.0')], 1, 10)\n"
+        "print(pool.workers[0].process.pid, flush=True)\n"
+        f"pool.run([{HANGS!r}], 1, 60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    time.sleep(0.5)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not psutil.pid_exists(worker) or psutil.Process(worker).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_program_that_cannot_start_is_named(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with pytest.raises(RuntimeError, match=r"does not start .*math_worker.*run that command to see why"):
+        pool.run([("equal", "1", "1.0")], workers=1, seconds=10)
+
+
+def test_an_interrupted_call_leaves_no_busy_worker(pool: Pool) -> None:
+    pool.run([("equal", "1", "1.0")], workers=1, seconds=10)
+    threading.Timer(0.5, os.kill, [os.getpid(), signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        pool.run([HANGS], workers=1, seconds=30)
+    assert pool.workers == []
+    assert pool.run([("equal", "2", "4/2")], workers=1, seconds=10) == [("right", "equal by math-verify")]
+
+
+def test_an_operation_that_raises_is_an_error_reply(pool: Pool) -> None:
+    (reply,) = pool.run([("value", "\\frac{")], workers=1, seconds=10)
+    assert reply[0] == "error"
+
+
+def test_large_requests_pass_the_pipes(pool: Pool) -> None:
+    (reply,) = pool.run([("equal", "3", "+".join(["0"] * 100_000))], workers=1, seconds=3)
+    assert reply[0] in ("wrong", "error")
