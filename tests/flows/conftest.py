@@ -70,7 +70,7 @@ def build(root: Path) -> Toy:
     (root / ".dvc").mkdir()
     for name in ("params.yaml", ".dvc/config", ".dvc/.gitignore"):
         shutil.copy(PROJECT / name, root / name)
-    shutil.copy(TOYS / "dvc.yaml", root / "dvc.yaml")
+    shutil.copy(TOYS / "toy_graph.yaml", root / "dvc.yaml")
     (root / ".gitignore").write_text("artifacts/\n.runs/\nhome/\nran.txt\nmlflow*\n")
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "toy"]):
         subprocess.run(["git", *words], cwd=root, env=toy.environ, check=True)
