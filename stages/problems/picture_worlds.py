@@ -1,5 +1,6 @@
 """Picture families, the three kinds of §2.3.5: a chart to read, a synthetic scene, text rendered as an image."""
 
+import functools
 import random
 from dataclasses import replace
 
@@ -93,9 +94,20 @@ def draw_text(text: str, columns: int = 20) -> Image.Image:
     """Text in cells of 8 x 16 pixels, `columns` to a line; any text problem can be drawn so."""
     lines = [text[start : start + columns] for start in range(0, len(text), columns)]
     image = Image.new("RGB", (8 * columns, CELL * len(lines)), "white")
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default(size=12)
     for row, line in enumerate(lines):
         for column, character in enumerate(line):
-            draw.text((8 * column + 4, CELL * row + 8), character, fill="black", font=font, anchor="mm")
+            image.paste(_glyph(character), (8 * column, CELL * row))
     return image
+
+
+@functools.lru_cache(maxsize=1024)
+def _glyph(character: str) -> Image.Image:
+    """One character in black on a white cell of 8 x 16 pixels."""
+    cell = Image.new("RGB", (8, CELL), "white")
+    ImageDraw.Draw(cell).text((4, 8), character, fill="black", font=_font(), anchor="mm")
+    return cell
+
+
+@functools.lru_cache(maxsize=1)
+def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size=12)
