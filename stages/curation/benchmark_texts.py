@@ -55,17 +55,22 @@ def _texts_of_file(path: Path, title: str, unread: list[str]) -> Iterator[tuple[
         return
     if ".jsonl" not in path.name:
         try:
-            yield from (
-                (f"{title} item {number}", text) for number, text in enumerate(_questions(json.loads(lines)), 1)
-            )
+            yield from ((f"{title} item {number}", text) for number, text in enumerate(_questions(json.loads(lines)), 1))
             return
         except json.JSONDecodeError:
             pass  # some published .json files hold one object a line
+    yield from _line_texts(lines, title, unread)
+
+
+def _line_texts(lines: str, title: str, unread: list[str]) -> Iterator[tuple[str, str]]:
+    """The questions of one object a line. A file whose first line is no JSON is no such file: one entry of `unread`."""
     for number, line in enumerate(lines.split("\n"), 1):
         try:
             yield from ((f"{title}:{number}", text) for text in _questions(json.loads(line) if line.strip() else None))
         except json.JSONDecodeError as error:
             unread.append(f"{title}:{number}: not JSON ({error.msg})")
+            if number == 1:
+                return
 
 
 def _csv_texts(lines: str, title: str) -> Iterator[tuple[str, str]]:

@@ -10,9 +10,7 @@ from stages.verifiers.verdict import answerable_all
 
 MULTIPLE_CHOICE, TRUE_FALSE, PROOF = "multiple choice", "true or false", "proof"
 _FIGURE = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
-_LABELS = re.compile(
-    r"(?:^|[\s{\]])\(A\)[\s}~$\\].*?[\s{]\(B\)[\s}~$\\]|^\s*A[.)]\s.*?^\s*B[.)]\s", re.DOTALL | re.MULTILINE
-)
+_LABELS = re.compile(r"(?:^|[\s{\]])\(A\)[\s}~$\\].*?[\s{]\(B\)[\s}~$\\]|^\s*A[.)]\s.*?^\s*B[.)]\s", re.DOTALL | re.MULTILINE)
 _LISTED = re.compile(r"^\s*(?:choices|options|answer choices)\s*:", re.IGNORECASE | re.MULTILINE)
 _TWO_VALUED = re.compile(r"true|false|yes|no|correct|incorrect", re.IGNORECASE)
 _TRUE_OR_FALSE = re.compile(r"\btrue or false\b|\byes or no\b", re.IGNORECASE)

@@ -8,9 +8,7 @@ PROMPT_SHARE = 0.5
 """Ours: the other half is left for the response, whatever limit rl and evaluate set later."""
 
 
-def too_long(
-    problems: Sequence[Problem], tokens_of: Callable[[Sequence[Problem]], list[int]], context: int
-) -> dict[str, str]:
+def too_long(problems: Sequence[Problem], tokens_of: Callable[[Sequence[Problem]], list[int]], context: int) -> dict[str, str]:
     """id -> reason for every problem whose prompt takes more than PROMPT_SHARE of `context` tokens.
 
     `tokens_of` gives the prompts' lengths in tokens, pictures and chat template included."""

@@ -41,9 +41,7 @@ class Measure:
             self.progress(len(right), len(problems), f"{name} prompts")
         return {problem.id: right.get(problem.id, 0) for problem in problems}
 
-    def _right(
-        self, problems: Sequence[Problem], instruction: str | None, samples: int, sampling: Sampling
-    ) -> dict[str, int]:
+    def _right(self, problems: Sequence[Problem], instruction: str | None, samples: int, sampling: Sampling) -> dict[str, int]:
         prompts = [Prompt(problem.question, problem.image, instruction) for problem in problems]
         groups = self.engine.generate(prompts, sampling, samples=samples)
         items = [
