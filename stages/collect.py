@@ -45,9 +45,7 @@ def main() -> None:
     write_records(out / "resized.jsonl", [finding for loaded in loads for finding in loaded.resized])
     summary = funnel(collect.sources, loads, problems, excluded, short)
     write_json(out / "funnel.json", summary)
-    print(
-        f"{len(problems)} problems {summary['splits']}, {len(short)} short demonstrations, {len(excluded)} exclusions"
-    )
+    print(f"{len(problems)} problems {summary['splits']}, {len(short)} short demonstrations, {len(excluded)} exclusions")
 
 
 def funnel(

@@ -24,9 +24,7 @@ from stages.run.spool import stage_spool
 def main() -> None:
     parser = argparse.ArgumentParser(description="Curate the prompt set")
     parser.add_argument("--problems", type=Path, required=True, help="folder that collect wrote")
-    parser.add_argument(
-        "--model", type=Path, required=True, help="the short-CoT model that difficulty is measured with"
-    )
+    parser.add_argument("--model", type=Path, required=True, help="the short-CoT model that difficulty is measured with")
     parser.add_argument("--out", type=Path, required=True, help="folder of the prompt set")
     parser.add_argument("--report", type=Path, required=True, help="folder of the funnel and the validation")
     args = parser.parse_args()
@@ -37,9 +35,7 @@ def main() -> None:
     from stages.rollout.transformers_engine import load_engine
 
     collected = read_records(args.problems / "train.jsonl", Problem)
-    held_out = [
-        row for split in ("validation", "heldout") for row in read_records(args.problems / f"{split}.jsonl", Problem)
-    ]
+    held_out = [row for split in ("validation", "heldout") for row in read_records(args.problems / f"{split}.jsonl", Problem)]
     engine = load_engine(args.model, model, hardware)
     tokens_of = prompt_tokens(args.model, model)
     measure = Measure(engine, seed, rules.temperature, model.context, hardware.workers, stage_spool("curate").progress)
@@ -93,9 +89,7 @@ def prompt_tokens(checkpoint: Path, model: Model) -> Callable[[Sequence[Problem]
     from stages.prompts.render import Renderer
 
     renderer = Renderer(load_processor(checkpoint), model.instruction, context=sys.maxsize)
-    return lambda problems: [
-        len(renderer.render([Prompt(problem.question, problem.image)])[0].token_ids) for problem in problems
-    ]
+    return lambda problems: [len(renderer.render([Prompt(problem.question, problem.image)])[0].token_ids) for problem in problems]
 
 
 def hand_over(
@@ -107,9 +101,7 @@ def hand_over(
     faults = evaluability.unverifiable(problems, workers)
     table = profiles.prompt_set_table(problems, faults, 1 - len(problems) / collected)
     modalities = list(funnel.detail["mix"]["modality"])
-    expectations.check(
-        table, expectations.prompt_set_suite(rules.min_rows, rules.max_dropped_share, modalities), report
-    )
+    expectations.check(table, expectations.prompt_set_suite(rules.min_rows, rules.max_dropped_share, modalities), report)
 
 
 if __name__ == "__main__":

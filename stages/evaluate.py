@@ -73,9 +73,7 @@ def benchmark_suites(wanted: Evaluate, workers: int) -> tuple[list[Suite], dict[
         reason = "not in evaluate.benchmarks of params.yaml"
         if name in wanted.benchmarks:
             try:
-                suites.append(
-                    benchmark_suite(benchmark, Path(wanted.root), wanted.limit, wanted.benchmark_samples, workers)
-                )
+                suites.append(benchmark_suite(benchmark, Path(wanted.root), wanted.limit, wanted.benchmark_samples, workers))
                 continue
             except DataError as error:
                 reason = str(error)

@@ -39,8 +39,11 @@ def main() -> None:
     device = device_of(hardware)
     problems = read_records(options.prompt_set, CuratedProblem)
     validation = read_records(options.validation, Problem)
-    if not problems:
-        raise DataError(f"{options.prompt_set}: no problems; loosen curate in params.yaml")
+    if len(problems) < rl.prompts or rl.prompts < hardware.processes:
+        raise DataError(
+            f"{options.prompt_set} has {len(problems)} problems for rl.{phase}.prompts = {rl.prompts} on {hardware.processes} processes; "
+            "an iteration needs at least as many problems as prompts, and every process at least one: loosen curate or lower rl.prompts"
+        )
     net, processor = load_model(options.init, device), load_processor(options.init)
     renderer = Renderer(processor, model.instruction, model.context)
     trainer = start(net, hardware, device, rl.grad_clip, rl.temperature)
@@ -61,7 +64,7 @@ def main() -> None:
         spool.truncate(first)
     saved = time.monotonic()
     for iteration in range(first, rl.iterations):
-        figures, speeds = {}, {}
+        figures: dict[str, float] = {}
         if iteration % rl.validate_every == 0 and validation:
             figures = validate(engine, validation, rl, hardware, stream_seed(seed, "validation"))
         groups, more, speeds = learner.iterate(iteration, sampler.draw(iteration, rl.prompts))

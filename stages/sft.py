@@ -39,9 +39,7 @@ def main() -> None:
             print(f"left out {row['id']}: {row['reason']}")
         print(f"{len(samples)} demonstrations, {len(left_out)} left out")
     if not samples:
-        raise DataError(
-            f"{options.demonstrations}: no demonstration fits model.context = {model.context}; nothing to train on"
-        )
+        raise DataError(f"{options.demonstrations}: no demonstration fits model.context = {model.context}; nothing to train on")
 
     def rate(step: int, total: int) -> float:
         return learning_rate(step, total, sft.learning_rate, sft.final_learning_rate, sft.warmup, sft.schedule)

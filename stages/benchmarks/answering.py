@@ -60,9 +60,7 @@ def answer(engine: Engine, suites: Sequence[Suite], draw: Draw, progress: Progre
     return _judge_all(suites, drawn)
 
 
-def _draw_all(
-    engine: Engine, questions: Sequence[Asked], samples: int, draw: Draw, advance: Callable[[int], None]
-) -> list[Drawn]:
+def _draw_all(engine: Engine, questions: Sequence[Asked], samples: int, draw: Draw, advance: Callable[[int], None]) -> list[Drawn]:
     drawn: list[Drawn] = []
     size = max(1, draw.batch // samples)
     for start in range(0, len(questions), size):
@@ -81,11 +79,7 @@ def _draw(engine: Engine, questions: Sequence[Asked], samples: int, sampling: Sa
         if len(questions) == 1:
             return [(questions[0], (), str(error), sampling.seed)]
         middle = len(questions) // 2
-        return [
-            found
-            for half in (questions[:middle], questions[middle:])
-            for found in _draw(engine, half, samples, sampling)
-        ]
+        return [found for half in (questions[:middle], questions[middle:]) for found in _draw(engine, half, samples, sampling)]
     return [(asked, tuple(group), None, sampling.seed) for asked, group in zip(questions, groups, strict=True)]
 
 
@@ -97,9 +91,6 @@ def _judge_all(suites: Sequence[Suite], drawn: Sequence[Drawn]) -> list[list[Ans
         pairs = [(index, completion.text) for index, (_, group, _, _) in enumerate(mine) for completion in group]
         verdicts = iter(suite.judge(pairs))
         answered.append(
-            [
-                Answered(asked, group, tuple(next(verdicts) for _ in group), excluded, seed)
-                for asked, group, excluded, seed in mine
-            ]
+            [Answered(asked, group, tuple(next(verdicts) for _ in group), excluded, seed) for asked, group, excluded, seed in mine]
         )
     return answered

@@ -102,15 +102,11 @@ def read_items(path: Path, item: Callable[[Mapping[str, Any]], Item]) -> list[It
         try:
             found = item(row)
         except KeyError as error:
-            raise DataError(
-                f"{path}: row {number} has no {error}; its fields are {', '.join(row)}; fetch the file again"
-            ) from None
+            raise DataError(f"{path}: row {number} has no {error}; its fields are {', '.join(row)}; fetch the file again") from None
         except ValueError as error:
             raise DataError(f"{path}: row {number}: {error}; fetch the file again") from None
         if not found.question.strip() or not found.gold.strip():
-            raise DataError(
-                f"{path}: row {number} (id {found.id!r}) has an empty question or answer; fetch the file again"
-            )
+            raise DataError(f"{path}: row {number} (id {found.id!r}) has an empty question or answer; fetch the file again")
         items.append(found)
     return items
 

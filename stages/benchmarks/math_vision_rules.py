@@ -139,9 +139,7 @@ def _match(answer: str, golds: Sequence[str], numbers: dict[str, Number | str]) 
         left, right = _rounded(answer, numbers), _rounded(gold.lower(), numbers)
         if left is not None and left == right:
             return "equal", f"equal to {gold!r} after rounding to two decimals"
-        unknown = unknown or next(
-            (str(numbers[t]) for t in (answer, gold.lower()) if isinstance(numbers.get(t), str)), ""
-        )
+        unknown = unknown or next((str(numbers[t]) for t in (answer, gold.lower()) if isinstance(numbers.get(t), str)), "")
     return ("unknown", unknown) if unknown else ("different", f"expected {' or '.join(golds)!r}")
 
 

@@ -53,9 +53,7 @@ def stand_in_suites(problems: Sequence[Problem], samples: int, workers: int) -> 
         raise DataError("no held-out problems; give collect.sources a heldout above 0")
     for name in POOLED:
         if name in families:
-            raise DataError(
-                f"the family {name!r} (problem {families[name][0].id}) has the name of a pooled score; rename it"
-            )
+            raise DataError(f"the family {name!r} (problem {families[name][0].id}) has the name of a pooled score; rename it")
     return [_stand_in(name, families[name], samples, workers) for name in sorted(families)]
 
 

@@ -22,9 +22,7 @@ DEMONSTRATION_COLUMNS = (
 NO_FAULT = "none"
 
 
-def prompt_set_table(
-    problems: Sequence[CuratedProblem], faults: Mapping[str, str], dropped_share: float
-) -> "pandas.DataFrame":
+def prompt_set_table(problems: Sequence[CuratedProblem], faults: Mapping[str, str], dropped_share: float) -> "pandas.DataFrame":
     """Profile of a prompt set. `faults`: id -> why its gold answer cannot be verified. `dropped_share` is the share
     of the collected problems that curation removed (the same in every row). Pictures are opened and decoded."""
     import pandas

@@ -44,14 +44,10 @@ def _checked(source: Path | str, revision: str | None) -> str:
     folder = Path(source)
     if folder.is_dir():
         if not (folder / "config.json").exists():
-            raise DataError(
-                f"{folder}: no config.json, so no transformers checkpoint; run the stage that makes it (dvc repro)"
-            )
+            raise DataError(f"{folder}: no config.json, so no transformers checkpoint; run the stage that makes it (dvc repro)")
         return str(folder)
     if isinstance(source, Path) or source.startswith((".", "/", "artifacts/")):
-        raise DataError(
-            f"{source}: no such checkpoint folder; run the stage that makes it (dvc repro) or correct model.source"
-        )
+        raise DataError(f"{source}: no such checkpoint folder; run the stage that makes it (dvc repro) or correct model.source")
     if revision is None:
         raise DataError(
             f"model.source is the hub id {source!r} without model.revision; pin the commit, so that the run can be repeated"

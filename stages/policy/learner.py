@@ -18,7 +18,7 @@ from stages.run.params import RL, Hardware
 from stages.run.ranks import rank, share
 from stages.run.seeds import stream_seed
 from stages.training.batches import PackedBatch, TrainingSample, pack
-from stages.training.engine import Engine, StepResult, copy_weights, gather_objects, optimizer_step, reset_optimizer
+from stages.training.engine import Engine, StepResult, copy_weights, forwards, gather_objects, optimizer_step, reset_optimizer
 from stages.training.log_probs import sum_by_sample
 from stages.training.samples import picture_filler
 from stages.training.schedules import warmed
@@ -72,9 +72,7 @@ class Learner:
         sampling = Sampling(self.rl.temperature, 1.0, self.rl.max_tokens, stream_seed(self.seed, iteration, rank()))
         completions = self.engine.generate_rendered(prompts, sampling, self.rl.samples)
         items = [
-            (problem.verifier, problem.answer, c.text)
-            for problem, group in zip(mine, completions, strict=True)
-            for c in group
+            (problem.verifier, problem.answer, c.text) for problem, group in zip(mine, completions, strict=True) for c in group
         ]
         verdicts = verify_all(items, self.hardware.workers)
         weight = weight_at(iteration, self.rl.length_weight, self.rl.length_from)
@@ -84,21 +82,19 @@ class Learner:
             for place, problem in enumerate(mine)
         ]
 
-    def improve(
-        self, iteration: int, groups: Sequence[Group], problems: int
-    ) -> tuple[list[StepResult], dict[str, float]]:
+    def improve(self, iteration: int, groups: Sequence[Group], problems: int) -> tuple[list[StepResult], dict[str, float]]:
         """All optimizer steps of the iteration, and how far the engine's log-probabilities are from the trainer's."""
         samples = [
             TrainingSample(group.prompt, c.token_ids, position_ids(self.engine.model, group.prompt, len(c.token_ids)))
             for group in groups
             for c in group.completions
         ]
-        advantage = torch.cat([group.advantage_K for group in groups]) if groups else torch.zeros(0)
+        advantage = torch.cat([group.advantage_K for group in groups])
         reference, mismatch = self.reference(samples, [c.logprobs for group in groups for c in group.completions])
         reset_optimizer(self.trainer)
         everyone = problems * self.rl.samples
         minis = math.ceil(everyone / self.rl.mini_batch)
-        steps = []
+        steps: list[StepResult] = []
         for sweep in range(self.rl.passes):
             generator = torch.Generator().manual_seed(stream_seed(self.seed, "mini", iteration, sweep, rank()))
             order = torch.randperm(len(samples), generator=generator).tolist()
@@ -107,27 +103,17 @@ class Learner:
                 steps.append(self._step(samples, members, advantage, reference, everyone / minis, len(steps)))
         return steps, mismatch
 
-    def reference(
-        self, samples: list[TrainingSample], behaviour: list[Sequence[float]]
-    ) -> tuple[torch.Tensor, dict[str, float]]:
+    def reference(self, samples: list[TrainingSample], behaviour: list[Sequence[float]]) -> tuple[torch.Tensor, dict[str, float]]:
         """log pi_i of every response (N,), computed once by the trainer; and the mismatch with the engine's own: mean over tokens
         of log mu - log pi (an estimate of KL(mu || pi)), and the largest ratio of a token's probabilities."""
+        batches = pack(samples, self.hardware.pack_tokens, self.hardware.micro_batch_rows, self.pad_id, self.filler)
         total = torch.zeros(len(samples))
-        batches = (
-            pack(samples, self.hardware.pack_tokens, self.hardware.micro_batch_rows, self.pad_id, self.filler)
-            if samples
-            else []
-        )
         gaps = []
-        with torch.no_grad():
-            for batch in batches:
-                logp, _ = self.trainer.deepspeed(batch.to(self.trainer.device))
-                total += sum_by_sample(logp, batch.to(logp.device), len(samples)).cpu()
-                sampled = torch.tensor(
-                    [value for index in batch.sample_of_target.unique_consecutive() for value in behaviour[index]]
-                )
-                gaps.append(sampled - logp.cpu())
-        gap = torch.cat(gaps) if gaps else torch.zeros(1)
+        for batch, logp in forwards(self.trainer, batches):
+            total += sum_by_sample(logp, batch, len(samples)).cpu()
+            order = batch.sample_of_target.unique_consecutive().tolist()
+            gaps.append(torch.tensor([value for index in order for value in behaviour[index]]) - logp.cpu())
+        gap = torch.cat(gaps)
         return total, {"kl_rollout_trainer": float(gap.mean()), "ratio_max": float(gap.abs().max().exp())}
 
     def push_weights(self) -> None:

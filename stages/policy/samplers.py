@@ -36,9 +36,7 @@ class ProblemSampler:
         over those with a pass rate of at most `hard_pass_rate`; proportional to 1 - s_i when prioritised."""
         weights = torch.ones(len(self.problems), dtype=torch.float64)
         if self.prioritized:
-            rates = torch.tensor(
-                [self.success.get(problem.id, NEUTRAL) for problem in self.problems], dtype=torch.float64
-            )
+            rates = torch.tensor([self.success.get(problem.id, NEUTRAL) for problem in self.problems], dtype=torch.float64)
             weights = (1 - rates).clamp(min=FLOOR)
         if iteration >= self.curriculum_until:
             hard = torch.tensor([problem.pass_rate <= self.hard_pass_rate for problem in self.problems])

@@ -15,9 +15,7 @@ from stages.training.engine import gather_objects
 from stages.verifiers.verdict import verify_all
 
 
-def validate(
-    engine: TransformersEngine, problems: Sequence[Problem], rl: RL, hardware: Hardware, seed: int
-) -> dict[str, float]:
+def validate(engine: TransformersEngine, problems: Sequence[Problem], rl: RL, hardware: Hardware, seed: int) -> dict[str, float]:
     """One sample of each problem at the training temperature: accuracy, mean and 95th-percentile tokens, in all and by family."""
     mine = share(problems)
     sampling = Sampling(rl.temperature, 1.0, rl.max_tokens, seed)

@@ -47,9 +47,7 @@ def scan(path: Path) -> Iterator[tuple[str, Row | RowError]]:
     """Each row of a JSONL file, or of a .json file that holds one object of rows by id or one list: (file:line, row
     or fault)."""
     if not path.is_file():
-        raise DataError(
-            f"{path}: no such file; put the source there or correct its path and collect.root in params.yaml"
-        )
+        raise DataError(f"{path}: no such file; put the source there or correct its path and collect.root in params.yaml")
     if path.suffix == ".json":
         yield from _scan_json(path)
         return

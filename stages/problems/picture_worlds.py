@@ -22,9 +22,7 @@ def chart(rng: random.Random) -> tuple[Puzzle, Image.Image]:
     heights = [rng.randrange(1, 10) for _ in range(bars)]
     wanted = heights[answer]
     heights[:answer] = [h if h != wanted else h % 9 + 1 for h in heights[:answer]]
-    trials = tuple(
-        Trial(f"bar {h};{h}+{addend}={(h + addend) % 10}", f"{h}{(h + addend) % 10}") for h in heights[: answer + 1]
-    )
+    trials = tuple(Trial(f"bar {h};{h}+{addend}={(h + addend) % 10}", f"{h}{(h + addend) % 10}") for h in heights[: answer + 1])
     question = (
         f"The chart has {bars} bars of height 1 to 9. Counting from 0 on the left, "
         f"which is the first bar whose height plus {addend} ends in {(wanted + addend) % 10}?"
@@ -43,25 +41,20 @@ def scene(rng: random.Random) -> tuple[Puzzle, Image.Image]:
         while things[place] == wanted:
             things[place] = (rng.choice(list(COLORS)), rng.choice(SHAPES))
     trials = tuple(
-        Trial(f"{color} {shape},want {wanted[0]} {wanted[1]}", f"{color[0]}{shape[0]}")
-        for color, shape in things[: answer + 1]
+        Trial(f"{color} {shape},want {wanted[0]} {wanted[1]}", f"{color[0]}{shape[0]}") for color, shape in things[: answer + 1]
     )
     question = (
         f"The picture has {ROWS} rows of {COLUMNS} things. Counting row by row from 0, "
         f"at which place is the first {wanted[0]} {wanted[1]}?"
     )
     key = f"scene {' '.join(wanted)} " + "".join(color[0] + shape[0] for color, shape in things)
-    return Puzzle(
-        question, None, trials, cells, key, ",".join(f"{color} {shape}" for color, shape in things)
-    ), draw_scene(things)
+    return Puzzle(question, None, trials, cells, key, ",".join(f"{color} {shape}" for color, shape in things)), draw_scene(things)
 
 
 def rendered(rng: random.Random) -> tuple[Puzzle, Image.Image]:
     """A text problem as a picture: the question says only where to look, the answer is the same in both forms."""
     puzzle = arithmetic(rng)
-    return replace(puzzle, question="Solve the problem in the picture.", picture=puzzle.question), draw_text(
-        puzzle.question
-    )
+    return replace(puzzle, question="Solve the problem in the picture.", picture=puzzle.question), draw_text(puzzle.question)
 
 
 def draw_chart(heights: list[int]) -> Image.Image:

@@ -26,9 +26,7 @@ def documents(count: int, seed: int) -> list[Document]:
     return [_document(FAMILIES[number % len(FAMILIES)], streams, rng) for number in range(count)]
 
 
-def _document(
-    family: str, streams: dict[str, Iterator[tuple[Puzzle, Image.Image | None]]], rng: random.Random
-) -> Document:
+def _document(family: str, streams: dict[str, Iterator[tuple[Puzzle, Image.Image | None]]], rng: random.Random) -> Document:
     puzzle, image = next(streams[family])
     if image is not None and rng.random() < 0.5:
         return Document("Describe the picture.", image, puzzle.picture)

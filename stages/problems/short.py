@@ -24,9 +24,7 @@ def short_demonstrations(problems: Sequence[Problem], workers: int) -> tuple[lis
             reason = f"{verdict.outcome}: {verdict.reason}"
             lost.append(Finding(id=row.id, where=row.source, rule="short solution not verified", reason=reason))
     if not kept:
-        raise DataError(
-            f"none of {len(solved)} short solutions of the training problems is right; add sources with solutions"
-        )
+        raise DataError(f"none of {len(solved)} short solutions of the training problems is right; add sources with solutions")
     return kept, lost
 
 

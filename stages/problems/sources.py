@@ -44,16 +44,12 @@ def published(read_row: Adapter) -> Callable[[Source, Setting], Loaded]:
 
     def load_file(source: Source, setting: Setting) -> Loaded:
         if source.path is None or len(source.families) != 1:
-            raise DataError(
-                f"collect.sources: kind {source.kind} needs a path and exactly one family name, found {source}"
-            )
+            raise DataError(f"collect.sources: kind {source.kind} needs a path and exactly one family name, found {source}")
         path = setting.root / source.path
         if reason := forbidden(source.path, *source.families):
             raise DataError(f"collect.sources: {reason}; remove this source (its items may be scored, not trained on)")
         quotas = quotas_of(source)
-        return Reader(
-            read_row, path, source.families[0], quotas, setting.images, setting.max_pixels, setting.workers
-        ).load()
+        return Reader(read_row, path, source.families[0], quotas, setting.images, setting.max_pixels, setting.workers).load()
 
     return load_file
 
@@ -85,9 +81,7 @@ def check_splits(problems: Sequence[Problem], sources: Sequence[Source]) -> None
     for split in SPLITS:
         wanted = sum(quotas_of(source)[split] for source in sources)
         if wanted and not any(problem.split == split for problem in problems):
-            raise DataError(
-                f"no problem in split {split!r}, {wanted} wanted; add rows to the sources or change collect.sources"
-            )
+            raise DataError(f"no problem in split {split!r}, {wanted} wanted; add rows to the sources or change collect.sources")
 
 
 def title(source: Source) -> str:

@@ -53,7 +53,9 @@ def logic(rng: random.Random) -> Puzzle:
         if passed < 3 or digit != x:
             continue
         kind = "odd" if parity else "even"
-        question = f"Find the smallest digit that is {kind}, is not {banned}, and whose {multiplier} fold plus {addend} ends in {end}."
+        question = (
+            f"Find the smallest digit that is {kind}, is not {banned}, and whose {multiplier} fold plus {addend} ends in {end}."
+        )
         return Puzzle(question, None, tuple(trials), 10, f"logic {kind} {banned} {multiplier} {addend} {end}")
 
 

@@ -65,9 +65,7 @@ class Renderer:
             with Image.open(path) as opened:
                 return self.picture(text, opened.convert("RGB"))
         except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(
-                f"{path}: cannot be read as a picture ({error}); replace the file or drop the problem"
-            ) from error
+            raise DataError(f"{path}: cannot be read as a picture ({error}); replace the file or drop the problem") from error
 
     def picture(self, text: str, image: Image.Image) -> Rendered:
         """One already templated text with its picture."""

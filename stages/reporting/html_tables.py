@@ -15,13 +15,10 @@ def results_table(table: Table) -> Html:
         return notes
     letters = reasons(table)
     body = [
-        tag("tbody", *(_line(table, line, letters) for line in lines))
-        for _, lines in groupby(table.lines, lambda line: line.block)
+        tag("tbody", *(_line(table, line, letters) for line in lines)) for _, lines in groupby(table.lines, lambda line: line.block)
     ]
     grid = tag("table", tag("caption", table.caption), _head(table), *body, class_="results")
-    below = (
-        tag("ol", *(tag("li", f"{EMPTY} {reason}") for reason in letters), type="a", class_="reasons") if letters else Html("")
-    )
+    below = tag("ol", *(tag("li", f"{EMPTY} {reason}") for reason in letters), type="a", class_="reasons") if letters else Html("")
     return join(scrollable(grid, table.title), below, notes)
 
 

@@ -158,7 +158,5 @@ def _funnel_table(name: str, funnel: Funnel) -> Html:
         ]
         for step in funnel.steps
     ]
-    table = plain_table(
-        f"Funnel of {name}, in order", ["rule", "before", "removed", "after", "examples of what was removed"], rows
-    )
+    table = plain_table(f"Funnel of {name}, in order", ["rule", "before", "removed", "after", "examples of what was removed"], rows)
     return tag("details", tag("summary", f"Funnel of {name} in numbers"), join(table))

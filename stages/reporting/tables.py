@@ -98,9 +98,7 @@ def stand_in_table(evaluations: Mapping[str, Evaluation]) -> Table:
     for suite in suites:
         cells = [_suite_cell(suite, run) for run in evaluations.values()]
         real = any(cell.score is not None and not cell.score.stand_in for cell in cells)
-        lines.append(
-            Line("pooled" if suite in POOLED else "families", suite if real else f"{suite} (stand-in)", _mark_best(cells))
-        )
+        lines.append(Line("pooled" if suite in POOLED else "families", suite if real else f"{suite} (stand-in)", _mark_best(cells)))
     return Table(
         "stand_in",
         "Stand-in suites",

@@ -8,7 +8,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 BLOCK = 64
 
 
-class BlockLayer(DynamicLayer):
+class BlockLayer(DynamicLayer):  # type: ignore[misc]
     """One layer's keys and values in a buffer that is enlarged by BLOCK places when full; (rows, heads, places, head size)."""
 
     def update(

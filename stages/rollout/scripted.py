@@ -24,9 +24,7 @@ class ScriptedEngine:
         for prompt in prompts:
             length = len(prompt.question.encode("utf-8", "surrogatepass"))
             if length > self.context:
-                raise DataError(
-                    f"prompt of {length} tokens is over the context of {self.context}: {prompt.question[:80]!r}"
-                )
+                raise DataError(f"prompt of {length} tokens is over the context of {self.context}: {prompt.question[:80]!r}")
         return [[self._complete(self.answers(prompt, n), sampling) for n in range(samples)] for prompt in prompts]
 
     def _complete(self, text: str, sampling: Sampling) -> Completion:

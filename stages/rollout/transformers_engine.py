@@ -39,9 +39,7 @@ class TransformersEngine:
         return self.generate_rendered(rendered, sampling, samples)
 
     @torch.no_grad()
-    def generate_rendered(
-        self, rendered: Sequence[Rendered], sampling: Sampling, samples: int
-    ) -> list[list[Completion]]:
+    def generate_rendered(self, rendered: Sequence[Rendered], sampling: Sampling, samples: int) -> list[list[Completion]]:
         """The same for prompts that are rendered already."""
         was_training = self.model.training
         self.model.eval()
@@ -133,9 +131,7 @@ class TransformersEngine:
         )
         return out.logits[:, -1], cache, mask.to(device), following.to(device)
 
-    def _sample(
-        self, logits: torch.Tensor, sampling: Sampling, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def _sample(self, logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """One token a row and its log-probability at the sampling temperature; pad and picture tokens are never drawn."""
         logits = logits.float() / (sampling.temperature or 1.0)
         logs = torch.log_softmax(logits, dim=-1)
@@ -152,9 +148,7 @@ class TransformersEngine:
     def _completions(self, tokens: torch.Tensor, logprobs: torch.Tensor, samples: int) -> list[list[Completion]]:
         ends = set(self.ends.tolist())
         kept = [[token for token in row if token >= 0] for row in tokens.tolist()]
-        texts = self.tokenizer.batch_decode(
-            [[t for t in row if t not in ends] for row in kept], skip_special_tokens=False
-        )
+        texts = self.tokenizer.batch_decode([[t for t in row if t not in ends] for row in kept], skip_special_tokens=False)
         values = logprobs.tolist()
         flat = [
             Completion(text, tuple(ids), tuple(values[row][: len(ids)]), "stop" if ids[-1] in ends else "length")
@@ -167,9 +161,7 @@ def nucleus(logs: torch.Tensor, top_p: float) -> torch.Tensor:
     """Log-probabilities (B, V) with everything outside the smallest set of total probability >= top_p set to -inf."""
     ordered, places = logs.sort(dim=-1, descending=True)
     before = ordered.exp().cumsum(-1) - ordered.exp()
-    return logs.scatter(
-        1, places, ordered.masked_fill(before >= top_p * ordered.exp().sum(-1, keepdim=True), -torch.inf)
-    )
+    return logs.scatter(1, places, ordered.masked_fill(before >= top_p * ordered.exp().sum(-1, keepdim=True), -torch.inf))
 
 
 def load_engine(folder: Path, model: Model, hardware: Hardware) -> Engine:

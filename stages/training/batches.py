@@ -1,7 +1,7 @@
 """Packing: several samples share a row; each sees only itself, with its own position ids."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -46,9 +46,14 @@ class PackedBatch:
 
     def to(self, device: torch.device) -> "PackedBatch":
         """The same batch on `device`."""
-        moved = {name: value.to(device) for name, value in self.inputs.items()}
-        parts = (self.target_rows, self.target_columns, self.targets, self.sample_of_target)
-        return PackedBatch(moved, *(part.to(device) for part in parts), self.tokens)
+        return replace(
+            self,
+            inputs={name: value.to(device) for name, value in self.inputs.items()},
+            target_rows=self.target_rows.to(device),
+            target_columns=self.target_columns.to(device),
+            targets=self.targets.to(device),
+            sample_of_target=self.sample_of_target.to(device),
+        )
 
 
 def plan_rows(lengths: Sequence[int], row_tokens: int) -> list[list[int]]:
@@ -84,8 +89,7 @@ def pack(
     everything = list(samples) if filler is None else [*samples, filler]
     if filler is not None:
         groups = [
-            group if any(samples[i].prompt.pixels for row in group for i in row) else [*group, [len(samples)]]
-            for group in groups
+            group if any(samples[i].prompt.pixels for row in group for i in row) else [*group, [len(samples)]] for group in groups
         ]
     return [_assemble(everything, group, pad_id) for group in groups]
 
@@ -123,8 +127,6 @@ def _loss_places(sample: TrainingSample) -> list[int]:
     first = len(sample.prompt.token_ids)
     mask = sample.loss_mask or (True,) * len(sample.response_ids)
     if len(mask) != len(sample.response_ids):
-        raise DataError(
-            f"loss mask of {len(mask)} for a response of {len(sample.response_ids)} tokens; they must be equal"
-        )
+        raise DataError(f"loss mask of {len(mask)} for a response of {len(sample.response_ids)} tokens; they must be equal")
     places = [first + place for place, carries in enumerate(mask) if carries]
     return [*range(1, first), *places] if sample.loss_on_prompt else places

@@ -14,7 +14,7 @@ from stages.models.loading import load_model
 from stages.run.params import Hardware
 from stages.run.ranks import rank, world_size
 from stages.training.batches import PackedBatch
-from stages.training.log_probs import TokenLogProbs
+from stages.training.log_probs import TokenLogProbs, sum_by_sample
 
 COLLECTIVE_MINUTES = 10
 LossOf = Callable[[PackedBatch, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -56,20 +56,14 @@ def start(model: Any, hardware: Hardware, device: torch.device, grad_clip: float
     import deepspeed
 
     deepspeed.utils.logger.setLevel("ERROR")
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = (
-        False  # for inference only, and would be compiled for a minute
-    )
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # for inference only, and would be compiled for a minute
     backend = "nccl" if device.type == "cuda" else "gloo"
-    deepspeed.init_distributed(
-        dist_backend=backend, timeout=datetime.timedelta(minutes=COLLECTIVE_MINUTES), verbose=False
-    )
+    deepspeed.init_distributed(dist_backend=backend, timeout=datetime.timedelta(minutes=COLLECTIVE_MINUTES), verbose=False)
     if hardware.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.train()
     module = TokenLogProbs(model, temperature)
-    optimizer = torch.optim.AdamW(
-        [p for p in module.parameters() if p.requires_grad], lr=0.0, betas=(0.9, 0.95), weight_decay=0.0
-    )
+    optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
     config = {
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
@@ -106,6 +100,27 @@ def optimizer_step(engine: Engine, batches: Sequence[PackedBatch], loss_of: Loss
     return StepResult(
         total[0], norm if norm is not None else _float(engine.deepspeed), int(total[1]), total[2] / max(1.0, total[3])
     )
+
+
+def forwards(engine: Engine, batches: Sequence[PackedBatch]) -> list[tuple[PackedBatch, torch.Tensor]]:
+    """Log-probabilities (T,) of every micro-batch without gradient. As in `optimizer_step`, ranks with fewer micro-batches
+    repeat one, so that collectives meet."""
+    passes = int(_reduce(torch.tensor(float(len(batches))), dist.ReduceOp.MAX).item())
+    found = []
+    with torch.no_grad():
+        for place in range(passes):
+            batch = batches[min(place, len(batches) - 1)].to(engine.device)
+            logp, _ = engine.deepspeed(batch)
+            found += [(batch, logp)] if place < len(batches) else []
+    return found
+
+
+def log_probs(engine: Engine, batches: Sequence[PackedBatch], samples: int) -> torch.Tensor:
+    """(samples,) log-probability of each packed sample's loss tokens, summed, without gradient, on the CPU."""
+    total = torch.zeros(samples)
+    for batch, logp in forwards(engine, batches):
+        total += sum_by_sample(logp, batch, samples).cpu()
+    return total
 
 
 def reset_optimizer(engine: Engine) -> None:

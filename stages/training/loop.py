@@ -22,10 +22,12 @@ class Plan:
 
     epochs: int
     batch: int
-    """Samples per optimizer step, over all ranks."""
+    """Units per optimizer step, over all ranks."""
     seed: int
     rate: Callable[[int, int], float]
     """(step, total steps) -> learning rate."""
+    unit: int = 1
+    """Consecutive samples that belong together: 1, or 2 for preference pairs."""
     save_seconds: float = 60.0
     """Resumable state is written when this much time has passed since the last."""
 
@@ -37,7 +39,7 @@ def order_of(epoch: int, count: int, seed: int) -> list[int]:
 
 
 def steps_of(count: int, plan: Plan) -> list[list[int]]:
-    """The sample indices of every optimizer step of the whole run, short last batches included."""
+    """The units of every optimizer step of the whole run, short last batches included."""
     steps = []
     for epoch in range(plan.epochs):
         order = order_of(epoch, count, plan.seed)
@@ -55,9 +57,9 @@ def train(
     state: Path,
     filler: TrainingSample | None,
 ) -> None:
-    """Go through `samples` by `plan`. `loss_for(all ranks' sample indices, this rank's, its batches)` gives the step's loss.
+    """Go through `samples` by `plan`. `loss_for(units of all ranks, this rank's units, its batches)` gives the step's loss.
     A killed run continues from `state` and ends with the same weights, bit for bit."""
-    steps = steps_of(len(samples), plan)
+    steps = steps_of(len(samples) // plan.unit, plan)
     resumed = load_state(engine, state)
     first = 0 if resumed is None else resumed[0]
     if rank() == 0:
@@ -67,7 +69,7 @@ def train(
     for step in range(first, len(steps)):
         began = time.monotonic()
         mine = share(steps[step])
-        members = [samples[index] for index in mine] or [samples[steps[step][0]]]
+        members = [samples[plan.unit * unit + place] for unit in mine or steps[step][:1] for place in range(plan.unit)]
         batches = pack(members, hardware.pack_tokens, hardware.micro_batch_rows, pad_id, filler)
         loss_of = loss_for(steps[step], mine, batches) if mine else _nothing
         rate = plan.rate(step, len(steps))

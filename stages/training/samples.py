@@ -16,9 +16,7 @@ def end_ids(model: Any) -> tuple[int, ...]:
     """The token ids that end a response."""
     ends = model.generation_config.eos_token_id
     if ends is None:
-        raise DataError(
-            "the checkpoint's generation_config names no eos_token_id; add the id of the token that ends a turn"
-        )
+        raise DataError("the checkpoint's generation_config names no eos_token_id; add the id of the token that ends a turn")
     return tuple(ends) if isinstance(ends, list) else (int(ends),)
 
 

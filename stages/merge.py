@@ -1,0 +1,23 @@
+"""merge (§2.4): the plain average of the long-CoT and the short-CoT model."""
+
+import argparse
+from pathlib import Path
+
+from stages.long2short.merging import merge_folders
+from stages.run.params import Merge, read
+from stages.run.program import run
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--long", type=Path, required=True)
+    arguments.add_argument("--short", type=Path, required=True)
+    arguments.add_argument("--out", type=Path, required=True)
+    options = arguments.parse_args()
+    weight = read("merge", Merge).weight
+    tensors = merge_folders(options.long, options.short, options.out, weight)
+    print(f"merged {tensors} tensors: {weight} x {options.long.name} + {1 - weight} x {options.short.name}")
+
+
+if __name__ == "__main__":
+    run(main)

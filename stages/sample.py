@@ -1,0 +1,71 @@
+"""sample (§2.4): n responses of the long-CoT model for each prompt; feeds shortest rejection sampling and DPO."""
+
+import argparse
+import random
+from pathlib import Path
+
+from stages.data.files import DataError, read_records, write_records
+from stages.data.records import CuratedProblem, Sample, SampleGroup
+from stages.long2short.shortest import demonstrations
+from stages.prompts.prompt import Prompt
+from stages.rollout.engine import Sampling
+from stages.rollout.transformers_engine import load_engine
+from stages.run.params import Draw, Hardware, Model, read
+from stages.run.program import run
+from stages.run.seeds import stream_seed
+from stages.run.spool import stage_spool
+from stages.verifiers.verdict import verify_all
+
+CHUNK = 64  # prompts between two lines of progress
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--model", type=Path, required=True)
+    arguments.add_argument("--prompt-set", type=Path, required=True)
+    arguments.add_argument("--out", type=Path, required=True)
+    options = arguments.parse_args()
+    seed, hardware, draw = read("seed", int), read("hardware", Hardware), read("sample", Draw)
+    problems = read_records(options.prompt_set, CuratedProblem)
+    rng = random.Random(stream_seed(seed, "sample"))
+    chosen = rng.sample(problems, min(draw.prompts, len(problems)))
+    engine = load_engine(options.model, read("model", Model), hardware)
+    spool = stage_spool("sample")
+    groups = []
+    for start in range(0, len(chosen), CHUNK):
+        part = chosen[start : start + CHUNK]
+        sampling = Sampling(draw.temperature, 1.0, draw.max_tokens, stream_seed(seed, "sample", start))
+        completions = engine.generate([Prompt(problem.question, problem.image) for problem in part], sampling, draw.samples)
+        items = [
+            (problem.verifier, problem.answer, c.text) for problem, group in zip(part, completions, strict=True) for c in group
+        ]
+        verdicts = iter(verify_all(items, hardware.workers))
+        for problem, group in zip(part, completions, strict=True):
+            samples = []
+            for completion in group:
+                verdict = next(verdicts)
+                samples.append(
+                    Sample(
+                        problem_id=problem.id,
+                        text=completion.text,
+                        token_ids=list(completion.token_ids),
+                        logprobs=list(completion.logprobs),
+                        finish=completion.finish,
+                        outcome=verdict.outcome,
+                        reason=verdict.reason,
+                    )
+                )
+            groups.append(SampleGroup(problem=problem, samples=samples))
+        spool.progress(start + len(part), len(chosen), "prompts")
+    shortest = demonstrations(groups)
+    if not shortest:
+        raise DataError(
+            f"{options.model} solved none of {len(groups)} prompts in {draw.samples} samples each; long2short has nothing"
+        )
+    write_records(options.out / "groups.jsonl", groups)
+    write_records(options.out / "shortest.jsonl", shortest)
+    print(f"{len(groups)} prompts x {draw.samples} samples; {len(shortest)} prompts solved at least once")
+
+
+if __name__ == "__main__":
+    run(main)
