@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from conftest import Toy
 from test_pipeline import ask
+from toy_repository import Toy
 
 
 @pytest.mark.slow

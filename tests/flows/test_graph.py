@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import Toy
+from toy_repository import Toy
 
 from flows import graph
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Toy
+from toy_repository import Toy
 
 from flows import launch
 
@@ -60,9 +60,7 @@ def test_deepspeeds_launcher_starts_two_ranks(toy: Toy) -> None:
 
 
 def test_torchrun_as_launcher(toy: Toy) -> None:
-    launcher = (
-        f"{sys.executable} -m torch.distributed.run --nnodes 1 --nproc-per-node 2 --master-port {launch.free_port()}"
-    )
+    launcher = f"{sys.executable} -m torch.distributed.run --nnodes 1 --nproc-per-node 2 --master-port {launch.free_port()}"
     done = toy.call("-m", "flows.stage", "ranks", "--processes", "2", "--", "toys.ranks", K15_LAUNCHER=launcher)
     assert done.returncode == 0, done.stderr
     assert json.loads((toy.root / "rank1.json").read_text())[:3] == ["1", "1", "2"]

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from toy_repository import PROJECT
 
 from flows import overrides
 from stages.run.params import ParamsError, load
@@ -17,9 +17,7 @@ def params(tmp_path: Path) -> Path:
 
 def test_only_the_named_line_changes(params: Path) -> None:
     before = params.read_text().splitlines()
-    assert overrides.apply({"rl.long.tau": 0.25}, params) == {
-        "rl.long.tau": (load(PROJECT / "params.yaml").rl.long.tau, 0.25)
-    }
+    assert overrides.apply({"rl.long.tau": 0.25}, params) == {"rl.long.tau": (load(PROJECT / "params.yaml").rl.long.tau, 0.25)}
     changed = [(old, new) for old, new in zip(before, params.read_text().splitlines(), strict=True) if old != new]
     assert len(changed) == 1, changed
     assert changed[0][0].split("#")[1] == changed[0][1].split("#")[1], "the comment was lost"
@@ -27,9 +25,7 @@ def test_only_the_named_line_changes(params: Path) -> None:
 
 
 def test_lists_and_null_go_in_as_yaml(params: Path) -> None:
-    values = overrides.parse(
-        ["evaluate.benchmarks=[math500]", "evaluate.limit=5", "model.instruction=a=b: c".replace(": ", ":")]
-    )
+    values = overrides.parse(["evaluate.benchmarks=[math500]", "evaluate.limit=5", "model.instruction=a=b: c".replace(": ", ":")])
     overrides.apply(values, params)
     assert (load(params).evaluate.benchmarks, load(params).evaluate.limit) == (["math500"], 5)
     assert load(params).model.instruction == "a=b:c"

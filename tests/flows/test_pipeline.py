@@ -1,11 +1,13 @@
 """The flow over a real graph, on a real Prefect server, with a real MLflow store."""
 
 import json
+import signal
 import urllib.request
 from typing import Any
 
+import psutil
 import pytest
-from conftest import Toy, build
+from toy_repository import Nobody, Pids, Toy, build
 
 from flows import tracking
 
@@ -20,9 +22,7 @@ def house(tmp_path_factory: pytest.TempPathFactory, server: str) -> Toy:
 
 def ask(server: str, path: str, **body: Any) -> Any:
     """An answer of Prefect's interface."""
-    request = urllib.request.Request(
-        f"{server}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
-    )
+    request = urllib.request.Request(f"{server}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
         return json.loads(answer.read())
 
@@ -128,3 +128,22 @@ def test_a_server_that_the_user_names_must_answer(toy: Toy) -> None:
     done = toy.call("-m", "flows.pipeline", PREFECT_API_URL="http://127.0.0.1:9/api")
     assert done.returncode == 2
     assert "PREFECT_API_URL=http://127.0.0.1:9/api: no Prefect server answers there" in done.stderr
+
+
+@pytest.mark.parametrize("number, expected", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_stopped_pipeline_leaves_no_stage_behind(
+    toy: Toy, server: str, pids: Pids, nobody: Nobody, number: signal.Signals, expected: int
+) -> None:
+    graph = "stages:\n  family:\n    cmd: python -m flows.stage family -- toys.family\n    outs: [artifacts/never.txt]\n"
+    (toy.root / "dvc.yaml").write_text(graph)
+    with toy.start("-m", "flows.pipeline", PREFECT_API_URL=server) as flow:
+        found = pids(60)
+        everyone = [child.pid for child in psutil.Process(flow.pid).children(recursive=True)]
+        assert set(found) <= set(everyone)
+        flow.send_signal(number)
+        nobody(everyone, 15)
+        assert flow.wait(20) == expected
+        said = flow.communicate()[0]
+    assert "Traceback" not in said
+    if number == signal.SIGINT:
+        assert "interrupted; the same command goes on where this stopped" in said

@@ -7,13 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pydantic
 import pytest
-from conftest import Toy
+from toy_repository import Nobody, Pids, Toy
 
 from flows import stage
 
@@ -86,28 +85,20 @@ def test_arguments_of_the_program_may_look_like_ours(toy: Toy) -> None:
     assert json.loads((toy.root / "rank0.json").read_text())[4:] == ["--processes", "7", "--", "-h"]
 
 
-@pytest.mark.parametrize("number, seconds", [(signal.SIGKILL, 9.0), (signal.SIGTERM, 9.0), (signal.SIGINT, 9.0)])
-def test_a_killed_wrapper_leaves_nobody(
-    toy: Toy,
-    pids: Callable[[float], list[int]],
-    nobody: Callable[[list[int], float], None],
-    number: int,
-    seconds: float,
-) -> None:
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_killed_wrapper_leaves_nobody(toy: Toy, pids: Pids, nobody: Nobody, number: signal.Signals) -> None:
     """The toy's children ignore SIGTERM, so that the grace of five seconds passes before they are killed."""
     with toy.start(*FAMILY) as wrapper:
         found = pids(30)
         helpers = [child.pid for child in psutil.Process(wrapper.pid).children(recursive=True)]
         assert set(found) <= set(helpers)
         wrapper.send_signal(number)
-        nobody(helpers, seconds)
-        expected = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[signal.Signals(number)]
+        nobody(helpers, 9)
+        expected = {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[number]
         assert wrapper.wait(5) == expected
 
 
-def test_when_dvc_is_killed_the_stage_goes_too(
-    toy: Toy, pids: Callable[[float], list[int]], nobody: Callable[[list[int], float], None]
-) -> None:
+def test_when_dvc_is_killed_the_stage_goes_too(toy: Toy, pids: Pids, nobody: Nobody) -> None:
     with (toy.root / "dvc.yaml").open("a") as file:
         file.write("  family:\n    cmd: python -m flows.stage family -- toys.family\n    outs: [artifacts/never.txt]\n")
     with toy.start("-m", "dvc", "repro", "family") as dvc:

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Toy, build
+from toy_repository import Toy, build
 
 from flows import tracking
 from flows.launch import free_port
@@ -70,10 +70,7 @@ def test_a_resumed_run_shows_the_whole_curve_and_speed_rows(tracked: Toy) -> Non
     spool = tracked.root / "artifacts/spool/resumed.jsonl"
     old = [f'{{"step": {step}, "time": {step + 1.0}, "loss": {step}}}\n' for step in range(3)]
     spool.write_text("".join(old))
-    program = (
-        "from stages.run.spool import stage_spool as s; w = s('x');"
-        "w.log(2, {'loss': 9.0}); w.log_speed(2, {'tokens': 5.0})"
-    )
+    program = "from stages.run.spool import stage_spool as s; w = s('x');w.log(2, {'loss': 9.0}); w.log_speed(2, {'tokens': 5.0})"
     (tracked.root / "resumed.py").write_text(program)
     done = tracked.call("-m", "flows.stage", "resumed", "--", "resumed", K15_TRACKING="on")
     assert done.returncode == 0, done.stderr

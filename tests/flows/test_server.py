@@ -1,0 +1,78 @@
+"""Prefect's server and MLflow's page, started and stopped for real (the fixture `server` starts and stops Prefect's)."""
+
+import json
+import os
+import re
+import signal
+import socket
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+from toy_repository import Nobody, Toy
+
+from flows import server as local
+
+
+def test_the_server_answers_on_loopback_only(server: str) -> None:
+    assert local.alive(server)
+    port = int(re.findall(r"^http://127\.0\.0\.1:(\d+)/api$", server)[0])
+    addresses = {entry.laddr.ip for entry in psutil.net_connections("tcp") if entry.laddr and entry.laddr.port == port}
+    assert addresses == {"127.0.0.1"}
+
+
+def test_nothing_answers_where_nothing_is() -> None:
+    begun = time.monotonic()
+    assert not local.alive(None)
+    assert not local.alive("http://127.0.0.1:9/api")
+    assert not local.alive("no address")
+    assert time.monotonic() - begun < 1
+
+
+def test_a_silent_socket_costs_half_a_second() -> None:
+    """A listener that never answers is not a server."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        begun = time.monotonic()
+        assert not local.alive(f"http://127.0.0.1:{silent.getsockname()[1]}/api")
+        assert 0.4 < time.monotonic() - begun < 2
+
+
+def test_down_signals_no_stranger_that_took_the_number(tmp_path: Path) -> None:
+    """The process id in the state file is ours now; its start time tells that it is not the server."""
+    state = tmp_path / "artifacts/prefect/server.json"
+    state.parent.mkdir(parents=True)
+    state.write_text(json.dumps({"url": "http://127.0.0.1:9/api", "pid": os.getpid(), "created": 1.0}))
+    assert local.down(tmp_path) is False
+    assert not state.exists()
+
+
+@pytest.mark.slow
+def test_the_pages_come_up_and_ctrl_c_leaves_only_prefects_server(toy: Toy, server: str, nobody: Nobody) -> None:
+    with toy.start("-m", "flows.server", "ui", PREFECT_API_URL=server) as page:
+        assert page.stdout
+        lines = [page.stdout.readline(), page.stdout.readline()]
+        assert lines[0].startswith(f"Prefect  {server.removesuffix('/api')} ")
+        address = lines[1].split()[1]
+        assert address.startswith("http://127.0.0.1:")
+        assert _answers(address, 90)
+        family = [child.pid for child in psutil.Process(page.pid).children(recursive=True)]
+        assert len(family) <= 4, "MLflow's job runner was started"
+        page.send_signal(signal.SIGINT)
+        assert page.wait(20) == 130
+        nobody(family, 5)
+    assert local.alive(server, timeout=5)
+
+
+def _answers(address: str, seconds: float) -> bool:
+    opener, until = urllib.request.build_opener(urllib.request.ProxyHandler({})), time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            with opener.open(address, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            time.sleep(0.3)
+    return False
