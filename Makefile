@@ -26,7 +26,7 @@ format: $(STAMP)
 	@$(BIN)/ruff check --fix .
 
 bench: $(STAMP)
-	@$(BIN)/python -m pytest tests/performance -s -p no:cacheprovider --timeout 3600
+	@$(BIN)/python -m pytest tests/performance -s -p no:cacheprovider --timeout 3600 -o python_files="bench_*.py"
 
 ui: $(STAMP)
 	@$(BIN)/python -m flows.server ui

@@ -41,8 +41,8 @@ def main() -> None:
     validation = read_records(options.validation, Problem)
     if len(problems) < rl.prompts or rl.prompts < hardware.processes:
         raise DataError(
-            f"{options.prompt_set} has {len(problems)} problems for rl.{phase}.prompts = {rl.prompts} on {hardware.processes} processes; "
-            "an iteration needs at least as many problems as prompts, and every process at least one: loosen curate or lower rl.prompts"
+            f"{options.prompt_set}: {len(problems)} problems, rl.{phase}.prompts = {rl.prompts} on {hardware.processes} processes: "
+            "needed are as many problems as prompts, and one for every process; loosen curate or lower rl.prompts"
         )
     net, processor = load_model(options.init, device), load_processor(options.init)
     renderer = Renderer(processor, model.instruction, model.context)
@@ -68,7 +68,7 @@ def main() -> None:
         if iteration % rl.validate_every == 0 and validation:
             figures = validate(engine, validation, rl, hardware, stream_seed(seed, "validation"))
         groups, more, speeds = learner.iterate(iteration, sampler.draw(iteration, rl.prompts))
-        sampler.update({name: success for name, success in groups})
+        sampler.update(dict(groups))
         if rank() == 0:
             spool.log(iteration, {**figures, **more})
             spool.log_speed(iteration, speeds)

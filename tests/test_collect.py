@@ -50,9 +50,7 @@ def collected(tmp_path_factory):
 
 
 def test_examples_of_every_format_become_problems(collected):
-    splits = {
-        name: read_records(collected / f"out/{name}.jsonl", Problem) for name in ("train", "validation", "heldout")
-    }
+    splits = {name: read_records(collected / f"out/{name}.jsonl", Problem) for name in ("train", "validation", "heldout")}
     everything = [problem for problems in splits.values() for problem in problems]
     assert all(problem.split == name for name, problems in splits.items() for problem in problems)
     assert {problem.source for problem in everything} == {"procedural", "gsm8k", "math", "tabmwp"}

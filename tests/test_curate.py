@@ -72,9 +72,7 @@ def curated(tmp_path, collected=COLLECTED):
     (tmp_path / "math500").mkdir(exist_ok=True)
     (tmp_path / "math500" / "test.jsonl").write_text('{"problem": "an item of a benchmark."}\n')
     measure = Measure(ScriptedEngine(answers), 0, 1.0, 320, 1, lambda *_: None)
-    return curate.curate(
-        collected, HELD_OUT, tmp_path, lambda rows: [len(row.question) for row in rows], measure, RULES
-    )
+    return curate.curate(collected, HELD_OUT, tmp_path, lambda rows: [len(row.question) for row in rows], measure, RULES)
 
 
 def test_every_rule_removes_what_it_should(tmp_path):

@@ -32,7 +32,7 @@ DOMAINS = {
     "scene": "spatial relations",
     "rendered": "text in images",
 }
-SHARES: dict[Split, range] = {"train": range(0, 12), "validation": range(12, 13), "heldout": range(13, 16)}
+SHARES: dict[Split, range] = {"train": range(12), "validation": range(12, 13), "heldout": range(13, 16)}
 
 
 def split_of(key: str) -> Split:

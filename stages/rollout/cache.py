@@ -11,9 +11,7 @@ BLOCK = 64
 class BlockLayer(DynamicLayer):  # type: ignore[misc]
     """One layer's keys and values in a buffer that is enlarged by BLOCK places when full; (rows, heads, places, head size)."""
 
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def update(self, key_states: torch.Tensor, value_states: torch.Tensor, *_: Any, **__: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Append new places and return views of all places so far."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)

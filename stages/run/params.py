@@ -214,10 +214,7 @@ def _known(location: tuple[int | str, ...]) -> list[str]:
     """Names that the section at `location` knows."""
     kind: Any = Params
     for name in location:
-        if isinstance(name, str):
-            kind = kind.model_fields[name].annotation
-        else:
-            kind = get_args(kind)[0]
+        kind = kind.model_fields[name].annotation if isinstance(name, str) else get_args(kind)[0]
     return list(kind.model_fields)
 
 
