@@ -1,0 +1,145 @@
+"""From questions to judged answers: exclusions are listed and wrong, batches and progress add up, equal runs are equal."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stages.benchmarks.answering import Answered, Draw, answer
+from stages.benchmarks.registry import BENCHMARKS
+from stages.benchmarks.scores import rows, stand_in_scores, suite_score
+from stages.benchmarks.suites import Suite, benchmark_suite, stand_in_suites
+from stages.data.files import DataError
+from stages.data.records import Problem
+from stages.rollout.engine import Prompt
+from stages.rollout.scripted import ScriptedEngine
+
+DRAW = Draw(temperature=1.0, top_p=1.0, max_tokens=40, seed=0, batch=4)
+
+
+def problem(number: int, family: str = "sums", **changes: Any) -> Problem:
+    fields: dict[str, Any] = {
+        "id": f"{family}-{number}", "source": "procedural", "licence": "Apache-2.0", "family": family, "domain": "mathematics",
+        "modality": "text", "question": f"{number} + 0?", "image": None, "answer": str(number), "verifier": "integer",
+        "grade": 1, "split": "heldout", "solution_short": None, "solution_long": None, "parameters": {},
+    }  # fmt: skip
+    return Problem.model_validate({**fields, **changes})
+
+
+def right(prompt: Prompt, _: int) -> str:
+    return f"\\boxed{{{prompt.question.split()[0]}}}"
+
+
+def run(engine: ScriptedEngine, suites: list[Suite], **changes: int) -> list[list[Answered]]:
+    draw = Draw(**{**DRAW.__dict__, **changes})
+    return answer(engine, suites, draw, lambda *_: None)
+
+
+def test_suites_are_families_in_order_of_name() -> None:
+    suites = stand_in_suites([problem(1, "b"), problem(2, "a"), problem(3, "b", image="x.png", modality="image")], 1, 1)
+    assert [(suite.name, suite.modality, len(suite.asked)) for suite in suites] == [("a", "text", 1), ("b", "mixed", 2)]
+
+
+@pytest.mark.parametrize("name", ["overall", "text", "image"])
+def test_a_family_may_not_be_called_like_a_pool(name: str) -> None:
+    with pytest.raises(DataError, match=f"the family '{name}'"):
+        stand_in_suites([problem(1, name)], 1, 1)
+
+
+def test_no_problems_is_an_error() -> None:
+    with pytest.raises(DataError, match="no held-out problems"):
+        stand_in_suites([], 1, 1)
+
+
+def test_scores_by_hand() -> None:
+    """Four problems, k = 2: all right but problem 2, of which the second response is wrong, and 3, cut before its box."""
+
+    def script(prompt: Prompt, n: int) -> str:
+        if prompt.question.startswith("3"):
+            return "x" * 100
+        return "\\boxed{9}" if prompt.question.startswith("2") and n else right(prompt, n)
+
+    suites = stand_in_suites([problem(n) for n in range(4)], samples=2, workers=1)
+    (found,) = run(ScriptedEngine(script), suites)
+    score = suite_score(found, 2, True)
+    assert score["accuracy"] == (1 + 1 + 0.5 + 0) / 4
+    assert score["pass_at_k"] == 0.75
+    assert score["truncated"] == score["unparsed"] == 2 / 8
+    assert score["mean_tokens"] == (6 * len("\\boxed{1}" + "E") + 2 * 40) / 8
+    assert (score["n"], score["k"], score["errors"], score["excluded"]) == (4, 2, 0, [])
+    assert score["ci95"][0] < score["accuracy"] < score["ci95"][1]
+
+
+def test_a_question_over_the_context_is_listed_and_wrong_and_costs_no_other() -> None:
+    problems = [problem(n, question=f"{n} + 0?" + "!" * (90 if n in (2, 5) else 0)) for n in range(7)]
+    (found,) = run(ScriptedEngine(right, context=50), stand_in_suites(problems, 1, 1), batch=7)
+    score = suite_score(found, 1, True)
+    assert score["accuracy"] == 5 / 7
+    assert [entry["id"] for entry in score["excluded"]] == ["sums-2", "sums-5"]
+    assert "over the context of 50" in score["excluded"][0]["reason"]
+    assert score["unparsed"] == 0, "shares are over the responses that were drawn"
+
+
+def test_a_suite_of_which_nothing_can_be_asked_scores_nothing() -> None:
+    (found,) = run(ScriptedEngine(right, context=1), stand_in_suites([problem(1), problem(2)], 3, 1))
+    score = suite_score(found, 3, True)
+    assert (score["accuracy"], score["mean_tokens"], len(score["excluded"])) == (0, 0, 2)
+
+
+def test_pools_are_over_problems_not_over_suites() -> None:
+    pictures = [problem(n, "charts", image="c.png", modality="image", answer="-1") for n in range(1)]
+    suites = stand_in_suites([problem(n) for n in range(3)] + pictures, 1, 1)
+    scores = stand_in_scores(suites, run(ScriptedEngine(right), suites))
+    assert {name: score["accuracy"] for name, score in scores.items()} == {
+        "charts": 0.0, "sums": 1.0, "overall": 0.75, "text": 1.0, "image": 0.0,
+    }  # fmt: skip
+    assert scores["overall"]["modality"] == "mixed"
+    assert all(score["stand_in"] for score in scores.values())
+
+
+def test_without_pictures_there_is_no_picture_pool() -> None:
+    suites = stand_in_suites([problem(1)], 1, 1)
+    assert set(stand_in_scores(suites, run(ScriptedEngine(right), suites))) == {"sums", "overall", "text"}
+
+
+def test_progress_reaches_the_total_over_suites_of_different_k() -> None:
+    suites = stand_in_suites([problem(n) for n in range(5)], 2, 1) + stand_in_suites([problem(n, "other") for n in range(3)], 1, 1)
+    seen: list[tuple[int, int]] = []
+    found = answer(ScriptedEngine(right), suites, DRAW, lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (13, 13)
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert [[len(one.verdicts) for one in suite] for suite in found] == [[2] * 5, [1] * 3]
+
+
+def test_every_batch_has_its_own_seed_and_equal_runs_are_equal() -> None:
+    suites = stand_in_suites([problem(n) for n in range(9)], 1, 1)
+    first, second = (run(ScriptedEngine(right), suites)[0] for _ in range(2))
+    assert [one.seed for one in first] == [one.seed for one in second]
+    assert len({one.seed for one in first}) == 3
+    assert {one.seed for one in run(ScriptedEngine(right), suites, seed=1)[0]}.isdisjoint(one.seed for one in first)
+
+
+def test_rows_hold_everything_that_a_reader_needs() -> None:
+    (suite,) = stand_in_suites([problem(1), problem(2, question="2" + "!" * 60)], 1, 1)
+    (found,) = run(ScriptedEngine(right, context=50), [suite])
+    kept, excluded = rows(suite, found, {"temperature": 1.0})
+    assert kept.items() >= {
+        "suite": "sums", "id": "sums-1", "question": "1 + 0?", "image": None, "gold": "1", "sample": 0, "finish": "stop",
+        "text": "\\boxed{1}", "tokens": 10, "outcome": "right", "extracted": "1", "settings": {"temperature": 1.0},
+    }.items()  # fmt: skip
+    assert (excluded["finish"], excluded["outcome"], excluded["tokens"]) == ("excluded", "wrong", 0)
+    assert kept["prompt_hash"] != excluded["prompt_hash"]
+    assert kept.keys() == excluded.keys()
+
+
+def test_a_limited_benchmark_is_spread_over_the_file_and_says_so(tmp_path: Path) -> None:
+    lines = [f'{{"id": {n}, "problem": "{n} + 0?", "answer": "{n}"}}' for n in range(30)]
+    (tmp_path / "aime2024").mkdir()
+    (tmp_path / "aime2024/test.jsonl").write_text("\n".join(lines))
+    whole = benchmark_suite(BENCHMARKS["aime2024"], tmp_path, None, 1, 1)
+    limited = benchmark_suite(BENCHMARKS["aime2024"], tmp_path, 3, 1, 1)
+    assert (len(whole.asked), whole.part) == (30, None)
+    assert [asked.id for asked in limited.asked] == ["0", "10", "20"]
+    assert limited.part == "evaluate.limit: 3 of 30 items, evenly spaced"
+    (found,) = run(ScriptedEngine(right), [limited])
+    assert [one.verdicts[0].outcome for one in found] == ["right"] * 3, "each item meets its own gold answer"

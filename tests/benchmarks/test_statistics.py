@@ -1,0 +1,116 @@
+"""The statistics of a score, on numbers worked out by hand."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.benchmarks.statistics import (
+    accuracy,
+    bootstrap,
+    paired_difference,
+    pass_at,
+    problem_means,
+    rank_correlation,
+    wilson,
+)
+
+RIGHTS = st.lists(st.lists(st.booleans(), min_size=1, max_size=4), min_size=1, max_size=60)
+
+
+def test_the_problem_is_the_unit_not_the_response() -> None:
+    """Means 1, 1/2, 0: mean 1/2; variance (1/4 + 0 + 1/4) / 2 = 1/4; standard error sqrt(1/4 / 3) = 0.288675."""
+    estimate = accuracy([[True, True], [True, False], [False, False]])
+    assert estimate.mean == 0.5
+    assert estimate.stderr == pytest.approx(0.5 / math.sqrt(3))
+
+
+def test_correlated_samples_do_not_narrow_the_error() -> None:
+    once = accuracy([[n % 3 == 0] for n in range(90)])
+    often = accuracy([[n % 3 == 0] * 8 for n in range(90)])
+    assert often == once
+
+
+def test_none_of_thirty_is_not_certain() -> None:
+    """Wilson for 0 of 30: upper bound z^2 / (30 + z^2) = 3.8415 / 33.8415 = 0.11351."""
+    estimate = accuracy([[False]] * 30)
+    assert (estimate.mean, estimate.low) == (0, 0)
+    assert estimate.high == pytest.approx(0.11351, abs=1e-5)
+    assert accuracy([[True]] * 500).low == pytest.approx(500 / 503.8415, abs=1e-6)
+
+
+def test_wilson_by_hand() -> None:
+    """5 of 10: centre 1/2, half width 1.96 / 1.38415 * sqrt(0.025 + 0.0096036) = 0.26340."""
+    assert wilson(5, 10) == pytest.approx((0.5 - 0.26340, 0.5 + 0.26340), abs=1e-5)
+
+
+def test_bootstrap_agrees_with_the_normal_interval_and_repeats_itself() -> None:
+    """300 right of 600: half width 1.96 * sqrt(0.25 / 600) = 0.0400."""
+    rights = [[n % 2 == 0] for n in range(600)]
+    estimate = accuracy(rights)
+    assert estimate.high - estimate.low == pytest.approx(0.0800, rel=0.06)
+    assert accuracy(rights) == estimate
+    assert bootstrap(problem_means(rights)) == (estimate.low, estimate.high)
+
+
+def test_one_problem_has_no_standard_error() -> None:
+    assert accuracy([[True]]).stderr is None
+
+
+@given(RIGHTS)
+def test_the_interval_holds_the_mean_and_stays_in_bounds(rights: list[list[bool]]) -> None:
+    estimate = accuracy(rights)
+    assert 0 <= estimate.low <= estimate.mean + 1e-12
+    assert estimate.mean - 1e-12 <= estimate.high <= 1
+    assert estimate.low < estimate.high
+
+
+@pytest.mark.parametrize("rights", [[], [[True], []]])
+def test_nothing_to_average_is_an_error(rights: list[list[bool]]) -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        accuracy(rights)
+
+
+def test_pass_at_k_is_unbiased() -> None:
+    """n = 4, c = 1: pass@1 = 1/4; pass@2 = 1 - C(3,2)/C(4,2) = 1 - 3/6 = 1/2; pass@4 = 1. With c = 0 all are 0."""
+    one, none = [True, False, False, False], [False] * 4
+    assert [pass_at([one], k) for k in (1, 2, 4)] == [0.25, 0.5, 1.0]
+    assert pass_at([one, none], 2) == 0.25
+    with pytest.raises(ValueError, match="pass@5"):
+        pass_at([one], 5)
+
+
+def test_paired_difference_by_hand() -> None:
+    """10 problems, 3 gained, 1 lost: 0.2. Adjusted: (3.5 - 1.5) / 12 = 1/6, half 1.96 * sqrt(5 - 4/12) / 12 = 0.35283."""
+    first = [[False]] * 3 + [[True]] * 7
+    second = [[True]] * 3 + [[False]] + [[True]] * 6
+    estimate = paired_difference(first, second)
+    assert estimate.mean == pytest.approx(0.2)
+    assert (estimate.low, estimate.high) == pytest.approx((1 / 6 - 0.35283, 1 / 6 + 0.35283), abs=1e-4)
+
+
+def test_equal_models_differ_by_nothing_but_not_certainly() -> None:
+    estimate = paired_difference([[True]] * 30, [[True]] * 30)
+    assert estimate.mean == 0
+    assert estimate.low < 0 < estimate.high
+
+
+def test_pairing_is_sharper_than_two_intervals() -> None:
+    first = [[n < 300] for n in range(600)]
+    second = [[n < 340] for n in range(600)]
+    estimate = paired_difference(first, second)
+    assert estimate.low > 0, "40 gained, none lost"
+    assert accuracy(first).high > accuracy(second).low, "though the intervals overlap"
+
+
+def test_pairs_must_match() -> None:
+    with pytest.raises(ValueError, match="1 with 2 problems"):
+        paired_difference([[True]], [[True], [True]])
+
+
+def test_rank_correlation() -> None:
+    """Ranks 1 2 3 4 and 1 3 2 4: 1 - 6 * (0 + 1 + 1 + 0) / (4 * 15) = 0.8."""
+    assert rank_correlation([10, 20, 30, 40], [1, 5, 2, 9]) == pytest.approx(0.8)
+    assert rank_correlation([1, 1, 1], [1, 2, 3]) is None
+    assert rank_correlation([1, 2], [1, 2]) is None

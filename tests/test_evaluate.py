@@ -1,0 +1,147 @@
+"""The stage, as a program: its files from problems and benchmarks to scores, and a user's mistakes as one line."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from stages.data.records import Problem
+from stages.evaluate import main
+from stages.reporting.evaluations import Evaluation
+from stages.reporting.inputs import read_generations
+from stages.rollout.engine import Prompt
+from stages.rollout.scripted import ScriptedEngine
+from stages.run.program import run
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def script(prompt: Prompt, _: int) -> str:
+    return f"\\boxed{{{prompt.question.split()[0]}}}"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A project in an empty folder: params.yaml, six held-out problems, one safetensors header, an AIME file, a scripted engine."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("K15_SPOOL", raising=False)
+    engines = SimpleNamespace(load_engine=lambda *_: ScriptedEngine(script))
+    monkeypatch.setitem(sys.modules, "stages.rollout.transformers_engine", engines)
+    Path("model").mkdir()
+    header = json.dumps({"w": {"dtype": "F32", "shape": [7, 3], "data_offsets": [0, 84]}}).encode()
+    Path("model/model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    shared = {"source": "procedural", "licence": "Apache-2.0", "domain": "d", "verifier": "integer", "grade": 1, "split": "heldout"}
+    solutions: dict[str, Any] = {"solution_short": None, "solution_long": None, "parameters": {}}
+    problems = [
+        Problem.model_validate(
+            {
+                "id": f"{family}-{n}", "family": family, "modality": "image" if image else "text", "question": f"{n} + 0?",
+                "image": image, "answer": str(n), **shared, **solutions,
+            }
+        )
+        for family, image in (("sums", None), ("charts", "chart.png"))
+        for n in range(3)
+    ]  # fmt: skip
+    Path("heldout.jsonl").write_text("".join(one.model_dump_json() + "\n" for one in problems))
+    Path("bench/aime2024").mkdir(parents=True)
+    lines = [json.dumps({"id": n, "problem": f"{n} + 0?", "answer": f"{n:03}"}) for n in range(30)]
+    Path("bench/aime2024/test.jsonl").write_text("\n".join(lines))
+
+    def evaluate(**changes: Any) -> None:
+        params = yaml.safe_load(Path("params.yaml").read_text())
+        params["evaluate"] |= {"root": "bench", "benchmarks": [], **changes}
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+        arguments = "long_rl --model model --problems heldout.jsonl --out out/long_rl.json --generations raw/long_rl.jsonl"
+        monkeypatch.setattr(sys, "argv", ["evaluate", *arguments.split()])
+        run(main)
+
+    return evaluate
+
+
+def result() -> Any:
+    return json.loads(Path("out/long_rl.json").read_text())
+
+
+def test_scores_and_raw_responses_are_what_the_report_reads(project: Callable[..., None]) -> None:
+    project(samples=2, benchmarks=["aime2024"])
+    found = Evaluation.model_validate(result())
+    assert found.overall.accuracy == 1.0
+    assert (found.overall.n, found.overall.k, found.parameters) == (6, 2, 21)
+    assert set(found.suites) == {"sums", "charts", "overall", "text", "image"}
+    generations = read_generations(Path("raw"), ["long_rl"])["long_rl"]
+    assert len(generations) == 6 * 2 + 30
+    assert {row.outcome for row in generations if row.suite != "aime2024"} == {"right"}
+
+
+def test_the_official_prompt_is_asked_and_the_score_is_labelled(project: Callable[..., None]) -> None:
+    project(benchmarks=["aime2024"])
+    aime = result()["benchmarks"]["aime2024"]
+    assert (aime["accuracy"], aime["n"], aime["limited"], aime["stand_in"]) == (1.0, 30, False, False)
+    assert (aime["title"], aime["metric"]) == ("AIME 2024", "Pass@1")
+    assert "QwQ" in aime["prompt"]
+
+
+def test_absent_benchmarks_leave_a_reason_and_one_line(project: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    project(benchmarks=["math500", "aime2024"], limit=10)
+    benchmarks = result()["benchmarks"]
+    assert benchmarks["aime2024"]["limited"]
+    assert benchmarks["aime2024"]["n"] == 10
+    assert benchmarks["mathvision"]["missing"] == "not in evaluate.benchmarks of params.yaml"
+    reason = benchmarks["math500"]["missing"]
+    assert reason.startswith("bench/math500: MATH-500 needs test.jsonl there; get it by `hf download HuggingFaceH4/MATH-500")
+    assert capsys.readouterr().err == f"not scored: MATH-500: {reason}\n"
+
+
+def test_equal_runs_write_equal_bytes(project: Callable[..., None]) -> None:
+    contents = []
+    for _ in range(2):
+        project(samples=3, benchmarks=["aime2024"])
+        contents.append(Path("out/long_rl.json").read_bytes() + Path("raw/long_rl.jsonl").read_bytes())
+    assert contents[0] == contents[1]
+
+
+def test_progress_and_final_accuracy_go_to_the_spool(project: Callable[..., None]) -> None:
+    project(samples=1)
+    lines = [json.loads(line) for line in Path("artifacts/spool/evaluate@long_rl.jsonl").read_text().splitlines()]
+    assert [line["progress"] for line in lines if "progress" in line][-1] == {"done": 6, "total": 6, "unit": "responses"}
+    assert lines[-1]["step"] == 0
+    assert lines[-1]["accuracy/overall"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "spoil, message",
+    [
+        (lambda: shutil.rmtree("model"), "error: model: no *.safetensors there; run the stage that makes this checkpoint"),
+        (lambda: Path("heldout.jsonl").unlink(), "error: heldout.jsonl: no such file"),
+        (lambda: Path("heldout.jsonl").write_text("{"), "error: heldout.jsonl:1: not JSON"),
+        (lambda: Path("heldout.jsonl").write_text(""), "error: no held-out problems"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    project: Callable[..., None], capsys: pytest.CaptureFixture[str], spoil: Callable[[], None], message: str
+) -> None:
+    spoil()
+    with pytest.raises(SystemExit) as stopped:
+        project()
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert error.startswith(message)
+    assert error.count("\n") == 1
+    assert not Path("out/long_rl.json").exists()
+
+
+def test_importing_the_stage_loads_no_heavy_library() -> None:
+    import subprocess
+
+    program = (
+        "import sys, stages.evaluate; print([n for n in ('torch', 'transformers', 'sympy', 'scipy', 'mlflow') if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "[]\n"
