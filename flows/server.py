@@ -24,8 +24,8 @@ from flows import environment, tracking
 from flows.launch import free_port
 from flows.processes import Group, exit_on_signals
 
-PATIENCE = 120.0
-"""Seconds a new server may take until it answers (seen: 9 on two idle cores with a new database)."""
+PATIENCE = 240.0
+"""Seconds a new server may take until it answers (seen: 9 on two idle cores with a new database, 80 on busy ones)."""
 
 
 class ServerError(RuntimeError):

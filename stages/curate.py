@@ -89,7 +89,13 @@ def prompt_tokens(checkpoint: Path, model: Model) -> Callable[[Sequence[Problem]
     from stages.prompts.render import Renderer
 
     renderer = Renderer(load_processor(checkpoint), model.instruction, context=sys.maxsize)
-    return lambda problems: [len(renderer.render([Prompt(problem.question, problem.image)])[0].token_ids) for problem in problems]
+
+    def tokens_of(problems: Sequence[Problem]) -> list[int]:
+        prompts = [Prompt(problem.question, problem.image) for problem in problems]
+        groups = [prompts[start : start + 64] for start in range(0, len(prompts), 64)]
+        return [len(rendered.token_ids) for group in groups for rendered in renderer.render(group)]
+
+    return tokens_of
 
 
 def hand_over(

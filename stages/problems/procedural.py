@@ -85,7 +85,7 @@ def generate(family: str, split: Split, count: int, seed: int, images: Path) -> 
                 verifier="integer",
                 grade=puzzle.grade,
                 split=split,
-                solution_short=short_solution(puzzle.answer),
+                solution_short=short_solution(puzzle.parameters()),
                 solution_long=long_solution(puzzle.parameters(), random.Random(0), hazard=0.0, terse_share=0.0),
                 parameters=puzzle.parameters(),
             )

@@ -7,6 +7,8 @@ import random
 from dataclasses import dataclass
 
 PLAN = "Plan: try each in turn, check it, go on.\n"
+GIVE_UP = "stop,guess\n"
+SHORT_TRIALS = 3
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,21 @@ class Puzzle:
         }
 
 
-def short_solution(answer: int) -> str:
-    """The short form of vanilla SFT: the answer at once."""
+def boxed(answer: int) -> str:
+    """The final answer as every verifier reads it."""
     return f"\\boxed{{{answer}}}"
+
+
+def short_solution(parameters: dict[str, object]) -> str:
+    """The short form of vanilla SFT: at most SHORT_TRIALS brief trials; when none succeeds, the answer unexplained."""
+    trials = _pairs(parameters["trials"])
+    setup = parameters["setup"]
+    text = f"{setup[1]}\n" if isinstance(setup, list) else ""
+    for candidate, (_, brief) in enumerate(trials[:SHORT_TRIALS]):
+        if candidate == len(trials) - 1:
+            return f"{text}{candidate}:{brief} yes\n{boxed(candidate)}"
+        text += f"{candidate}:{brief};"
+    return f"{text}{GIVE_UP}{boxed(len(trials) - 1)}"
 
 
 def long_solution(parameters: dict[str, object], rng: random.Random, hazard: float, terse_share: float) -> str:
@@ -74,10 +88,10 @@ def long_solution(parameters: dict[str, object], rng: random.Random, hazard: flo
         if last:
             text += f"{candidate}:{trial[form]} yes\n"
             text += "" if brief else f"Check:{trial[0]} ok\n"
-            return text + short_solution(candidate)
+            return text + boxed(candidate)
         text += f"{candidate}:{trial[form]};" if brief else f"{candidate}:{trial[form]} no;"
         if rng.random() < hazard:
-            return text + "stop,guess\n" + short_solution(rng.randrange(candidate + 1, candidates))
+            return text + GIVE_UP + boxed(rng.randrange(candidate + 1, candidates))
     raise ValueError("a puzzle needs at least one trial")
 
 
@@ -86,7 +100,7 @@ def behaviours(text: str) -> dict[str, int]:
     return {
         "planning": text.count("Plan:"),
         "evaluation": text.count("=") + text.count("want") + text.count("Check:"),
-        "reflection": text.count(" no;") + text.count("stop,guess"),
+        "reflection": text.count(" no;") + text.count(GIVE_UP),
         "exploration": max(0, text.count(";") - text.count("=") // 2) if ":" in text else 0,
     }
 

@@ -19,7 +19,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Prefect server that flows.server started; stopped the same way."""
     root = tmp_path_factory.mktemp("server")
     house = Toy(root, environ(root))
-    started = house.call("-m", "flows.server", "up", timeout=180)
+    started = house.call("-m", "flows.server", "up", timeout=300)
     assert started.returncode == 0, started.stderr
     yield started.stdout.strip()
     stopped = house.call("-m", "flows.server", "down")

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import time
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -21,10 +23,17 @@ def house(tmp_path_factory: pytest.TempPathFactory, server: str) -> Toy:
 
 
 def ask(server: str, path: str, **body: Any) -> Any:
-    """An answer of Prefect's interface."""
-    request = urllib.request.Request(f"{server}/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
-        return json.loads(answer.read())
+    """An answer of Prefect's interface; 503, its database being busy, is asked again, as Prefect's own client does."""
+    head, data = {"Content-Type": "application/json"}, json.dumps(body).encode()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for attempt in range(6):
+        try:
+            with opener.open(urllib.request.Request(f"{server}/{path}", data, head), timeout=60) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or attempt == 5:
+                raise
+            time.sleep(2)
 
 
 def last_flow(server: str, name: str) -> tuple[dict[str, Any], dict[str, str]]:

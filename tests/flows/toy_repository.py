@@ -32,7 +32,7 @@ class Toy:
     root: Path
     environ: dict[str, str] = field(default_factory=dict)
 
-    def call(self, *words: str, timeout: float = 120, **extra: str) -> subprocess.CompletedProcess[str]:
+    def call(self, *words: str, timeout: float = 240, **extra: str) -> subprocess.CompletedProcess[str]:
         """`python WORDS` in the repository, output captured, `extra` added to the environment."""
         return subprocess.run(
             [sys.executable, *words],
