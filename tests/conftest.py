@@ -1,0 +1,28 @@
+"""Fixtures that tests of several folders share: one tiny checkpoint for the whole session."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "DS_ACCELERATOR")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory):  # noqa: ANN201  (imported late: torch is heavy)
+    """A checkpoint folder and problems; see tests/tiny.py."""
+    from tiny import make
+
+    return make(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(autouse=True)
+def ranks_of_this_test_only() -> Iterator[None]:
+    """stages.training.engine.start names rank and port in the environment; other tests start programs with it."""
+    before = {name: os.environ.get(name) for name in RANKS}
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
