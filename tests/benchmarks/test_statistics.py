@@ -37,6 +37,8 @@ def test_none_of_thirty_is_not_certain() -> None:
     estimate = accuracy([[False]] * 30)
     assert (estimate.mean, estimate.low) == (0, 0)
     assert estimate.high == pytest.approx(0.11351, abs=1e-5)
+    assert accuracy([[False]] * 12).low == 0, "exactly, though 12 divides less kindly"
+    assert accuracy([[True]] * 12).high == 1
     assert accuracy([[True]] * 500).low == pytest.approx(500 / 503.8415, abs=1e-6)
 
 

@@ -50,9 +50,7 @@ def test_what_is_thought_does_not_matter(thought: str, said: str) -> None:
     assert boxed_answer(f"{thought}</think>{said}\\boxed{{3}}") == "3"
 
 
-@pytest.mark.parametrize(
-    "text", ["\\boxed{" * 150_000, "{" * 1_000_000, "\\boxed{a}" * 110_000, "\\" * 1_000_001, "}" * 1_000_000]
-)
+@pytest.mark.parametrize("text", ["\\boxed{" * 150_000, "{" * 1_000_000, "\\boxed{a}" * 110_000, "\\" * 1_000_001, "}" * 1_000_000])
 def test_a_million_hostile_characters_take_linear_time(text: str) -> None:
     start = time.perf_counter()
     last_box(text)

@@ -68,7 +68,7 @@ def test_hostile_answers_get_a_verdict_within_the_deadline(answer: str) -> None:
     assert verdict.outcome in ("wrong", "error")
     assert verdict.reason
     assert after.outcome == "right", "the next answer must not suffer"
-    assert time.monotonic() - start < 20, "2 s for the answer, the rest for starting a new process on a busy machine"
+    assert time.monotonic() - start < 60, "2 s for the answer, the rest for starting processes on a busy machine"
 
 
 def test_an_endless_computation_is_an_error_with_its_reason() -> None:
