@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.benchmarks.statistics import (
@@ -60,6 +60,7 @@ def test_one_problem_has_no_standard_error() -> None:
     assert accuracy([[True]]).stderr is None
 
 
+@settings(deadline=None)
 @given(RIGHTS)
 def test_the_interval_holds_the_mean_and_stays_in_bounds(rights: list[list[bool]]) -> None:
     estimate = accuracy(rights)

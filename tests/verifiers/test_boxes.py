@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.verifiers.boxes import boxed_answer, final_part, last_box
@@ -15,11 +15,8 @@ CASES = [json.loads(line) for line in Path("tests/cases/boxes.jsonl").read_text(
 PIECES = st.lists(st.sampled_from(["\\boxed{", "\\fbox{", "{", "}", "\\{", "\\}", "\\\\", "x", " ", "</think>"])).map("".join)
 BALANCED = st.recursive(
     st.text(alphabet="ab1+ \n$^_", max_size=5),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3).map("".join),
-        inner.map(lambda text: f"{{{text}}}"),
-        inner.map(lambda t: f"\\frac{{{t}}}{{2}}"),
-    ),
+    lambda inner: st.builds("{}{{{}}}\\frac{{{}}}{{2}}".format, inner, inner, inner),
+    max_leaves=6,
 )
 
 
@@ -28,11 +25,13 @@ def test_golden_cases(case: dict[str, Any]) -> None:
     assert boxed_answer(case["text"]) == case["box"]
 
 
+@settings(deadline=None)
 @given(st.text(), BALANCED, st.text(alphabet="ab }.\n"))
 def test_a_balanced_box_is_found_whatever_stands_before_it(before: str, content: str, after: str) -> None:
     assert last_box(f"{before} \\boxed{{{content}}}{after}") == content.strip()
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), PIECES))
 def test_the_answer_is_part_of_the_final_part_and_its_braces_balance(text: str) -> None:
     answer = boxed_answer(text)
@@ -44,6 +43,7 @@ def test_the_answer_is_part_of_the_final_part_and_its_braces_balance(text: str) 
         assert depths[-1] == 0
 
 
+@settings(deadline=None)
 @given(PIECES, st.text(alphabet="ab"))
 def test_what_is_thought_does_not_matter(thought: str, said: str) -> None:
     assert boxed_answer(f"{thought}</think>{said}") is None
