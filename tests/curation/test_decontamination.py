@@ -41,10 +41,7 @@ def test_every_problem_of_a_copied_text_is_a_hit():
 def test_held_out_copies_count_with_their_picture(tmp_path):
     for name, color in (("a", "red"), ("b", "blue"), ("c", "red")):
         Image.new("RGB", (4, 4), color).save(tmp_path / f"{name}.png")
-    pictures = [
-        made(n, question="Which?", modality="image", image=str(tmp_path / f"{name}.png"))
-        for n, name in enumerate("abc")
-    ]
+    pictures = [made(n, question="Which?", modality="image", image=str(tmp_path / f"{name}.png")) for n, name in enumerate("abc")]
     held = pictures[0].model_copy(update={"id": "h", "split": "heldout"})
     assert set(against_held_out([*pictures, made(5)], [held])) == {"p0", "p2"}
     text = made(9, id="v", split="validation", question="what is  5 + 1")
@@ -96,6 +93,4 @@ def test_a_planted_real_item_is_found(tmp_path):
 
 def test_a_problem_in_two_benchmarks_names_both():
     texts = [("math500/a:1", "What is 0 + 1?"), ("math500/a:9", "What is 0 + 1?"), ("mmlu/b:2", "what is 0 + 1")]
-    assert against_benchmarks([made(0)], texts) == {
-        "p0": "the same question as math500/a:1; the same question as mmlu/b:2"
-    }
+    assert against_benchmarks([made(0)], texts) == {"p0": "the same question as math500/a:1; the same question as mmlu/b:2"}

@@ -52,6 +52,12 @@ def test_a_decompression_bomb_is_refused_by_its_header(tmp_path):
     assert "too large" in fault(tmp_path / "bomb.png")
 
 
+def test_only_sixteen_times_the_budget_is_decoded(tmp_path):
+    assert decode(png(tmp_path / "a.png", (160, 100)), 1_000).size == (160, 100)
+    with pytest.raises(PictureError, match="too large: 161 x 100 pixels, over 16000"):
+        decode(png(tmp_path / "b.png", (161, 100)), 1_000)
+
+
 def test_a_thread_of_a_picture_is_refused(tmp_path):
     with pytest.raises(PictureError, match="too narrow: 500 x 1"):
         decode(png(tmp_path / "a.png", (500, 1)), 10_000)

@@ -32,6 +32,7 @@ def test_words():
         ("so $\\boxed{\\frac{1}{2}}$.", True),
         ("so \\[\\boxed{5}\\]\n", True),
         ("so \\boxed{\\{1, 2\\}}", True),
+        ("so \\boxed{[0, \\} 1]}", True),
         ("\\boxed{5} apples", False),
         ("\\boxed{5", False),
         ("five", False),
