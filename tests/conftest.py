@@ -9,7 +9,7 @@ RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "DS_A
 
 
 @pytest.fixture(scope="session")
-def tiny(tmp_path_factory: pytest.TempPathFactory):  # noqa: ANN201  (imported late: torch is heavy)
+def tiny(tmp_path_factory: pytest.TempPathFactory):
     """A checkpoint folder and problems; see tests/tiny.py."""
     from tiny import make
 

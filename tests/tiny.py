@@ -1,7 +1,6 @@
 """A tiny checkpoint with its problems, and the parameters around it, that many tests share."""
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,7 +136,3 @@ def largest_gap(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -
     """Largest absolute difference of any weight."""
     assert left.keys() == right.keys()
     return max(float((left[name] - right[name]).abs().max()) for name in left)
-
-
-def sampled(model: Any, samples: Sequence[TrainingSample]) -> list[tuple[int, ...]]:
-    return [(*sample.prompt.token_ids, *sample.response_ids) for sample in samples]

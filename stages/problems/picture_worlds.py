@@ -16,23 +16,24 @@ COLUMNS, ROWS = 5, 2
 
 
 def chart(rng: random.Random) -> tuple[Puzzle, Image.Image]:
-    """A bar chart; the first bar (counted from 0) whose height plus b ends in c."""
+    """A bar chart with a data row; the first bar whose height times m ends in c."""
     bars = rng.randrange(6, 11)
-    answer, addend = rng.randrange(bars), rng.randrange(1, 10)
+    answer, factor = rng.randrange(bars), rng.choice((3, 7, 9))
     heights = [rng.randrange(1, 10) for _ in range(bars)]
-    wanted = heights[answer]
-    heights[:answer] = [h if h != wanted else h % 9 + 1 for h in heights[:answer]]
-    trials = tuple(Trial(f"bar {h};{h}+{addend}={(h + addend) % 10}", f"{h}{(h + addend) % 10}") for h in heights[: answer + 1])
-    question = (
-        f"The chart has {bars} bars of height 1 to 9. Counting from 0 on the left, "
-        f"which is the first bar whose height plus {addend} ends in {(wanted + addend) % 10}?"
+    height = heights[answer]
+    heights[:answer] = [h if h != height else h % 9 + 1 for h in heights[:answer]]
+    wanted = height * factor % 10
+    trials = tuple(
+        Trial(f"{h}*{factor}={h * factor % 10}?{wanted}", f"{h}{h * factor % 10}{wanted}") for h in heights[: answer + 1]
     )
-    key = f"chart {addend} {wanted} " + "".join(map(str, heights))
-    return Puzzle(question, None, trials, bars, key, "bars " + ",".join(map(str, heights))), draw_chart(heights)
+    question = f"The chart has {bars} bars, numbered from 0. Which is the first bar whose height times {factor} ends in {wanted}?"
+    key = f"chart {factor} {wanted} " + "".join(map(str, heights))
+    shown = ";".join(f"{place}:{h}" for place, h in enumerate(heights))
+    return Puzzle(question, None, trials, bars, key, shown), draw_chart(heights)
 
 
 def scene(rng: random.Random) -> tuple[Puzzle, Image.Image]:
-    """Shapes on a grid; the first cell, row by row from 0, that holds a given kind of thing."""
+    """Numbered things on a grid; the first one of a given colour and shape."""
     cells = COLUMNS * ROWS
     answer = rng.randrange(cells)
     things = [(rng.choice(list(COLORS)), rng.choice(SHAPES)) for _ in range(cells)]
@@ -41,14 +42,13 @@ def scene(rng: random.Random) -> tuple[Puzzle, Image.Image]:
         while things[place] == wanted:
             things[place] = (rng.choice(list(COLORS)), rng.choice(SHAPES))
     trials = tuple(
-        Trial(f"{color} {shape},want {wanted[0]} {wanted[1]}", f"{color[0]}{shape[0]}") for color, shape in things[: answer + 1]
+        Trial(f"{color} {shape}?{wanted[0]} {wanted[1]}", f"{color[0]}{shape[0]}") for color, shape in things[: answer + 1]
     )
-    question = (
-        f"The picture has {ROWS} rows of {COLUMNS} things. Counting row by row from 0, "
-        f"at which place is the first {wanted[0]} {wanted[1]}?"
-    )
+    question = f"The picture shows things with numbers. What is the number of the first {wanted[0]} {wanted[1]}?"
     key = f"scene {' '.join(wanted)} " + "".join(color[0] + shape[0] for color, shape in things)
-    return Puzzle(question, None, trials, cells, key, ",".join(f"{color} {shape}" for color, shape in things)), draw_scene(things)
+    shown = ";".join(f"{place}:{color} {shape}" for place, (color, shape) in enumerate(things))
+    setup = Trial(f"{wanted[0]} {wanted[1]}", f"{wanted[0][0]}{wanted[1][0]}")
+    return Puzzle(question, setup, trials, cells, key, shown), draw_scene(things)
 
 
 def rendered(rng: random.Random) -> tuple[Puzzle, Image.Image]:
@@ -58,28 +58,31 @@ def rendered(rng: random.Random) -> tuple[Puzzle, Image.Image]:
 
 
 def draw_chart(heights: list[int]) -> Image.Image:
-    """Bars of width 10 in columns of 16 pixels, 5 pixels a unit, on a canvas 48 pixels high."""
+    """Bars of 10 pixels in columns of 16, 3 pixels a unit; under each bar its number (black) and its height (blue)."""
     image = Image.new("RGB", (CELL * len(heights), 3 * CELL), "white")
     draw = ImageDraw.Draw(image)
-    for index, height in enumerate(heights):
-        left = CELL * index + 3
-        draw.rectangle((left, 3 * CELL - 5 * height, left + 9, 3 * CELL - 1), fill=(31, 119, 180))
+    for place, height in enumerate(heights):
+        left = CELL * place
+        draw.rectangle((left + 3, 2 * CELL - 3 * height, left + 12, 2 * CELL - 1), fill=COLORS["blue"])
+        image.paste(_glyph(str(place)), (left, 2 * CELL))
+        image.paste(_glyph(str(height), COLORS["blue"]), (left + 8, 2 * CELL))
     return image
 
 
 def draw_scene(things: list[tuple[str, str]]) -> Image.Image:
-    """One thing of 12 pixels in each cell of 16, row by row."""
+    """Cells of 16 x 16 pixels, row by row: the number on the left, the thing on the right."""
     image = Image.new("RGB", (CELL * COLUMNS, CELL * ROWS), "white")
     draw = ImageDraw.Draw(image)
     for place, (color, shape) in enumerate(things):
-        left, top = CELL * (place % COLUMNS) + 2, CELL * (place // COLUMNS) + 2
-        box = (left, top, left + 11, top + 11)
+        left, top = CELL * (place % COLUMNS), CELL * (place // COLUMNS)
+        image.paste(_glyph(str(place)), (left, top))
+        box = (left + 8, top + 4, left + 15, top + 11)
         if shape == "circle":
             draw.ellipse(box, fill=COLORS[color])
         elif shape == "square":
             draw.rectangle(box, fill=COLORS[color])
         else:
-            draw.polygon([(left, top + 11), (left + 11, top + 11), (left + 6, top)], fill=COLORS[color])
+            draw.polygon([(box[0], box[3]), (box[2], box[3]), ((box[0] + box[2]) // 2, box[1])], fill=COLORS[color])
     return image
 
 
@@ -94,10 +97,10 @@ def draw_text(text: str, columns: int = 20) -> Image.Image:
 
 
 @functools.lru_cache(maxsize=1024)
-def _glyph(character: str) -> Image.Image:
-    """One character in black on a white cell of 8 x 16 pixels."""
+def _glyph(character: str, color: tuple[int, int, int] = (0, 0, 0)) -> Image.Image:
+    """One character on a white cell of 8 x 16 pixels."""
     cell = Image.new("RGB", (8, CELL), "white")
-    ImageDraw.Draw(cell).text((4, 8), character, fill="black", font=_font(), anchor="mm")
+    ImageDraw.Draw(cell).text((4, 8), character, fill=color, font=_font(), anchor="mm")
     return cell
 
 

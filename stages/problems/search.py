@@ -4,6 +4,7 @@ Each candidate is tried by a small computation. A full trial writes it out, a br
 Searching rewards length by nature: who stops early must guess."""
 
 import random
+import re
 from dataclasses import dataclass
 
 PLAN = "Plan: try each in turn, check it, go on.\n"
@@ -99,9 +100,9 @@ def behaviours(text: str) -> dict[str, int]:
     """How often each behaviour of §2.2 occurs in a long solution of ours."""
     return {
         "planning": text.count("Plan:"),
-        "evaluation": text.count("=") + text.count("want") + text.count("Check:"),
+        "evaluation": text.count("?"),
         "reflection": text.count(" no;") + text.count(GIVE_UP),
-        "exploration": max(0, text.count(";") - text.count("=") // 2) if ":" in text else 0,
+        "exploration": max(0, len(re.findall(r"\d:", text)) - 1),
     }
 
 
