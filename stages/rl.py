@@ -1,7 +1,6 @@
 """rl (§2.3, §2.4): vision-text joint reinforcement learning by online policy mirror descent; `short` is long2short RL."""
 
 import argparse
-import time
 from pathlib import Path
 
 from stages.data.files import DataError, read_records
@@ -17,10 +16,8 @@ from stages.run.program import run
 from stages.run.ranks import rank
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
-from stages.training.checkpoints import drop_state, load_state, save_state, state_folder
+from stages.training.checkpoints import SaveClock, drop_state, load_state, save_state, state_folder
 from stages.training.engine import rollout_copy, save_model, start
-
-SAVE_SECONDS = 60.0
 
 
 def main() -> None:
@@ -62,7 +59,7 @@ def main() -> None:
         learner.push_weights()
     if rank() == 0:
         spool.truncate(first)
-    saved = time.monotonic()
+    clock = SaveClock()
     for iteration in range(first, rl.iterations):
         figures: dict[str, float] = {}
         if iteration % rl.validate_every == 0 and validation:
@@ -73,9 +70,8 @@ def main() -> None:
             spool.log(iteration, {**figures, **more})
             spool.log_speed(iteration, speeds)
             spool.progress(iteration + 1, rl.iterations, "iterations")
-        if time.monotonic() - saved > SAVE_SECONDS and iteration + 1 < rl.iterations:
+        if iteration + 1 < rl.iterations and clock.due():
             save_state(trainer, state, iteration + 1, sampler.state())
-            saved = time.monotonic()
     if validation:
         final = validate(engine, validation, rl, hardware, stream_seed(seed, "validation"))
         if rank() == 0:

@@ -34,16 +34,19 @@ class Spool:
         self._append({"time": time.time(), PROGRESS: {"done": done, "total": total, "unit": unit}})
 
     def rows(self) -> list[dict[str, Any]]:
-        """All metric rows so far, in order."""
+        """All metric rows so far, in order; the half line of a killed writer is left out."""
         if not self.path.exists():
             return []
-        rows = [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+        *whole, _ = self.path.read_text(encoding="utf-8").split("\n")
+        rows = [json.loads(line) for line in whole]
         return [row for row in rows if PROGRESS not in row and SPEED not in row]
 
     def truncate(self, step: int) -> None:
         """Drop metric rows of `step` and later: what an interrupted run wrote after its last checkpoint."""
         kept = [row for row in self.rows() if row["step"] < step]
-        self.path.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        beside.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+        os.replace(beside, self.path)
 
     def write_csv(self, path: Path, step_name: str = "step") -> None:
         """The curves as a CSV (a DVC plot): one line a step, wall-clock time left out so that equal runs give equal files."""

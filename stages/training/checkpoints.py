@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import os
+import pickle
 import random
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +16,26 @@ import torch
 
 from stages.data.files import DataError, write_json
 from stages.run.ranks import rank, world_size
-from stages.training.engine import Engine, barrier
+from stages.training.engine import Engine, agreed, barrier
 
 STATE = Path("artifacts/state")
+SAVE_SECONDS = "K15_SAVE_SECONDS"
+"""Environment variable: seconds between two saves of resumable state, 60 when it is not set; 0 saves after every step."""
+
+
+class SaveClock:
+    """Tells all ranks together when the next save is due."""
+
+    def __init__(self) -> None:
+        self.every = float(os.environ.get(SAVE_SECONDS, "60"))
+        self.last = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether the time since the last save is up on rank 0 (all ranks must call; their own clocks may differ)."""
+        due = agreed(time.monotonic() - self.last >= self.every)
+        if due:
+            self.last = time.monotonic()
+        return due
 
 
 def state_folder(stage: str, inputs: Sequence[Path], values: Any) -> Path:
@@ -36,8 +56,9 @@ def save_state(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -
     name = f"step-{step:08d}"
     beside = folder / f".{name}"
     if rank() == 0:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True, exist_ok=True)
+        for left_over in (beside, folder / name):  # of a run that was killed while it saved
+            shutil.rmtree(left_over, ignore_errors=True)
+        _made(beside)
     barrier()
     client = {"step": step, "extra": extra}
     try:
@@ -45,9 +66,7 @@ def save_state(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -
         torch.save(_random_states(), beside / f"random-{rank()}.pt")
     except (OSError, RuntimeError) as error:
         shutil.rmtree(beside, ignore_errors=True)
-        raise DataError(
-            f"{beside}: cannot save the training state ({error}); the last good state is kept; free disk space"
-        ) from error
+        raise DataError(_unsaved(beside, error)) from error
     barrier()
     if rank() == 0:
         beside.rename(folder / name)
@@ -59,15 +78,24 @@ def save_state(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -
 
 
 def load_state(engine: Engine, folder: Path) -> tuple[int, dict[str, Any]] | None:
-    """Go back to the last whole state: (step, extra), or None when there is none."""
+    """Go back to the last whole state: (step, extra), or None when there is none. DataError when it is broken."""
     latest = folder / "latest.json"
     if not latest.exists():
         return None
-    where = folder / json.loads(latest.read_text(encoding="utf-8"))["state"]
+    try:
+        where = folder / json.loads(latest.read_text(encoding="utf-8"))["state"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{latest}: no name of a training state ({error}); delete {folder} to start afresh") from error
     if not where.is_dir():
         raise DataError(f"{latest} names {where.name}, which is not there; delete {folder} to start afresh")
-    _, client = engine.deepspeed.load_checkpoint(str(where), tag="state")
-    states = torch.load(where / f"random-{rank()}.pt", weights_only=False)
+    try:
+        path, client = engine.deepspeed.load_checkpoint(str(where), tag="state")
+        if path is None:
+            raise ValueError("no checkpoint of DeepSpeed in it")
+        states = torch.load(where / f"random-{rank()}.pt", weights_only=False)
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, AssertionError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{where}: a broken training state ({type(error).__name__}: {reason}); delete {folder} to start afresh") from error
     random.setstate(states["python"])
     np.random.set_state(states["numpy"])
     torch.set_rng_state(states["torch"])
@@ -81,6 +109,18 @@ def drop_state(folder: Path) -> None:
     barrier()
     if rank() == 0:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _made(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(_unsaved(folder, error)) from error
+
+
+def _unsaved(folder: Path, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:200]
+    return f"{folder}: cannot save the training state ({reason}); the last good state is kept; free disk space"
 
 
 def _random_states() -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from safetensors import SafetensorError
 
+from stages.data.files import DataError
 from stages.models.loading import load_model
 from stages.run.params import Hardware
 from stages.run.ranks import rank, world_size
@@ -50,7 +52,7 @@ def start(model: Any, hardware: Hardware, device: torch.device, grad_clip: float
     """Wrap `model` by DeepSpeed with AdamW (weight decay 0). The learning rate is set by each step."""
     os.environ.setdefault("DS_ACCELERATOR", "cuda" if device.type == "cuda" else "cpu")
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-    os.environ.setdefault("MASTER_PORT", "29500")
+    os.environ.setdefault("MASTER_PORT", "0")  # alone: any free port, so that several stages run side by side
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
         os.environ.setdefault(name, value)
     import deepspeed
@@ -145,8 +147,11 @@ def save_model(engine: Engine, processor: Any, folder: Path) -> None:
     """Write the model as an ordinary transformers folder (rank 0; all ranks must call)."""
     state = whole_state(engine)
     if rank() == 0:
-        engine.model.save_pretrained(folder, state_dict=state)
-        processor.save_pretrained(folder)
+        try:
+            engine.model.save_pretrained(folder, state_dict=state)
+            processor.save_pretrained(folder)
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"{folder}: cannot save the model ({error}); free disk space and run the stage again") from error
     barrier()
 
 
@@ -156,6 +161,11 @@ def whole_state(engine: Engine) -> dict[str, torch.Tensor]:
         return {name: value.detach() for name, value in engine.model.state_dict().items()}
     state = engine.deepspeed._zero3_consolidated_16bit_state_dict()
     return {name.removeprefix("model."): value for name, value in (state or {}).items()}
+
+
+def agreed(value: bool) -> bool:
+    """Rank 0's `value`, on every rank (all ranks must call)."""
+    return bool(_reduce(torch.tensor(float(value and rank() == 0)), dist.ReduceOp.MAX).item())
 
 
 def barrier() -> None:

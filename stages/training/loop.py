@@ -12,7 +12,7 @@ from stages.run.ranks import rank, share
 from stages.run.seeds import stream_seed
 from stages.run.spool import Spool
 from stages.training.batches import PackedBatch, TrainingSample, pack
-from stages.training.checkpoints import load_state, save_state
+from stages.training.checkpoints import SaveClock, load_state, save_state
 from stages.training.engine import Engine, LossOf, optimizer_step
 
 
@@ -28,8 +28,6 @@ class Plan:
     """(step, total steps) -> learning rate."""
     unit: int = 1
     """Consecutive samples that belong together: 1, or 2 for preference pairs."""
-    save_seconds: float = 60.0
-    """Resumable state is written when this much time has passed since the last."""
 
 
 def order_of(epoch: int, count: int, seed: int) -> list[int]:
@@ -65,7 +63,7 @@ def train(
     if rank() == 0:
         spool.truncate(first)
     pad_id = engine.model.config.get_text_config().pad_token_id or 0
-    saved = time.monotonic()
+    clock = SaveClock()
     for step in range(first, len(steps)):
         began = time.monotonic()
         mine = share(steps[step])
@@ -82,9 +80,8 @@ def train(
             )
             spool.progress(step + 1, len(steps), "steps")
             spool.log_speed(step, {"tokens_per_second": result.tokens / seconds})
-        if time.monotonic() - saved > plan.save_seconds and step + 1 < len(steps):
+        if step + 1 < len(steps) and clock.due():
             save_state(engine, state, step + 1, {})
-            saved = time.monotonic()
 
 
 def mean_token_loss(indices: Sequence[int], samples: Sequence[TrainingSample]) -> LossOf:
