@@ -26,12 +26,13 @@ def ask(server: str, path: str, **body: Any) -> Any:
     """An answer of Prefect's interface; 503, its database being busy, is asked again, as Prefect's own client does."""
     head, data = {"Content-Type": "application/json"}, json.dumps(body).encode()
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    for attempt in range(6):
+    until = time.monotonic() + 60
+    while True:
         try:
             with opener.open(urllib.request.Request(f"{server}/{path}", data, head), timeout=60) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
-            if error.code != 503 or attempt == 5:
+            if error.code != 503 or time.monotonic() > until:
                 raise
             time.sleep(2)
 
