@@ -12,7 +12,7 @@ from stages.policy.iteration import Group, describe, score
 from stages.policy.length_penalty import weight_at
 from stages.policy.mirror_descent import mirror_descent_loss
 from stages.prompts.prompt import Prompt
-from stages.rollout.engine import Sampling
+from stages.rollout.engine import Completion, Sampling
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.run.params import RL, Hardware
 from stages.run.ranks import rank, share
@@ -44,7 +44,7 @@ class Learner:
         began = time.monotonic()
         groups = self.roll_out(iteration, problems)
         rolled = time.monotonic()
-        steps, mismatch = self.improve(iteration, groups, len(problems))
+        steps, mismatch = self.improve(iteration, groups)
         self.push_weights()
         trained = time.monotonic()
         everyone = [group for part in gather_objects([strip(group) for group in groups]) for group in part]
@@ -82,26 +82,30 @@ class Learner:
             for place, problem in enumerate(mine)
         ]
 
-    def improve(self, iteration: int, groups: Sequence[Group], problems: int) -> tuple[list[StepResult], dict[str, float]]:
+    def improve(self, iteration: int, groups: Sequence[Group]) -> tuple[list[StepResult], dict[str, float]]:
         """All optimizer steps of the iteration, and how far the engine's log-probabilities are from the trainer's."""
-        samples = [
-            TrainingSample(group.prompt, c.token_ids, position_ids(self.engine.model, group.prompt, len(c.token_ids)))
-            for group in groups
-            for c in group.completions
-        ]
-        advantage = torch.cat([group.advantage_K for group in groups])
-        reference, mismatch = self.reference(samples, [c.logprobs for group in groups for c in group.completions])
+        chosen = [group for group in groups if self.rl.train_zero_signal or bool((group.advantage_K != 0).any())]
+        everyone = sum(gather_objects(len(chosen) * self.rl.samples))
+        if everyone == 0:
+            return [], {}
+        spare = not chosen  # this rank has nothing to learn from, but its collectives must meet the others'
+        samples = [self._sample(group, c) for group in (chosen or groups[:1]) for c in group.completions]
+        behaviour = [c.logprobs for group in (chosen or groups[:1]) for c in group.completions]
+        advantage = torch.cat([group.advantage_K for group in (chosen or groups[:1])])
+        reference, mismatch = self.reference(samples, behaviour)
         reset_optimizer(self.trainer)
-        everyone = problems * self.rl.samples
         minis = math.ceil(everyone / self.rl.mini_batch)
         steps: list[StepResult] = []
         for sweep in range(self.rl.passes):
             generator = torch.Generator().manual_seed(stream_seed(self.seed, "mini", iteration, sweep, rank()))
-            order = torch.randperm(len(samples), generator=generator).tolist()
+            order = [] if spare else torch.randperm(len(samples), generator=generator).tolist()
             for mini in range(minis):
-                members = order[mini::minis]
-                steps.append(self._step(samples, members, advantage, reference, everyone / minis, len(steps)))
+                steps.append(self._step(samples, order[mini::minis], advantage, reference, everyone / minis, len(steps)))
         return steps, mismatch
+
+    def _sample(self, group: Group, completion: Completion) -> TrainingSample:
+        positions = position_ids(self.engine.model, group.prompt, len(completion.token_ids))
+        return TrainingSample(group.prompt, completion.token_ids, positions)
 
     def reference(self, samples: list[TrainingSample], behaviour: list[Sequence[float]]) -> tuple[torch.Tensor, dict[str, float]]:
         """log pi_i of every response (N,), computed once by the trainer; and the mismatch with the engine's own: mean over tokens

@@ -105,6 +105,7 @@ class RL(Section):
     tau: float = Field(gt=0)
     passes: int = Field(ge=1)
     mini_batch: int = Field(ge=1)
+    train_zero_signal: bool
     learning_rate: float = Field(gt=0)
     warmup_steps: int = Field(ge=0)
     grad_clip: float = Field(gt=0)
