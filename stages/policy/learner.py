@@ -89,9 +89,10 @@ class Learner:
         if everyone == 0:
             return [], {}
         spare = not chosen  # this rank has nothing to learn from, but its collectives must meet the others'
-        samples = [self._sample(group, c) for group in (chosen or groups[:1]) for c in group.completions]
-        behaviour = [c.logprobs for group in (chosen or groups[:1]) for c in group.completions]
-        advantage = torch.cat([group.advantage_K for group in (chosen or groups[:1])])
+        learned = chosen or list(groups[:1])
+        samples = [self._sample(group, c) for group in learned for c in group.completions]
+        behaviour = [c.logprobs for group in learned for c in group.completions]
+        advantage = torch.cat([group.advantage_K for group in learned])
         reference, mismatch = self.reference(samples, behaviour)
         reset_optimizer(self.trainer)
         minis = math.ceil(everyone / self.rl.mini_batch)

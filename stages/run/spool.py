@@ -34,12 +34,11 @@ class Spool:
         self._append({"time": time.time(), PROGRESS: {"done": done, "total": total, "unit": unit}})
 
     def rows(self) -> list[dict[str, Any]]:
-        """All metric rows so far, in order; the half line of a killed writer is left out."""
+        """All metric rows so far, in order; the half line that a killed writer left is none."""
         if not self.path.exists():
             return []
-        *whole, _ = self.path.read_text(encoding="utf-8").split("\n")
-        rows = [json.loads(line) for line in whole]
-        return [row for row in rows if PROGRESS not in row and SPEED not in row]
+        rows = [_row(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
+        return [row for row in rows if row and PROGRESS not in row and SPEED not in row]
 
     def truncate(self, step: int) -> None:
         """Drop metric rows of `step` and later: what an interrupted run wrote after its last checkpoint."""
@@ -63,6 +62,14 @@ class Spool:
     def _append(self, row: Mapping[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def _row(line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return {}
+    return row if isinstance(row, dict) else {}
 
 
 def stage_spool(stage: str) -> Spool:

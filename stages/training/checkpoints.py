@@ -95,7 +95,9 @@ def load_state(engine: Engine, folder: Path) -> tuple[int, dict[str, Any]] | Non
         states = torch.load(where / f"random-{rank()}.pt", weights_only=False)
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, AssertionError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{where}: a broken training state ({type(error).__name__}: {reason}); delete {folder} to start afresh") from error
+        raise DataError(
+            f"{where}: a broken training state ({type(error).__name__}: {reason}); delete {folder} to start afresh"
+        ) from error
     random.setstate(states["python"])
     np.random.set_state(states["numpy"])
     torch.set_rng_state(states["torch"])
