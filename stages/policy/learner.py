@@ -108,7 +108,9 @@ class Learner:
         positions = position_ids(self.engine.model, group.prompt, len(completion.token_ids))
         return TrainingSample(group.prompt, completion.token_ids, positions)
 
-    def reference(self, samples: list[TrainingSample], behaviour: list[Sequence[float]]) -> tuple[torch.Tensor, dict[str, float]]:
+    def reference(
+        self, samples: list[TrainingSample], behaviour: Sequence[Sequence[float]]
+    ) -> tuple[torch.Tensor, dict[str, float]]:
         """log pi_i of every response (N,), computed once by the trainer; and the mismatch with the engine's own: mean over tokens
         of log mu - log pi (an estimate of KL(mu || pi)), and the largest ratio of a token's probabilities."""
         batches = pack(samples, self.hardware.pack_tokens, self.hardware.micro_batch_rows, self.pad_id, self.filler)
