@@ -12,7 +12,7 @@ from stages.run.spool import Spool
 
 EVERY = 2.0
 """Seconds between two looks at the spool."""
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that a finished stage waits for its last rows to be stored."""
 
 
