@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from PIL import Image
 
 from stages.problems.procedural import FAMILIES, puzzles
+from stages.problems.picture_worlds import COLORS, SHAPES, draw_chart, draw_scene, draw_text
 from stages.problems.search import PLAN, Puzzle
+
+CAPTION_SHARE = 0.5
+PICTURES = ("chart", "scene", "text")
+SIZES = (1, 1, 2, 2, 3, 4, 5, 6, 8, 10)
+DESCRIBE = "Describe."
 
 
 @dataclass(frozen=True)
@@ -20,17 +26,38 @@ class Document:
 
 
 def documents(count: int, seed: int) -> list[Document]:
-    """`count` documents over all families, from the training split only."""
+    """`count` documents: captions of pictures of all sizes, and worksheets of every family (training split only)."""
     rng = random.Random(seed)
     streams = {family: puzzles(family, "train", seed + 1, distinct=False) for family in FAMILIES}
-    return [_document(FAMILIES[number % len(FAMILIES)], streams, rng) for number in range(count)]
+    found = []
+    for number in range(count):
+        if rng.random() < CAPTION_SHARE:
+            found.append(_caption(PICTURES[number % len(PICTURES)], rng, streams["rendered"]))
+        else:
+            family = FAMILIES[number % len(FAMILIES)]
+            puzzle, image = next(streams[family])
+            found.append(Document(puzzle.question, image, _worksheet(puzzle, rng)))
+    return found
 
 
-def _document(family: str, streams: dict[str, Iterator[tuple[Puzzle, Image.Image | None]]], rng: random.Random) -> Document:
-    puzzle, image = next(streams[family])
-    if image is not None and rng.random() < 0.5:
-        return Document("Describe the picture.", image, puzzle.picture)
-    return Document(puzzle.question, image, _worksheet(puzzle, rng))
+def _caption(kind: str, rng: random.Random, rendered: Iterator[tuple[Puzzle, Image.Image | None]]) -> Document:
+    """A picture of 1 to 10 things and what it shows, in any order. The small ones are what teaches to see (with one thing there
+    is nowhere else to look); without them the model stays blind for far longer than the whole run."""
+    size = rng.choice(SIZES)
+    places = rng.sample(range(size), size)
+    if kind == "chart":
+        heights = [rng.randrange(1, 10) for _ in range(size)]
+        return Document(DESCRIBE, draw_chart(heights), ";".join(f"{place}:{heights[place]}" for place in places))
+    if kind == "scene":
+        things = [(rng.choice(list(COLORS)), rng.choice(SHAPES)) for _ in range(size)]
+        brief = rng.random() < 0.5
+        names = [f"{color[0]}{shape[0]}" if brief else f"{color} {shape}" for color, shape in things]
+        return Document(DESCRIBE, draw_scene(things), ";".join(f"{place}:{names[place]}" for place in places))
+    if size == max(SIZES):
+        puzzle, image = next(rendered)
+        return Document(DESCRIBE, image, puzzle.picture.split(" with ")[1].split(" ")[0])
+    text = "".join(rng.choice("0123456789" if place % 2 == 0 else "*+=x") for place in range(size))
+    return Document(DESCRIBE, draw_text(text, columns=size + size % 2), text)
 
 
 def _worksheet(puzzle: Puzzle, rng: random.Random) -> str:
