@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from stages.problems.procedural import FAMILIES, puzzles
 from stages.problems.picture_worlds import COLORS, SHAPES, draw_chart, draw_scene, draw_text
+from stages.problems.procedural import FAMILIES, puzzles
 from stages.problems.search import PLAN, Puzzle
 
 CAPTION_SHARE = 0.5
