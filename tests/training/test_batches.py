@@ -1,0 +1,134 @@
+"""Packing: rows, masks and positions by hand; a sample's log-probabilities do not depend on its neighbours."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import Tiny
+
+from stages.data.files import DataError
+from stages.prompts.render import Rendered
+from stages.training.batches import PackedBatch, TrainingSample, pack, plan_rows
+from stages.training.log_probs import TokenLogProbs, sum_by_sample
+
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}  # float32, sums of up to 200 token log-probabilities
+
+
+def sample(prompt: tuple[int, ...], response: tuple[int, ...], **options: object) -> TrainingSample:
+    length = len(prompt) + len(response)
+    return TrainingSample(Rendered(prompt, {}, {}), response, torch.arange(length)[None], **options)
+
+
+def totals(model: torch.nn.Module, batches: list[PackedBatch], samples: int) -> torch.Tensor:
+    module, total = TokenLogProbs(model).eval(), torch.zeros(samples)
+    with torch.no_grad():
+        for batch in batches:
+            total += sum_by_sample(module(batch)[0], batch, samples)
+    return total
+
+
+@given(st.lists(st.integers(1, 60), max_size=40), st.integers(1, 50))
+def test_plan_rows_places_each_sample_once_and_keeps_to_the_limit(lengths: list[int], limit: int) -> None:
+    rows = plan_rows(lengths, limit)
+    assert sorted(index for row in rows for index in row) == list(range(len(lengths)))
+    for row in rows:
+        assert sum(lengths[index] for index in row) <= limit or len(row) == 1
+    assert plan_rows(lengths, limit) == rows
+    fills = [sum(lengths[index] for index in row) for row in rows]
+    assert all(a + b > limit for place, a in enumerate(fills) for b in fills[place + 1 :]), "no two rows would fit in one"
+
+
+def test_plan_rows_by_hand() -> None:
+    # longest first: 6 | 5 -> a new row | 4 fits beside 6 | 3 beside 5 | 2 beside 5 and 3
+    assert plan_rows([4, 2, 6, 5, 3], 10) == [[2, 0], [3, 4, 1]]
+    assert plan_rows([11, 3], 10) == [[0], [1]], "too long for a row: a row of its own"
+
+
+def test_a_batch_by_hand() -> None:
+    samples = [sample((1, 2, 3), (4, 5)), sample((6,), (7, 8)), sample((9, 10), (11,), loss_on_prompt=True)]
+    (batch,) = pack(samples, row_tokens=8, rows_per_batch=2, pad_id=0)
+    assert batch.inputs["input_ids"].tolist() == [[1, 2, 3, 4, 5, 6, 7, 8], [9, 10, 11, 0, 0, 0, 0, 0]]
+    assert batch.inputs["position_ids"].tolist() == [[0, 1, 2, 3, 4, 0, 1, 2], [0, 1, 2, 0, 1, 2, 3, 4]]
+    targets = zip(batch.target_rows.tolist(), batch.target_columns.tolist(), batch.targets.tolist(), strict=True)
+    # the column is that of the token before: 3 predicts 4 at column 2, 6 predicts 7 at column 5
+    assert list(targets) == [(0, 2, 4), (0, 3, 5), (0, 5, 7), (0, 6, 8), (1, 0, 10), (1, 1, 11)]
+    assert batch.sample_of_target.tolist() == [0, 0, 1, 1, 2, 2]
+    assert batch.tokens == 11
+    assert "attention_mask" not in batch.inputs, "transformers finds the samples by their positions only without a mask"
+
+
+def test_the_loss_mask_chooses_targets() -> None:
+    (batch,) = pack([sample((1, 2), (3, 4, 5), loss_mask=(True, False, True))], 10, 1, 0)
+    assert batch.targets.tolist() == [3, 5]
+    with pytest.raises(DataError, match="loss mask of 2 for a response of 3 tokens"):
+        pack([sample((1, 2), (3, 4, 5), loss_mask=(True, False))], 10, 1, 0)
+
+
+def test_masked_tokens_get_no_gradient(tiny: Tiny) -> None:
+    """What the model says at a masked place has no part in the loss: its output rows get a gradient from the others only."""
+    model = tiny.model()
+    seen = []
+    layer = model.get_output_embeddings()
+    handle = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[0]))
+    masked = sample((5, 6, 7), (8, 9, 10), loss_mask=(True, False, True))
+    (batch,) = pack([masked], 32, 1, 0)
+    logp, _ = TokenLogProbs(model)(batch)
+    handle.remove()
+    assert len(logp) == 2
+    assert seen == [2], "only places with loss reach the output layer"
+    free = sample((5, 6, 7), (8, 9, 10))
+    (whole,) = pack([free], 32, 1, 0)
+    every, _ = TokenLogProbs(model)(whole)
+    torch.testing.assert_close(logp, every[[0, 2]])
+    gradient = torch.autograd.grad(logp.sum(), model.get_input_embeddings().weight, retain_graph=True)[0]
+    expected = torch.autograd.grad(every[0] + every[2], model.get_input_embeddings().weight)[0]
+    torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("row_tokens, rows_per_batch", [(64, 3), (256, 1), (256, 100), (700, 2)])
+def test_packing_changes_no_log_probability(tiny: Tiny, row_tokens: int, rows_per_batch: int) -> None:
+    model = tiny.model()
+    samples = tiny.samples(model)[::3] + tiny.samples(model)[1::8]
+    assert {bool(found.prompt.pixels) for found in samples} == {True, False}
+    alone = torch.cat([totals(model, pack([found], 10_000, 1, 0), 1) for found in samples])
+    packed = totals(model, pack(samples, row_tokens, rows_per_batch, 0), len(samples))
+    torch.testing.assert_close(packed, alone, **TOLERANCE)
+
+
+def test_a_neighbour_changes_nothing_and_would_without_own_positions(tiny: Tiny) -> None:
+    """The test above can fail: with running positions, samples of a row see each other."""
+    model = tiny.model()
+    samples = [found for found in tiny.samples(model) if not found.prompt.pixels][:4]
+    (batch,) = pack(samples, 1000, 1, 0)
+    right = totals(model, [batch], 4)
+    width = batch.inputs["input_ids"].shape[1]
+    batch.inputs["position_ids"] = torch.arange(width).expand_as(batch.inputs["position_ids"])
+    assert (totals(model, [batch], 4) - right).abs().max() > 0.01
+
+
+def test_packed_gradients_equal_the_sum_of_single_ones(tiny: Tiny) -> None:
+    model = tiny.model()
+    samples = tiny.samples(model)[1::6]
+    module = TokenLogProbs(model)
+    for batch in pack(samples, 400, 2, 0):
+        (-module(batch)[0].sum()).backward()
+    packed = {name: p.grad.clone() for name, p in model.named_parameters()}
+    model.zero_grad()
+    for found in samples:
+        (-module(pack([found], 10_000, 1, 0)[0])[0].sum()).backward()
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(packed[name], p.grad, rtol=1e-3, atol=2e-3, msg=name)
+
+
+def test_the_filler_goes_where_no_picture_is_and_carries_no_loss(tiny: Tiny) -> None:
+    model = tiny.model()
+    samples = tiny.samples(model)
+    text = [found for found in samples if not found.prompt.pixels][:6]
+    picture = next(found for found in samples if found.prompt.pixels)
+    filler = TrainingSample(picture.prompt, (), picture.positions[:, : len(picture.prompt.token_ids)])
+    batches = pack([*text, picture], 128, 1, 0, filler)
+    assert len(batches) > 2
+    assert all("pixel_values" in batch.inputs for batch in batches)
+    assert all(int(batch.sample_of_target.max()) <= len(text) for batch in batches)
+    with_filler = totals(model, batches, len(text) + 1)
+    torch.testing.assert_close(with_filler, totals(model, pack([*text, picture], 128, 1, 0), len(text) + 1), **TOLERANCE)
