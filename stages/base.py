@@ -2,14 +2,17 @@
 vision-language model pretrained here on generated text and pictures."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from stages.data.files import read_records
 from stages.data.records import Problem
 from stages.models.loading import device_of, load_model, load_processor
 from stages.models.positions import position_ids
-from stages.models.scratch import build_model, build_processor, train_tokenizer
-from stages.problems.pretraining import documents
+from stages.models.scratch import TinyShape, build_model, build_processor, train_tokenizer
+from stages.problems.pretraining import Document, documents
+from stages.problems.search import GIVE_UP
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
 from stages.run.params import Base, Hardware, Model, read
@@ -44,35 +47,15 @@ def main() -> None:
 
 
 def pretrain(problems: Path, out: Path, model: Model) -> None:
-    """The tiny model from random weights: worksheets, captions, and the texts of the user's own training problems."""
+    """The tiny model from random weights: worksheets, captions, and a tokenizer that knows the user's own training texts too."""
     base, hardware, seed = read("base", Base), read("hardware", Hardware), read("seed", int)
     generated = documents(base.examples, stream_seed(seed, "base"))
-    own = [problem for problem in read_records(problems / "train.jsonl", Problem) if problem.source != "procedural"]
-    own_texts = [f"{problem.question}\n{problem.solution_long or problem.solution_short or ''}" for problem in own]
-    texts = [f"{document.question}\n{document.continuation}" for document in generated[:3000]]
-    tokenizer = train_tokenizer(
-        [*texts, *own_texts, *[f"{model.instruction} \\boxed{{}}", "stop,guess\nCheck: ok\n"] * 50], base.vocabulary
-    )
+    tokenizer = train_tokenizer(tokenizer_texts(generated, problems, model), base.vocabulary)
     processor = build_processor(tokenizer, max_pixels=256 * model.context)
-    net = build_model(
-        tokenizer,
-        base.hidden,
-        base.layers,
-        base.heads,
-        model.context,
-        base.initializer_range,
-        stream_seed(seed, "init"),
-    )
+    shape = TinyShape(base.hidden, base.layers, base.heads, model.context, base.initializer_range)
+    net = build_model(tokenizer, shape, stream_seed(seed, "init"))
     renderer = Renderer(processor, "", model.context)
-    samples = []
-    plain = iter(renderer.render([Prompt(document.question, None) for document in generated if document.image is None]))
-    for document in generated:
-        if document.image is None:
-            prompt = next(plain)
-        else:
-            prompt = renderer.picture(renderer.template(Prompt(document.question, "")), document.image)
-        ids = tuple(tokenizer(document.continuation, add_special_tokens=False)["input_ids"])
-        samples.append(TrainingSample(prompt, ids, position_ids(net, prompt, len(ids)), None, document.image is None))
+    samples = document_samples(generated, renderer, net)
     device = device_of(hardware)
     engine = start(net.to(device), hardware, device, grad_clip=1.0)
     plan = Plan(
@@ -83,18 +66,31 @@ def pretrain(problems: Path, out: Path, model: Model) -> None:
     )
     state = state_folder("base", [problems / "train.jsonl"], [seed, base.model_dump(), model.model_dump(), hardware.model_dump()])
     filler = picture_filler(renderer, net, hardware)
-    train(
-        engine,
-        samples,
-        lambda step, _, __: mean_token_loss(step, samples),
-        plan,
-        hardware,
-        stage_spool("base"),
-        state,
-        filler,
-    )
+    train(engine, samples, lambda step, _, __: mean_token_loss(step, samples), plan, hardware, stage_spool("base"), state, filler)
     save_model(engine, processor, out)
     drop_state(state)
+
+
+def tokenizer_texts(generated: Sequence[Document], problems: Path, model: Model) -> list[str]:
+    """What the tokenizer is made from: a part of the generated documents, the fixed phrases, the texts of real problems."""
+    own = [problem for problem in read_records(problems / "train.jsonl", Problem) if problem.source != "procedural"]
+    real = [f"{problem.question}\n{problem.solution_long or problem.solution_short or ''}" for problem in own]
+    phrases = [f"{model.instruction} \\boxed{{}}", f"{GIVE_UP}Check: ok\n"]
+    return [*(f"{document.question}\n{document.continuation}" for document in generated[:3000]), *real, *phrases * 50]
+
+
+def document_samples(generated: Sequence[Document], renderer: Renderer, net: Any) -> list[TrainingSample]:
+    """Text documents are learned whole; of documents with a picture, what stands after the prompt."""
+    plain = iter(renderer.render([Prompt(document.question, None) for document in generated if document.image is None]))
+    samples = []
+    for document in generated:
+        if document.image is None:
+            prompt = next(plain)
+        else:
+            prompt = renderer.picture(renderer.template(Prompt(document.question, "")), document.image)
+        ids = tuple(renderer.processor.tokenizer(document.continuation, add_special_tokens=False)["input_ids"])
+        samples.append(TrainingSample(prompt, ids, position_ids(net, prompt, len(ids)), None, document.image is None))
+    return samples
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ from stages.data.files import DataError, read_records, write_records
 from stages.data.records import CuratedProblem, Sample, SampleGroup
 from stages.long2short.shortest import demonstrations
 from stages.prompts.prompt import Prompt
-from stages.rollout.engine import Sampling
+from stages.rollout.engine import Completion, Sampling
 from stages.rollout.transformers_engine import load_engine
 from stages.run.params import Draw, Hardware, Model, read
 from stages.run.program import run
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
-from stages.verifiers.verdict import verify_all
+from stages.verifiers.verdict import Verdict, verify_all
 
 CHUNK = 64  # prompts between two lines of progress
 
@@ -41,21 +41,7 @@ def main() -> None:
         ]
         verdicts = iter(verify_all(items, hardware.workers))
         for problem, group in zip(part, completions, strict=True):
-            samples = []
-            for completion in group:
-                verdict = next(verdicts)
-                samples.append(
-                    Sample(
-                        problem_id=problem.id,
-                        text=completion.text,
-                        token_ids=list(completion.token_ids),
-                        logprobs=list(completion.logprobs),
-                        finish=completion.finish,
-                        outcome=verdict.outcome,
-                        reason=verdict.reason,
-                    )
-                )
-            groups.append(SampleGroup(problem=problem, samples=samples))
+            groups.append(SampleGroup(problem=problem, samples=[judged(problem, c, next(verdicts)) for c in group]))
         spool.progress(start + len(part), len(chosen), "prompts")
     shortest = demonstrations(groups)
     if not shortest:
@@ -65,6 +51,19 @@ def main() -> None:
     write_records(options.out / "groups.jsonl", groups)
     write_records(options.out / "shortest.jsonl", shortest)
     print(f"{len(groups)} prompts x {draw.samples} samples; {len(shortest)} prompts solved at least once")
+
+
+def judged(problem: CuratedProblem, completion: Completion, verdict: Verdict) -> Sample:
+    """A response with its verdict, as the next stages read it."""
+    return Sample(
+        problem_id=problem.id,
+        text=completion.text,
+        token_ids=list(completion.token_ids),
+        logprobs=list(completion.logprobs),
+        finish=completion.finish,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 Saved as an ordinary transformers folder, it is loaded like any hub checkpoint."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -70,28 +72,28 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
     )
 
 
-def build_model(
-    tokenizer: PreTrainedTokenizerFast,
-    hidden: int,
-    layers: int,
-    heads: int,
-    context: int,
-    initializer_range: float,
-    seed: int,
-) -> Qwen2_5_VLForConditionalGeneration:
-    """A randomly initialised Qwen2.5-VL. Transformers' default initializer_range of 0.02 is far too small for such widths."""
-    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIALS}
-    head = hidden // heads
-    config = Qwen2_5_VLConfig(
-        text_config={
-            "vocab_size": len(tokenizer),
-            "hidden_size": hidden,
-            "intermediate_size": 3 * hidden,
-            "num_hidden_layers": layers,
-            "num_attention_heads": heads,
-            "num_key_value_heads": heads,  # grouped queries take a slow path of torch on the CPU
-            "max_position_embeddings": context,
-            "initializer_range": initializer_range,
+@dataclass(frozen=True)
+class TinyShape:
+    """Sizes of the tiny model. Transformers' default initializer_range of 0.02 is far too small for such widths."""
+
+    hidden: int
+    layers: int
+    heads: int
+    context: int
+    initializer_range: float
+
+    def text(self, vocabulary: int, ids: dict[str, int]) -> dict[str, Any]:
+        """The language model's configuration."""
+        head = self.hidden // self.heads
+        return {
+            "vocab_size": vocabulary,
+            "hidden_size": self.hidden,
+            "intermediate_size": 3 * self.hidden,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.heads,  # grouped queries take a slow path of torch on the CPU
+            "max_position_embeddings": self.context,
+            "initializer_range": self.initializer_range,
             "tie_word_embeddings": True,
             "rope_parameters": {
                 "rope_type": "default",
@@ -101,20 +103,31 @@ def build_model(
             "bos_token_id": None,
             "eos_token_id": ids["<|im_end|>"],
             "pad_token_id": ids["<|endoftext|>"],
-        },
-        vision_config={
+        }
+
+    def vision(self) -> dict[str, Any]:
+        """The vision tower's configuration: two blocks of half the width."""
+        return {
             "depth": 2,
-            "hidden_size": hidden // 2,
-            "intermediate_size": hidden,
+            "hidden_size": self.hidden // 2,
+            "intermediate_size": self.hidden,
             "num_heads": 2,
-            "out_hidden_size": hidden,
+            "out_hidden_size": self.hidden,
             "patch_size": PATCH,
             "temporal_patch_size": 1,
             "spatial_merge_size": 2,
             "window_size": 8 * PATCH,
             "fullatt_block_indexes": [1],
-            "initializer_range": initializer_range,
-        },
+            "initializer_range": self.initializer_range,
+        }
+
+
+def build_model(tokenizer: PreTrainedTokenizerFast, shape: TinyShape, seed: int) -> Qwen2_5_VLForConditionalGeneration:
+    """A randomly initialised Qwen2.5-VL; the same for the same seed."""
+    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIALS}
+    config = Qwen2_5_VLConfig(
+        text_config=shape.text(len(tokenizer), ids),
+        vision_config=shape.vision(),
         image_token_id=ids["<|image_pad|>"],
         video_token_id=ids["<|video_pad|>"],
         vision_start_token_id=ids["<|vision_start|>"],

@@ -29,7 +29,7 @@ def chart(rng: random.Random) -> tuple[Puzzle, Image.Image]:
     question = f"The chart has {bars} bars, numbered from 0. Which is the first bar whose height times {factor} ends in {wanted}?"
     key = f"chart {factor} {wanted} " + "".join(map(str, heights))
     shown = ";".join(f"{place}:{h}" for place, h in enumerate(heights))
-    return Puzzle(question, None, trials, bars, key, shown), draw_chart(heights)
+    return Puzzle(question, trials, bars, key, shown), draw_chart(heights)
 
 
 def scene(rng: random.Random) -> tuple[Puzzle, Image.Image]:
@@ -42,13 +42,13 @@ def scene(rng: random.Random) -> tuple[Puzzle, Image.Image]:
         while things[place] == wanted:
             things[place] = (rng.choice(list(COLORS)), rng.choice(SHAPES))
     trials = tuple(
-        Trial(f"{color} {shape}?{wanted[0]} {wanted[1]}", f"{color[0]}{shape[0]}") for color, shape in things[: answer + 1]
+        Trial(f"{color} {shape}?{wanted[0]} {wanted[1]}", f"{color[0]}{shape[0]}?{wanted[0][0]}{wanted[1][0]}")
+        for color, shape in things[: answer + 1]
     )
     question = f"The picture shows things with numbers. What is the number of the first {wanted[0]} {wanted[1]}?"
     key = f"scene {' '.join(wanted)} " + "".join(color[0] + shape[0] for color, shape in things)
     shown = ";".join(f"{place}:{color} {shape}" for place, (color, shape) in enumerate(things))
-    setup = Trial(f"{wanted[0]} {wanted[1]}", f"{wanted[0][0]}{wanted[1][0]}")
-    return Puzzle(question, setup, trials, cells, key, shown), draw_scene(things)
+    return Puzzle(question, trials, cells, key, shown), draw_scene(things)
 
 
 def rendered(rng: random.Random) -> tuple[Puzzle, Image.Image]:

@@ -10,7 +10,7 @@ from stages.problems.picture_worlds import COLORS, SHAPES, draw_chart, draw_scen
 from stages.problems.procedural import FAMILIES, puzzles
 from stages.problems.search import PLAN, Puzzle
 
-CAPTION_SHARE = 0.5
+CAPTION_SHARE = 0.6
 PICTURES = ("chart", "scene", "text")
 SIZES = (1, 1, 2, 2, 3, 4, 5, 6, 8, 10)
 DESCRIBE = "Describe."
@@ -65,8 +65,6 @@ def _worksheet(puzzle: Puzzle, rng: random.Random) -> str:
     brief = rng.random() < 0.4
     first = rng.randrange(len(puzzle.trials))
     text = "" if brief else PLAN
-    if puzzle.setup is not None:
-        text += (puzzle.setup.brief if brief else puzzle.setup.full) + "\n"
     for place in range(first, min(first + 5, len(puzzle.trials))):
         trial = puzzle.trials[place]
         verdict = " yes\n" if place == puzzle.answer else (";" if brief else " no;")

@@ -17,9 +17,9 @@ class Trial:
     """How one candidate is tried."""
 
     full: str
-    """The computation written out, for example "7*3=1;1+2=3"."""
+    """The computation written out, for example "7*3=1+2=3?5"."""
     brief: str
-    """Its results alone, for example "13"."""
+    """Its results alone, for example "135"."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,6 @@ class Puzzle:
     """What a family draws: everything that a problem's text, picture and solutions are made of."""
 
     question: str
-    setup: Trial | None
-    """What is worked out once, before the first candidate."""
     trials: tuple[Trial, ...]
     """Trials of the candidates 0..answer; the last one succeeds, all before fail."""
     candidates: int
@@ -50,7 +48,6 @@ class Puzzle:
     def parameters(self) -> dict[str, object]:
         """What `teach` needs to write further solutions; goes into Problem.parameters."""
         return {
-            "setup": None if self.setup is None else [self.setup.full, self.setup.brief],
             "trials": [[trial.full, trial.brief] for trial in self.trials],
             "candidates": self.candidates,
         }
@@ -64,8 +61,7 @@ def boxed(answer: int) -> str:
 def short_solution(parameters: dict[str, object]) -> str:
     """The short form of vanilla SFT: at most SHORT_TRIALS brief trials; when none succeeds, the answer unexplained."""
     trials = _pairs(parameters["trials"])
-    setup = parameters["setup"]
-    text = f"{setup[1]}\n" if isinstance(setup, list) else ""
+    text = ""
     for candidate, (_, brief) in enumerate(trials[:SHORT_TRIALS]):
         if candidate == len(trials) - 1:
             return f"{text}{candidate}:{brief} yes\n{boxed(candidate)}"
@@ -77,13 +73,10 @@ def long_solution(parameters: dict[str, object], rng: random.Random, hazard: flo
     """One long demonstration: plan, try, check, reflect, go on; after each failure the writer stops and guesses with
     probability `hazard`. With probability `terse_share` it is written in brief trials, else in full ones."""
     trials = _pairs(parameters["trials"])
-    setup = parameters["setup"]
     candidates = int(str(parameters["candidates"]))
     brief = rng.random() < terse_share
     form = 1 if brief else 0
     text = "" if brief else PLAN
-    if isinstance(setup, list):
-        text += f"{setup[form]}\n"
     for candidate, trial in enumerate(trials):
         last = candidate == len(trials) - 1
         if last:
