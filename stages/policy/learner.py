@@ -48,14 +48,10 @@ class Learner:
         self.push_weights()
         trained = time.monotonic()
         everyone = [group for part in gather_objects([strip(group) for group in groups]) for group in part]
-        figures = describe(everyone)
-        last = steps[-1]
-        figures |= {
-            "loss": last.loss,
-            "grad_norm": max(step.grad_norm for step in steps),
-            "entropy": steps[0].entropy,
-            **mismatch,
-        }
+        figures = describe(everyone) | mismatch
+        if steps:  # none when every group's rewards are equal: the policy stays as it is
+            norm = max(step.grad_norm for step in steps)
+            figures |= {"loss": steps[-1].loss, "grad_norm": norm, "entropy": steps[0].entropy}
         tokens = sum(len(c.token_ids) for group in everyone for c in group.completions)
         speeds = {
             "rollout_seconds": rolled - began,
