@@ -16,7 +16,8 @@ OURS = ("PREFECT_", "MLFLOW_", "K15_", "DVC_", "GIT_", "CI")
 def environ(home: Path) -> dict[str, str]:
     """Our environment without what a user or a runner may have set for the tools under test."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    paths = {"PYTHONPATH": f"{PROJECT}{os.pathsep}{TOYS}", "HOME": str(home), "OMP_NUM_THREADS": "1"}
+    activated = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    paths = {"PATH": activated, "PYTHONPATH": f"{PROJECT}{os.pathsep}{TOYS}", "HOME": str(home), "OMP_NUM_THREADS": "1"}
     who = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@t", "GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@t"}
     return {**kept, **paths, **who, "K15_TRACKING": "off", "DO_NOT_TRACK": "true"}
 
