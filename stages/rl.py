@@ -15,7 +15,7 @@ from stages.run.params import RL, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
 from stages.run.seeds import stream_seed
-from stages.run.spool import stage_spool
+from stages.run.spool import Spool, stage_spool
 from stages.training.checkpoints import SaveClock, drop_state, load_state, save_state, state_folder
 from stages.training.engine import rollout_copy, save_model, start
 
@@ -48,11 +48,19 @@ def main() -> None:
     sampler = ProblemSampler(problems, stream_seed(seed, phase), rl.curriculum_until, rl.hard_pass_rate, rl.prioritized)
     learner = Learner(trainer, engine, rl, hardware, stream_seed(seed, "rl", phase))
 
-    spool = stage_spool(f"rl@{phase}")
     values = [seed, rl.model_dump(), model.model_dump(), hardware.model_dump()]
     state = state_folder(f"rl-{phase}", [options.init, options.prompt_set, options.validation], values)
-    resumed = load_state(trainer, state)
-    first = 0
+    spool = stage_spool(f"rl@{phase}")
+    improve(learner, sampler, validation, spool, state, stream_seed(seed, "validation"))
+    save_model(trainer, processor, options.out)
+    if rank() == 0:
+        spool.write_csv(options.curves, "iteration")
+    drop_state(state)
+
+
+def improve(learner: Learner, sampler: ProblemSampler, validation: list[Problem], spool: Spool, state: Path, seed: int) -> None:
+    """All iterations, from the last whole state on: draw problems, learn from them, note what came of it."""
+    rl, resumed, first = learner.rl, load_state(learner.trainer, state), 0
     if resumed is not None:
         first, extra = resumed
         sampler.restore(extra)
@@ -62,8 +70,8 @@ def main() -> None:
     clock = SaveClock()
     for iteration in range(first, rl.iterations):
         figures: dict[str, float] = {}
-        if iteration % rl.validate_every == 0 and validation:
-            figures = validate(engine, validation, rl, hardware, stream_seed(seed, "validation"))
+        if iteration % rl.validate_every == 0:
+            figures = validate(learner.engine, validation, rl, learner.hardware, seed)
         groups, more, speeds = learner.iterate(iteration, sampler.draw(iteration, rl.prompts))
         sampler.update(dict(groups))
         if rank() == 0:
@@ -71,15 +79,10 @@ def main() -> None:
             spool.log_speed(iteration, speeds)
             spool.progress(iteration + 1, rl.iterations, "iterations")
         if iteration + 1 < rl.iterations and clock.due():
-            save_state(trainer, state, iteration + 1, sampler.state())
-    if validation:
-        final = validate(engine, validation, rl, hardware, stream_seed(seed, "validation"))
-        if rank() == 0:
-            spool.log(rl.iterations, final)
-    save_model(trainer, processor, options.out)
+            save_state(learner.trainer, state, iteration + 1, sampler.state())
+    final = validate(learner.engine, validation, rl, learner.hardware, seed)
     if rank() == 0:
-        spool.write_csv(options.curves, "iteration")
-    drop_state(state)
+        spool.log(rl.iterations, final)
 
 
 if __name__ == "__main__":

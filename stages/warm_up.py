@@ -58,7 +58,6 @@ def report(
 ) -> dict[str, Any]:
     """Content of funnel.json: the steps, verdicts, behaviours and lengths (in characters; tokens depend on the
     model)."""
-    lengths = sorted(len(row.response) for row in kept)
     answered = {row.problem_id for row in kept}
     wrong = [(row, verdict) for row, verdict in zip(distinct, verdicts, strict=True) if verdict.outcome != "right"]
     return {
@@ -81,19 +80,14 @@ def report(
             }
             for name in PHRASES
         },
-        "characters": {
-            name: lengths[min(len(lengths) - 1, int(share * len(lengths)))]
-            for name, share in (
-                ("min", 0.0),
-                ("p25", 0.25),
-                ("median", 0.5),
-                ("p75", 0.75),
-                ("p95", 0.95),
-                ("max", 1.0),
-            )
-            if lengths
-        },
+        "characters": quantiles(sorted(len(row.response) for row in kept)),
     }
+
+
+def quantiles(lengths: Sequence[int]) -> dict[str, int]:
+    """Quantiles of sorted lengths, by name; none of an empty list."""
+    shares = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
+    return {name: lengths[min(len(lengths) - 1, int(share * len(lengths)))] for name, share in shares.items() if lengths}
 
 
 def step(rule: str, before: int, after: int, examples: list[dict[str, str]]) -> dict[str, Any]:

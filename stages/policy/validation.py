@@ -16,7 +16,10 @@ from stages.verifiers.verdict import verify_all
 
 
 def validate(engine: TransformersEngine, problems: Sequence[Problem], rl: RL, hardware: Hardware, seed: int) -> dict[str, float]:
-    """One sample of each problem at the training temperature: accuracy, mean and 95th-percentile tokens, in all and by family."""
+    """One sample of each problem at the training temperature: accuracy, mean and 95th-percentile tokens, in all and by family.
+    No figures when there are no problems."""
+    if not problems:
+        return {}
     mine = share(problems)
     sampling = Sampling(rl.temperature, 1.0, rl.max_tokens, seed)
     groups = engine.generate([Prompt(problem.question, problem.image) for problem in mine], sampling)

@@ -80,21 +80,30 @@ class Renderer:
 
 
 def join_pixels(rows: list[list[Rendered]]) -> dict[str, torch.Tensor]:
-    """Picture inputs of all rows. Inputs that lead with a batch dimension (five dimensions, or a mask of four) become
-    (B, most pictures in a row, ...), filled up with zeros, which the models skip; all others are concatenated in order."""
-    pixels: dict[str, torch.Tensor] = {}
+    """Picture inputs of all rows: those of every prompt in order along their first dimension, other dimensions filled up with
+    zeros, which the models skip (pictures of fewer patches in LLaVA-NeXT).
+
+    The Idefics family, known by its pixel_attention_mask, wants one line for each row instead: (B, most pictures in a row, ...)."""
     names = sorted({name for row in rows for prompt in row for name in prompt.pixels})
+    by_row = "pixel_attention_mask" in names
+    pixels: dict[str, torch.Tensor] = {}
     for name in names:
         parts = [[prompt.pixels[name] for prompt in row if name in prompt.pixels] for row in rows]
-        example = next(part for row in parts for part in row)
-        batched = any("pixel_values" in p.pixels and p.pixels["pixel_values"].ndim == 5 for row in rows for p in row)
-        if not batched:
-            pixels[name] = torch.cat([part for row in parts for part in row])
-            continue
-        joined = [torch.cat(row, dim=1) if row else example[:, :0] for row in parts]
-        most = max(part.shape[1] for part in joined)
-        whole = example.new_zeros((len(rows), most, *example.shape[2:]))
-        for row, part in enumerate(joined):
-            whole[row, : part.shape[1]] = part[0]
-        pixels[name] = whole
+        if by_row:
+            example = next(part for row in parts for part in row)
+            joined = [_joined([part[0] for part in row]) if row else example[0, :0] for row in parts]
+            pixels[name] = _joined([row[None] for row in joined])
+        else:
+            pixels[name] = _joined([part for row in parts for part in row])
     return pixels
+
+
+def _joined(parts: list[torch.Tensor]) -> torch.Tensor:
+    """`parts` one after the other along the first dimension; the other dimensions are filled up with zeros to the largest."""
+    sizes = [max(part.shape[place] for part in parts) for place in range(1, parts[0].ndim)]
+    whole = parts[0].new_zeros((sum(len(part) for part in parts), *sizes))
+    start = 0
+    for part in parts:
+        whole[(slice(start, start + len(part)), *(slice(size) for size in part.shape[1:]))] = part
+        start += len(part)
+    return whole

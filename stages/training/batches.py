@@ -1,6 +1,6 @@
 """Packing: several samples share a row; each sees only itself, with its own position ids."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,6 +25,13 @@ class TrainingSample:
     @property
     def length(self) -> int:
         return len(self.prompt.token_ids) + len(self.response_ids)
+
+    @property
+    def alone(self) -> bool:
+        """Whether the sample needs a row of its own. Architectures that see pictures in both directions (Gemma 3) read token types
+        for their masks, and transformers 5.23 looks those of a sliding window up at positions within the sample, not in the row.
+        Qwen's token types only make positions, which are given (P = 4)."""
+        return bool(self.prompt.per_token) and self.positions.shape[0] == 1
 
 
 @dataclass(frozen=True)
@@ -56,17 +63,17 @@ class PackedBatch:
         )
 
 
-def plan_rows(lengths: Sequence[int], row_tokens: int) -> list[list[int]]:
+def plan_rows(lengths: Sequence[int], row_tokens: int, alone: Collection[int] = ()) -> list[list[int]]:
     """First-fit-decreasing: indices of the samples of each row, at most `row_tokens` tokens a row.
 
-    A sample longer than `row_tokens` gets a row of its own. The order is deterministic."""
+    A sample longer than `row_tokens`, and each of `alone`, gets a row of its own. The order is deterministic."""
     rows: list[list[int]] = []
     room: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         place = next((row for row, left in enumerate(room) if lengths[index] <= left), None)
-        if place is None:
+        if place is None or index in alone:
             rows.append([index])
-            room.append(row_tokens - lengths[index])
+            room.append(0 if index in alone else row_tokens - lengths[index])
         else:
             rows[place].append(index)
             room[place] -= lengths[index]
@@ -84,7 +91,8 @@ def pack(
 
     `filler`, a picture sample without loss, is added to micro-batches that hold no picture: under ZeRO-3 every rank must
     run the vision tower, or collectives hang (https://github.com/deepspeedai/DeepSpeed/issues/7170)."""
-    rows = plan_rows([sample.length for sample in samples], row_tokens)
+    alone = {index for index, sample in enumerate(samples) if sample.alone}
+    rows = plan_rows([sample.length for sample in samples], row_tokens, alone)
     groups = [rows[start : start + rows_per_batch] for start in range(0, len(rows), rows_per_batch)]
     everything = list(samples) if filler is None else [*samples, filler]
     if filler is not None:
