@@ -4,7 +4,8 @@ One process: plain python with the rank variables (no launcher start-up). Severa
 Many nodes, either
 - `K15_HOSTFILE=hosts` (lines `node1 slots=8`): DeepSpeed's launcher over ssh; slots add up to hardware.processes, or
 - `K15_LAUNCHER="srun --nodes=2 torchrun --nnodes=2 ..."`: these words, then `-m MODULE ARGS`, for schedulers that start
-  ranks themselves."""
+  ranks themselves; hardware.processes is the number of ranks that they start.
+Stages of one process are plain python wherever they run, also under a launcher."""
 
 import os
 import re
@@ -31,10 +32,10 @@ def command(
 ) -> list[str]:
     """The words that run `python -m module arguments` on `processes` ranks. Raises LaunchError for a wrong hostfile."""
     program = ["-m", module, *arguments]
-    if launcher := environ.get("K15_LAUNCHER"):
-        return [*shlex.split(launcher), *program]
     if processes == 1:
         return [sys.executable, "-u", *program]
+    if launcher := environ.get("K15_LAUNCHER"):
+        return [*shlex.split(launcher), *program]
     deepspeed = [sys.executable, "-m", "deepspeed.launcher.runner"]
     if hostfile := environ.get("K15_HOSTFILE"):
         slots = hostfile_slots(Path(hostfile))
@@ -51,7 +52,7 @@ def command(
 def environment(processes: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """`environ` with the rank variables of a single process; with several, their launcher sets them."""
     made = {**environ, "PYTHONUNBUFFERED": "1"}
-    if processes == 1 and "K15_LAUNCHER" not in environ:
+    if processes == 1:
         made |= {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
         made |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     return made

@@ -32,8 +32,14 @@ def test_several_processes_get_no_rank_from_us() -> None:
 
 def test_a_schedulers_launcher_takes_our_place() -> None:
     given = {"K15_LAUNCHER": "srun torchrun --nnodes 2"}
-    assert launch.command("m", ["x"], 1, given) == ["srun", "torchrun", "--nnodes", "2", "-m", "m", "x"]
-    assert "RANK" not in launch.environment(1, given)
+    assert launch.command("m", ["x"], 2, given) == ["srun", "torchrun", "--nnodes", "2", "-m", "m", "x"]
+    assert "RANK" not in launch.environment(2, given)
+
+
+def test_a_stage_of_one_process_is_not_started_on_every_node() -> None:
+    given = {"K15_LAUNCHER": "srun torchrun --nnodes 2"}
+    assert launch.command("stages.collect", ["x"], 1, given) == [sys.executable, "-u", "-m", "stages.collect", "x"]
+    assert launch.environment(1, given)["WORLD_SIZE"] == "1"
 
 
 def test_a_hostfile_must_agree_with_the_process_count(tmp_path: Path) -> None:
