@@ -11,7 +11,7 @@ from stages.problems.procedural import FAMILIES, puzzles
 from stages.problems.search import PLAN, Puzzle
 
 CAPTION_SHARE = 0.6
-PICTURES = ("chart", "scene", "text")
+PICTURES = ("chart", "scene", "chart", "scene", "text")
 SIZES = (1, 1, 2, 2, 3, 4, 5, 6, 8, 10)
 DESCRIBE = "Describe."
 
@@ -55,7 +55,7 @@ def _caption(kind: str, rng: random.Random, rendered: Iterator[tuple[Puzzle, Ima
         return Document(DESCRIBE, draw_scene(things), ";".join(f"{place}:{names[place]}" for place in places))
     if size == max(SIZES):
         puzzle, image = next(rendered)
-        return Document(DESCRIBE, image, puzzle.picture.split(" with ")[1].split(" ")[0])
+        return Document(DESCRIBE, image, puzzle.picture.split(" with ")[1])
     text = "".join(rng.choice("0123456789" if place % 2 == 0 else "*+=x") for place in range(size))
     return Document(DESCRIBE, draw_text(text, columns=size + size % 2), text)
 
@@ -65,7 +65,7 @@ def _worksheet(puzzle: Puzzle, rng: random.Random) -> str:
     brief = rng.random() < 0.4
     first = rng.randrange(len(puzzle.trials))
     text = "" if brief else PLAN
-    for place in range(first, min(first + 5, len(puzzle.trials))):
+    for place in range(first, min(first + 8, len(puzzle.trials))):
         trial = puzzle.trials[place]
         verdict = " yes\n" if place == puzzle.answer else (";" if brief else " no;")
         text += f"{place}:{trial.brief if brief else trial.full}{verdict}"

@@ -17,9 +17,9 @@ class Trial:
     """How one candidate is tried."""
 
     full: str
-    """The computation written out, for example "7*3=1+2=3?5"."""
+    """The computation written out, for example "7*3=1?5"."""
     brief: str
-    """Its results alone, for example "135"."""
+    """Its results alone, for example "15"."""
 
 
 @dataclass(frozen=True)
