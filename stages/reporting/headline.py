@@ -1,5 +1,6 @@
-"""The headline checks as cards: what was measured, against which target, and whether it holds."""
+"""The headline checks in words: what was measured, against which target, and whether it holds; and as cards."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from stages.reporting.evaluations import CHECKPOINTS
@@ -8,32 +9,45 @@ from stages.reporting.markup import Html, tag
 _STATES = {True: ("holds", "✓ holds"), False: ("fails", "✗ does not hold"), None: ("open", "? cannot be decided")}
 
 
+@dataclass(frozen=True)
+class Headline:
+    """One check in words."""
+
+    title: str
+    kind: str
+    """"holds", "fails" or "open"."""
+    verdict: str
+    """The same for readers."""
+    measured: str
+    detail: str
+
+
+def headlines(checks: dict[str, dict[str, Any]]) -> list[Headline]:
+    """The checks of stages.reporting.checks, in the order of the recipe."""
+    found = (
+        ("Short SFT beats the base model", checks["base_below_short_sft"], _base),
+        ("RL beats long SFT", checks["rl_gain"], _gain),
+        ("Text and pictures both improve", checks["modality_gains"], _modalities),
+        ("Longer and better together", checks["length_grows_with_accuracy"], _length),
+        ("Shorter and still good", checks["long2short"], _shorter),
+        ("Held-out problems", checks["held_out_items"], _items),
+    )
+    return [Headline(title, *_STATES[check["holds"]], *words(check)) for title, check, words in found]
+
+
 def cards(checks: dict[str, dict[str, Any]]) -> Html:
-    """One card a check, in the order of the recipe."""
-    shown = [
-        _card("Short SFT beats the base model", checks["base_below_short_sft"], *_base(checks["base_below_short_sft"])),
-        _card("RL beats long SFT", checks["rl_gain"], *_gain(checks["rl_gain"])),
-        _card("Text and pictures both improve", checks["modality_gains"], *_modalities(checks["modality_gains"])),
-        _card(
-            "Longer and better together",
-            checks["length_grows_with_accuracy"],
-            *_length(checks["length_grows_with_accuracy"]),
-        ),
-        _card("Shorter and still good", checks["long2short"], *_shorter(checks["long2short"])),
-        _card("Held-out problems", checks["held_out_items"], *_items(checks["held_out_items"])),
-    ]
-    return tag("ul", *shown, class_="cards")
+    """One card a check."""
+    return tag("ul", *(_card(headline) for headline in headlines(checks)), class_="cards")
 
 
-def _card(title: str, check: dict[str, Any], figure: str, detail: str) -> Html:
-    state, words = _STATES[check["holds"]]
+def _card(headline: Headline) -> Html:
     return tag(
         "li",
-        tag("p", words, class_="state"),
-        tag("h3", title),
-        tag("p", figure, class_="number"),
-        tag("p", detail),
-        class_=f"card {state}",
+        tag("p", headline.verdict, class_="state"),
+        tag("h3", headline.title),
+        tag("p", headline.measured, class_="number"),
+        tag("p", headline.detail),
+        class_=f"card {headline.kind}",
     )
 
 
