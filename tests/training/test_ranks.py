@@ -1,0 +1,94 @@
+"""Two ranks (processes that talk over gloo) learn what one rank learns, for every ZeRO stage, on text and pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import two_ranks
+from programs import ended, ranks
+from tiny import Tiny, largest_gap, weights
+
+ROUNDING = 5e-6  # float32 sums in another order, after three Adam steps of 1e-3
+SECONDS = 240
+
+
+@pytest.fixture(scope="module")
+def two(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of what two ranks left."""
+    folder = tmp_path_factory.mktemp("two")
+    started = ranks(2, two_ranks.play, folder, tiny.folder, tiny.problems, folder)
+    try:
+        for process in started:
+            process.join(SECONDS)
+    finally:
+        for process in started:
+            process.kill()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def one(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one rank leaves, below ZeRO."""
+    folder = tmp_path_factory.mktemp("one")
+    (process,) = ranks(1, play_alone, folder, tiny.folder, tiny.problems, folder)
+    assert ended(process) == 0, (folder / "rank0.txt").read_text()
+    return folder
+
+
+def play_alone(checkpoint: Path, problems: list[Any], folder: Path) -> None:
+    for name in ("sft", "unlike", "policy"):
+        place = folder / name
+        place.mkdir()
+        two_ranks.SCENARIOS[name](Tiny(checkpoint, problems), 0, place)
+
+
+def finished(two: Path, name: str, zero_stage: int) -> Path:
+    place = two / f"{name}-{zero_stage}"
+    for rank in (0, 1):
+        told = (two / f"rank{rank}.txt").read_text()[-3000:]
+        assert (place / f"done-{rank}").exists(), f"rank {rank} did not finish {place.name}:\n{told}"
+    return place
+
+
+def saved(tiny: Tiny, folder: Path) -> Any:
+    return weights(Tiny(folder / "model", tiny.problems).model())
+
+
+@pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
+def test_sft_ends_with_the_losses_and_weights_of_one_rank(tiny: Tiny, one: Path, two: Path, zero_stage: int) -> None:
+    place = finished(two, "sft", zero_stage)
+    left, right = (json.loads((folder / "rows.json").read_text()) for folder in (one / "sft", place))
+    assert len(left) == len(right) == 3
+    for alone, together in zip(left, right, strict=True):
+        assert together == pytest.approx(alone, rel=1e-4)
+    assert largest_gap(saved(tiny, one / "sft"), saved(tiny, place)) < ROUNDING
+
+
+@pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
+def test_ranks_may_hold_text_or_pictures_or_nothing(tiny: Tiny, one: Path, two: Path, zero_stage: int) -> None:
+    place = finished(two, "unlike", zero_stage)
+    left, right = (json.loads((folder / "losses.json").read_text()) for folder in (one / "unlike", place))
+    assert right == pytest.approx(left, rel=1e-4)
+    assert largest_gap(saved(tiny, one / "unlike"), saved(tiny, place)) < ROUNDING
+
+
+@pytest.mark.parametrize("zero_stage", [0, 2, 3])
+def test_the_policy_learns_the_same_from_the_same_responses(tiny: Tiny, one: Path, two: Path, zero_stage: int) -> None:
+    place = finished(two, "policy", zero_stage)
+    left, right = (json.loads((folder / "losses.json").read_text()) for folder in (one / "policy", place))
+    assert right == pytest.approx(left, rel=1e-4, abs=1e-5)
+    assert largest_gap(saved(tiny, one / "policy"), saved(tiny, place)) < ROUNDING
+
+
+@pytest.mark.parametrize("zero_stage", [0, 2, 3])
+def test_an_rl_iteration_is_known_to_all_ranks_and_reaches_the_engine(two: Path, zero_stage: int) -> None:
+    first, second = json.loads((finished(two, "iteration", zero_stage) / "ranks.json").read_text())
+    assert len(first[0]) == 3
+    assert first[0] == second[0], "success rates of all problems on every rank"
+    shared = set(first[1]) - {"kl_rollout_trainer", "ratio_max"}
+    assert {name: first[1][name] for name in shared} == {name: second[1][name] for name in shared}
+    for _, figures, gap, moved in (first, second):
+        assert figures["mean_tokens"] <= 8
+        assert gap == 0, "the engine generates with the trained weights"
+        assert moved > 1e-5

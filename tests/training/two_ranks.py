@@ -1,0 +1,133 @@
+"""What each of the ranks of test_ranks.py does. Every scenario leaves its numbers in a file of its own, so that one that
+hangs takes no other with it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from tiny import CPU, Tiny, hardware, reinforcement
+
+from stages.models.loading import load_processor
+from stages.policy.iteration import Group, score
+from stages.policy.learner import Learner
+from stages.prompts.prompt import Prompt
+from stages.prompts.render import Renderer
+from stages.rollout.engine import Completion
+from stages.rollout.transformers_engine import TransformersEngine
+from stages.run.ranks import rank, share, world_size
+from stages.run.spool import Spool
+from stages.training.batches import pack
+from stages.training.engine import Engine, forwards, gather_objects, optimizer_step, rollout_copy, save_model, start
+from stages.training.loop import Plan, mean_token_loss, train
+from stages.training.samples import picture_filler
+from stages.verifiers.verdict import Verdict
+
+
+def sft(tiny: Tiny, zero_stage: int, folder: Path) -> None:
+    """Three steps of the training loop on text and pictures; the last batch is short."""
+    wanted = hardware(zero_stage=zero_stage, micro_batch_rows=1)
+    model = tiny.model()
+    samples = tiny.samples(model)[1::5]
+    engine = start(model, wanted, CPU, 1.0)
+    spool = Spool(folder / f"spool-{rank()}.jsonl")
+    plan = Plan(epochs=1, batch=3, seed=2, rate=lambda *_: 1e-3)
+    filler = picture_filler(tiny.renderer(), model, wanted)
+    train(engine, samples, lambda step, _, __: mean_token_loss(step, samples), plan, wanted, spool, folder / "state", filler)
+    save_model(engine, load_processor(tiny.folder), folder / "model")
+    if rank() == 0:
+        rows = [{"loss": row["loss"], "grad_norm": row["grad_norm"], "entropy": row["entropy"]} for row in spool.rows()]
+        (folder / "rows.json").write_text(json.dumps(rows))
+
+
+def unlike(tiny: Tiny, zero_stage: int, folder: Path) -> None:
+    """Rank 0 holds one micro-batch of text, rank 1 several with pictures; then a step in which rank 1 has no part."""
+    wanted = hardware(zero_stage=zero_stage)
+    model = tiny.model()
+    samples = tiny.samples(model)
+    text = [sample for sample in samples if not sample.prompt.pixels][:2]
+    pictures = [sample for sample in samples if sample.prompt.pixels][1:6:2]
+    everyone = [*text, *pictures]
+    mine = everyone if world_size() == 1 else (text, pictures)[rank()]
+    engine = start(model, wanted, CPU, 1.0)
+    filler = picture_filler(tiny.renderer(), model, wanted)
+    loss = mean_token_loss(range(len(everyone)), everyone)
+    batches = pack(mine, 128, 1, 0, filler)
+    forwards(engine, batches)
+    losses = [optimizer_step(engine, batches, loss, 1e-3).loss]
+    batches = pack(text if rank() == 0 else pictures[:1], 400, 1, 0, filler)
+    half = mean_token_loss(range(len(text)), text)
+    nothing = optimizer_step(engine, batches, half if rank() == 0 else lambda _, logp, __: logp.sum() * 0.0, 1e-3)
+    save_model(engine, load_processor(tiny.folder), folder / "model")
+    if rank() == 0:
+        (folder / "losses.json").write_text(json.dumps([*losses, nothing.loss]))
+
+
+def learner(tiny: Tiny, zero_stage: int, **changed: Any) -> Learner:
+    wanted = hardware(zero_stage=zero_stage)
+    rl = reinforcement(samples=2, max_tokens=8, learning_rate=1e-3, warmup_steps=0, length_weight=0.5, **changed)
+    trainer = start(tiny.model(), wanted, CPU, rl.grad_clip, rl.temperature)
+    engine = TransformersEngine(rollout_copy(trainer, tiny.folder), tiny.renderer(), 16)
+    return Learner(trainer, engine, rl, wanted, seed=3)
+
+
+def made_groups(tiny: Tiny, renderer: Renderer) -> list[Group]:
+    """Four problems of text and pictures with two responses each, one right and one wrong, whose tokens are made up."""
+    problems = [tiny.curated()[place] for place in (0, 9, 4, 13)]
+    groups = []
+    for place, problem in enumerate(problems):
+        (prompt,) = renderer.render([Prompt(problem.question, problem.image)])
+        completions = [Completion("", tuple(range(20 + place, 24 + place + n)), (-5.0,) * (4 + n), "stop") for n in (0, 3)]
+        verdicts = [Verdict("right", None, ""), Verdict("wrong", None, "")]
+        groups.append(score(problem, prompt, completions, verdicts, 0.0))
+    return groups
+
+
+def policy(tiny: Tiny, zero_stage: int, folder: Path) -> None:
+    """The optimizer steps of an RL iteration on given responses: one mini-batch, two passes."""
+    found = learner(tiny, zero_stage, mini_batch=100, passes=2)
+    groups = share(made_groups(tiny, found.engine.renderer))
+    steps, _ = found.improve(0, groups)
+    save_model(found.trainer, load_processor(tiny.folder), folder / "model")
+    if rank() == 0:
+        (folder / "losses.json").write_text(json.dumps([step.loss for step in steps]))
+
+
+def iteration(tiny: Tiny, zero_stage: int, folder: Path) -> None:
+    """A whole RL iteration, in which rank 1 has one problem less; every rank must know the same, and generate with the new
+    weights."""
+    found = learner(tiny, zero_stage, mini_batch=4, passes=1)
+    rates, figures, _ = found.iterate(0, tiny.curated()[8:11])
+    whole = whole_weights(found.trainer)
+    pushed = {name: value.detach() for name, value in found.engine.model.named_parameters()}
+    gap = max(float((whole[name] - pushed[name]).abs().max()) for name in pushed)
+    before = dict(tiny.model().named_parameters())
+    moved = max(float((before[name] - pushed[name]).abs().max()) for name in pushed)
+    everyone = gather_objects([rates, figures, gap, moved])
+    if rank() == 0:
+        (folder / "ranks.json").write_text(json.dumps(everyone))
+
+
+def whole_weights(engine: Engine) -> dict[str, torch.Tensor]:
+    import deepspeed
+
+    found = {}
+    for name, parameter in engine.model.named_parameters():
+        with deepspeed.zero.GatheredParameters([parameter]):
+            found[name] = parameter.detach().clone()
+    return found
+
+
+SCENARIOS = {"sft": sft, "unlike": unlike, "policy": policy, "iteration": iteration}
+PLAN = [(name, stage) for name in ("sft", "unlike") for stage in range(4)]
+PLAN += [(name, stage) for name in ("policy", "iteration") for stage in (0, 2, 3)]
+
+
+def play(checkpoint: Path, problems: list[Any], folder: Path) -> None:
+    """All scenarios, one after the other."""
+    tiny = Tiny(checkpoint, problems)
+    for name, stage in PLAN:
+        place = folder / f"{name}-{stage}"
+        place.mkdir(parents=True, exist_ok=True)
+        SCENARIOS[name](tiny, stage, place)
+        (place / f"done-{rank()}").touch()
