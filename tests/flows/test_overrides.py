@@ -18,7 +18,7 @@ def params(tmp_path: Path) -> Path:
 def test_only_the_named_line_changes(params: Path) -> None:
     before = params.read_text().splitlines()
     assert overrides.apply({"rl.long.tau": 0.25}, params) == {"rl.long.tau": (load(PROJECT / "params.yaml").rl.long.tau, 0.25)}
-    changed = [(old, new) for old, new in zip(before, params.read_text().splitlines(), strict=True) if old != new]
+    changed = [(old, new) for old, new in zip(before, params.read_text().splitlines(), strict=True) if old.rstrip() != new.rstrip()]
     assert len(changed) == 1, changed
     assert changed[0][0].split("#")[1] == changed[0][1].split("#")[1], "the comment was lost"
     assert load(params).rl.long.tau == 0.25

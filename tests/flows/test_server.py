@@ -58,12 +58,12 @@ def test_the_pages_come_up_and_ctrl_c_leaves_only_prefects_server(toy: Toy, serv
         assert lines[0].startswith(f"Prefect  {server.removesuffix('/api')} ")
         address = lines[1].split()[1]
         assert address.startswith("http://127.0.0.1:")
-        assert _answers(address, 90)
+        assert _answers(address, 240)
         family = [child.pid for child in psutil.Process(page.pid).children(recursive=True)]
         assert len(family) <= 4, "MLflow's job runner was started"
         page.send_signal(signal.SIGINT)
-        assert page.wait(20) == 130
-        nobody(family, 5)
+        assert page.wait(60) == 130
+        nobody(family, 60)
     assert local.alive(server, timeout=5)
 
 
