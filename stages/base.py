@@ -80,7 +80,7 @@ def tokenizer_texts(generated: Sequence[Document], problems: Path, model: Model)
 
 
 def document_samples(generated: Sequence[Document], renderer: Renderer, net: Any) -> list[TrainingSample]:
-    """Text documents are learned whole; of documents with a picture, what stands after the prompt."""
+    """What stands after the prompt is learned; the numbers of a question are chance, and would drown what pictures teach."""
     plain = iter(renderer.render([Prompt(document.question, None) for document in generated if document.image is None]))
     samples = []
     for document in generated:
@@ -89,7 +89,7 @@ def document_samples(generated: Sequence[Document], renderer: Renderer, net: Any
         else:
             prompt = renderer.picture(renderer.template(Prompt(document.question, "")), document.image)
         ids = tuple(renderer.processor.tokenizer(document.continuation, add_special_tokens=False)["input_ids"])
-        samples.append(TrainingSample(prompt, ids, position_ids(net, prompt, len(ids)), None, document.image is None))
+        samples.append(TrainingSample(prompt, ids, position_ids(net, prompt, len(ids))))
     return samples
 
 

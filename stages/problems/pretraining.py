@@ -18,7 +18,7 @@ DESCRIBE = "Describe."
 
 @dataclass(frozen=True)
 class Document:
-    """A prompt and its continuation; both are learned."""
+    """A prompt and its continuation, which is what is learned."""
 
     question: str
     image: Image.Image | None
