@@ -11,13 +11,15 @@ from tiny import CPU, Tiny, hardware, largest_gap, weights
 
 from stages.data.files import DataError
 from stages.training.batches import TrainingSample, pack
-from stages.training.engine import Engine, forwards, log_probs, optimizer_step, reset_optimizer, save_model, start
+from stages.training.engine import Engine, StepResult, forwards, log_probs, optimizer_step, reset_optimizer, save_model, start
 from stages.training.log_probs import TokenLogProbs
 from stages.training.loop import mean_token_loss
+from stages.training.samples import picture_filler
 
 ROUNDING = 2e-6  # float32 sums in another order, after a step of 1e-3 by a normalised gradient
 
 Started = Callable[..., Engine]
+Step = Callable[..., StepResult]
 
 
 @pytest.fixture
@@ -38,9 +40,22 @@ def samples(tiny: Tiny) -> list[TrainingSample]:
     return chosen(tiny)
 
 
-def step(engine: Engine, samples: list[TrainingSample], rate: float = 1e-3, rows: int = 100, row_tokens: int = 256) -> Any:
-    loss = mean_token_loss(range(len(samples)), samples)
-    return optimizer_step(engine, pack(samples, row_tokens, rows, 0), loss, rate)
+@pytest.fixture(scope="module")
+def filler(tiny: Tiny) -> TrainingSample | None:
+    return picture_filler(tiny.renderer(), tiny.model(), hardware(zero_stage=3))
+
+
+@pytest.fixture
+def step(filler: TrainingSample | None) -> Step:
+    """One optimizer step on the mean token loss, as the training loop does it."""
+
+    def take(
+        engine: Engine, samples: list[TrainingSample], rate: float = 1e-3, rows: int = 100, row_tokens: int = 256
+    ) -> StepResult:
+        loss = mean_token_loss(range(len(samples)), samples)
+        return optimizer_step(engine, pack(samples, row_tokens, rows, 0, filler if engine.zero_stage == 3 else None), loss, rate)
+
+    return take
 
 
 Plain = tuple[dict[str, torch.Tensor], list[float]]
@@ -63,7 +78,7 @@ def plain_steps(tiny: Tiny) -> Callable[[float], Plain]:
             sum(parts).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
             optimizer.step()
-            losses.append(float(sum(parts)))
+            losses.append(float(sum(parts).detach()))
         return weights(model), losses
 
     return steps
@@ -73,6 +88,7 @@ def plain_steps(tiny: Tiny) -> Callable[[float], Plain]:
 def test_steps_equal_plain_adamw(
     tiny: Tiny,
     started: Started,
+    step: Step,
     samples: list[TrainingSample],
     plain_steps: Callable[[float], Plain],
     zero_stage: int,
@@ -89,7 +105,7 @@ def test_steps_equal_plain_adamw(
 
 
 def test_gradients_are_clipped_to_the_norm(
-    started: Started, samples: list[TrainingSample], plain_steps: Callable[[float], Plain]
+    started: Started, step: Step, samples: list[TrainingSample], plain_steps: Callable[[float], Plain]
 ) -> None:
     engine = started(grad_clip=0.01)
     first = step(engine, samples)
@@ -100,7 +116,7 @@ def test_gradients_are_clipped_to_the_norm(
 
 
 @pytest.mark.parametrize("zero_stage", [0, 2])
-def test_many_micro_batches_equal_one(started: Started, samples: list[TrainingSample], zero_stage: int) -> None:
+def test_many_micro_batches_equal_one(started: Started, step: Step, samples: list[TrainingSample], zero_stage: int) -> None:
     one, many = started(zero_stage=zero_stage), started(zero_stage=zero_stage)
     for _ in range(2):
         left = step(one, samples, rows=100, row_tokens=10_000)
@@ -112,7 +128,7 @@ def test_many_micro_batches_equal_one(started: Started, samples: list[TrainingSa
     assert largest_gap(weights(one.model), weights(many.model)) < ROUNDING
 
 
-def test_gradient_checkpointing_changes_no_gradient(started: Started, samples: list[TrainingSample]) -> None:
+def test_gradient_checkpointing_changes_no_gradient(started: Started, step: Step, samples: list[TrainingSample]) -> None:
     plain, checkpointed = started(), started(gradient_checkpointing=True)
     assert checkpointed.model.is_gradient_checkpointing
     for engine in (plain, checkpointed):
@@ -122,7 +138,7 @@ def test_gradient_checkpointing_changes_no_gradient(started: Started, samples: l
 
 @pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
 def test_after_a_reset_the_next_step_is_that_of_a_fresh_optimizer(
-    tiny: Tiny, started: Started, samples: list[TrainingSample], zero_stage: int, tmp_path: Path
+    tiny: Tiny, started: Started, step: Step, samples: list[TrainingSample], zero_stage: int, tmp_path: Path
 ) -> None:
     """Moments and the step counter: with an old counter Adam's bias correction would make the first step ten times too small."""
     used = started(zero_stage=zero_stage)
@@ -141,7 +157,7 @@ def test_after_a_reset_the_next_step_is_that_of_a_fresh_optimizer(
     assert largest_gap(after[0], weights(before.model())) > 1e-3
 
 
-def test_reset_zeroes_moments_and_counter(started: Started, samples: list[TrainingSample]) -> None:
+def test_reset_zeroes_moments_and_counter(started: Started, step: Step, samples: list[TrainingSample]) -> None:
     engine = started()
     step(engine, samples)
     states = list(engine.deepspeed.optimizer.state.values())
@@ -161,7 +177,7 @@ def test_log_probs_without_gradient(started: Started, tiny: Tiny, samples: list[
     assert all(p.grad is None for p in engine.model.parameters())
 
 
-def test_weight_zero_moves_nothing(started: Started, samples: list[TrainingSample]) -> None:
+def test_weight_zero_moves_nothing(started: Started, step: Step, samples: list[TrainingSample]) -> None:
     engine = started()
     before = weights(engine.model)
     step(engine, samples, rate=0.0)
