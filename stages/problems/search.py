@@ -19,7 +19,7 @@ class Trial:
     full: str
     """The computation written out, for example "7*3=1?5"."""
     brief: str
-    """Its results alone, the comparison left to the reader's head: shorter, and easier to get wrong; for example "15"."""
+    """Its results alone, the comparison left to the reader's head: shorter, and easier to get wrong; for example "1"."""
 
 
 @dataclass(frozen=True)
