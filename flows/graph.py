@@ -79,10 +79,7 @@ def _reason(status: Sequence[Any]) -> str:
     if isinstance(first, str):
         return first
     title, entries = next(iter(first.items()))
-    shown = [
-        f"{name}: {state}" if isinstance(state, str) else f"{name}: {', '.join(state)}"
-        for name, state in entries.items()
-    ]
+    shown = [f"{name}: {state}" if isinstance(state, str) else f"{name}: {', '.join(state)}" for name, state in entries.items()]
     return f"{title}: {'; '.join(shown[:3])}{' ...' if len(shown) > 3 else ''}"
 
 

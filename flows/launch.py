@@ -27,9 +27,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def command(
-    module: str, arguments: Sequence[str], processes: int, environ: Mapping[str, str] = os.environ
-) -> list[str]:
+def command(module: str, arguments: Sequence[str], processes: int, environ: Mapping[str, str] = os.environ) -> list[str]:
     """The words that run `python -m module arguments` on `processes` ranks. Raises LaunchError for a wrong hostfile."""
     program = ["-m", module, *arguments]
     if processes == 1:
@@ -40,9 +38,7 @@ def command(
     if hostfile := environ.get("K15_HOSTFILE"):
         slots = hostfile_slots(Path(hostfile))
         if slots != processes:
-            raise LaunchError(
-                f"{hostfile}: {slots} slots in all, but hardware.processes is {processes}; make the two equal"
-            )
+            raise LaunchError(f"{hostfile}: {slots} slots in all, but hardware.processes is {processes}; make the two equal")
         deepspeed += ["--hostfile", hostfile]
     else:
         deepspeed += ["--num_gpus", str(processes), "--master_addr", "127.0.0.1", "--master_port", str(free_port())]

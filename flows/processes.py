@@ -28,9 +28,7 @@ Sink = Callable[[str, str], None]
 class Group:
     """A running program with its process group; leaving the `with` block ends whatever is left of it."""
 
-    def __init__(
-        self, command: Sequence[str], sink: Sink, env: Mapping[str, str] | None = None, cwd: Path | None = None
-    ) -> None:
+    def __init__(self, command: Sequence[str], sink: Sink, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
         self.process = subprocess.Popen(
             command,
             env=None if env is None else dict(env),
@@ -62,9 +60,7 @@ class Group:
     def __enter__(self) -> "Group":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         masked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         try:
             self.stop()

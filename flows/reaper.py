@@ -19,9 +19,7 @@ def members(group: int) -> list[int]:
         if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError):
-            state, _, pgid = (
-                (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:3]
-            )
+            state, _, pgid = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:3]
             if int(pgid) == group and state not in "ZX":
                 found.append(int(entry.name))
     return found

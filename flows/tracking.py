@@ -67,9 +67,7 @@ class Store:
         found = client.get_experiment_by_name(EXPERIMENT)
         files = (root / "artifacts/mlflow/files").resolve().as_uri() if uri.startswith("sqlite:///") else None
         experiment = found.experiment_id if found else client.create_experiment(EXPERIMENT, artifact_location=files)
-        runs = client.search_runs(
-            [experiment], f"tags.pipeline_id = '{pipeline}' and tags.kind = 'pipeline'", max_results=1
-        )
+        runs = client.search_runs([experiment], f"tags.pipeline_id = '{pipeline}' and tags.kind = 'pipeline'", max_results=1)
         if runs:
             return cls(client, experiment, runs[0].info.run_id)
         tags = {"kind": "pipeline", "pipeline_id": pipeline, **provenance(root)}
