@@ -1,0 +1,88 @@
+"""The results part of README.md, written from the committed results: `python -m stages.reporting.readme`.
+
+It is everything between the two marks in README.md; nothing there is typed by hand."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stages.data.files import DataError, write_text
+from stages.reporting.evaluations import CHECKPOINTS, Evaluation, read_evaluations, read_json
+from stages.reporting.headline import headlines
+from stages.reporting.table_files import EMPTY
+from stages.run.program import run
+
+START, END = "<!-- results -->\n", "<!-- /results -->\n"
+FIGURES = {
+    "figure5": "Figure 5: accuracy and length over the iterations of RL",
+    "figure7": "Figure 7: accuracy against length of the long2short methods",
+}
+
+
+def main() -> None:
+    """Fill the block of ./README.md from ./results."""
+    path = Path("README.md")
+    filled = fill(path.read_text(encoding="utf-8"), block(Path("results")))
+    write_text(path, filled)
+    print(f"{path}: results written")
+
+
+def fill(text: str, content: str) -> str:
+    """`text` with `content` between the two marks. DataError when they are not there, once and in order."""
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end or START in after or END in after:
+        raise DataError(f"README.md: expected one line {START.strip()} and, after it, one line {END.strip()}; put them back")
+    return f"{before}{start}{content}{end}{after}"
+
+
+def block(results: Path) -> str:
+    """The part for the run in the folder `results`: how it was measured, the checkpoints, the headline checks, two figures."""
+    summary = read_json(results / "report/summary.json", "dvc repro report")
+    evaluations = read_evaluations(results / "evaluations")
+    parts = [_measured(evaluations, summary), _checkpoints(summary["checkpoints"]), _checks(summary["checks"])]
+    parts += [f"![{title}]({path})" for name, title in FIGURES.items() if (path := results / f"report/{name}.png").exists()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _measured(evaluations: Mapping[str, Evaluation], summary: Mapping[str, Any]) -> str:
+    sizes = dict.fromkeys(f"{run.parameters:,}" for run in evaluations.values())
+    seeds = dict.fromkeys(str(run.settings.get("seed", "unknown")) for run in evaluations.values())
+    minutes = sum(summary["seconds"].values()) / 60
+    return (
+        f"Model: {' or '.join(sizes)} weights; seed {', '.join(seeds)}; all stages together {minutes:.1f} minutes. "
+        "Accuracy in percent with its 95% interval on held-out problems of the run's own sources. They stand in for benchmarks and "
+        "are none: compare them with no published number."
+    )
+
+
+def _checkpoints(checkpoints: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = [["checkpoint", "accuracy", "text", "pictures", "mean tokens", "n", "k"], ["---"] * 7]
+    for name, suites in checkpoints.items():
+        overall = suites["overall"]
+        scores = [_interval(suites.get(suite)) for suite in ("overall", "text", "image")]
+        counts = [f"{overall['mean_tokens']:.1f}", f"{overall['n']:,}", str(overall["k"])]
+        rows.append([CHECKPOINTS.get(name, name), *scores, *counts])
+    return _grid(rows)
+
+
+def _checks(checks: dict[str, dict[str, Any]]) -> str:
+    rows = [["check", "measured", "verdict"], ["---"] * 3]
+    rows += [[found.title, f"**{found.measured}** {found.detail}", found.verdict] for found in headlines(checks)]
+    return _grid(rows)
+
+
+def _interval(score: Mapping[str, Any] | None) -> str:
+    if score is None:
+        return EMPTY
+    low, high = score["ci95"]
+    return f"{100 * score['accuracy']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _grid(rows: list[list[str]]) -> str:
+    safe = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in safe)
+
+
+if __name__ == "__main__":
+    run(main)
