@@ -78,16 +78,25 @@ def _start(root: Path, folder: Path) -> str:
         process = subprocess.Popen(
             command, env=environ, cwd=root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-    until = time.monotonic() + PATIENCE
-    while not alive(url):
-        if process.poll() is not None or time.monotonic() > until:
-            process.kill()
-            tail = "\n".join((folder / "server.log").read_text(errors="replace").splitlines()[-5:])
-            raise ServerError(f"the Prefect server did not start; the end of {folder / 'server.log'}:\n{tail}")
-        time.sleep(0.2)
+    try:
+        _await(process, url, folder / "server.log")
+    except BaseException:  # an interrupted or failed start leaves no half-started server that nobody knows of
+        process.kill()
+        process.wait()
+        raise
     state = {"url": url, "pid": process.pid, "created": psutil.Process(process.pid).create_time()}
     (folder / "server.json").write_text(json.dumps(state), encoding="utf-8")
     return url
+
+
+def _await(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    """Return when the server answers. Raises ServerError with the end of its log when it ended or does not answer in time."""
+    until = time.monotonic() + PATIENCE
+    while not alive(url):
+        if process.poll() is not None or time.monotonic() > until:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+            raise ServerError(f"the Prefect server did not start; the end of {log}:\n{tail}")
+        time.sleep(0.2)
 
 
 def _port(state: dict[str, str] | None) -> int:

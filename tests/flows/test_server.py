@@ -50,6 +50,17 @@ def test_down_signals_no_stranger_that_took_the_number(tmp_path: Path) -> None:
     assert not state.exists()
 
 
+def test_an_interrupted_start_leaves_no_server(toy: Toy, nobody: Nobody) -> None:
+    with toy.start("-m", "flows.server", "up") as starting:
+        until = time.monotonic() + 120
+        while not (family := psutil.Process(starting.pid).children(recursive=True)) and time.monotonic() < until:
+            time.sleep(0.05)
+        starting.send_signal(signal.SIGINT)
+        assert starting.wait(60) == 130
+        nobody([child.pid for child in family], 30)
+    assert not (toy.root / "artifacts/prefect/server.json").exists()
+
+
 @pytest.mark.slow
 def test_the_pages_come_up_and_ctrl_c_leaves_only_prefects_server(toy: Toy, server: str, nobody: Nobody) -> None:
     with toy.start("-m", "flows.server", "ui", PREFECT_API_URL=server) as page:
