@@ -75,7 +75,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_no_file_no_yaml_no_such_part(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="no such file .*; run from the project's root"):
+    with pytest.raises(ParamsError, match=r"no such file .*; run from the project's root"):
         load(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("seed: [1\n")
     with pytest.raises(ParamsError, match="not YAML"):

@@ -186,5 +186,5 @@ def test_weight_zero_moves_nothing(started: Started, step: Step, samples: list[T
 
 def test_a_model_that_cannot_be_saved_is_one_clear_error(started: Started, tiny: Tiny, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match="file: cannot save the model .*; free disk space"):
+    with pytest.raises(DataError, match=r"file: cannot save the model .*; free disk space"):
         save_model(started(), tiny.renderer().processor, tmp_path / "file")
