@@ -58,7 +58,7 @@ def ranks(count: int, function: Callable[..., None], folder: Path, *arguments: A
     ]
 
 
-def ended(process: BaseProcess, seconds: float = 240) -> int:
+def ended(process: BaseProcess, seconds: float = 500) -> int:
     """The exit code (minus the signal's number when one ended it)."""
     process.join(seconds)
     if process.exitcode is None:

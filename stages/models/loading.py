@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.utils import logging as transformers_logging
 
@@ -29,14 +30,34 @@ def load_model(source: Path | str, device: torch.device, revision: str | None = 
     transformers_logging.disable_progress_bar()
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     where = _checked(source, revision)
-    model = AutoModelForImageTextToText.from_pretrained(where, revision=revision, dtype=dtype, use_safetensors=True)
+    try:
+        model = AutoModelForImageTextToText.from_pretrained(where, revision=revision, dtype=dtype, use_safetensors=True)
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise DataError(_broken(where, error)) from error
     return model.to(device)
 
 
 def load_processor(source: Path | str, revision: str | None = None) -> Any:
     """Tokenizer, chat template and picture processor of a checkpoint."""
     transformers_logging.set_verbosity_error()
-    return AutoProcessor.from_pretrained(_checked(source, revision), revision=revision)
+    where = _checked(source, revision)
+    try:
+        return AutoProcessor.from_pretrained(where, revision=revision)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise DataError(_broken(where, error)) from error
+
+
+def end_ids(model: Any) -> tuple[int, ...]:
+    """The token ids that end a response, the first the one that training writes. DataError when the checkpoint names none."""
+    ends = model.generation_config.eos_token_id
+    if ends is None:
+        raise DataError("the checkpoint's generation_config names no eos_token_id; add the id of the token that ends a turn")
+    return tuple(ends) if isinstance(ends, list) else (int(ends),)
+
+
+def _broken(where: str, error: Exception) -> str:
+    reason = " ".join(str(error).split())[:300]
+    return f"{where}: cannot be loaded ({reason}); run the stage that makes it again, or correct model.source and model.revision"
 
 
 def _checked(source: Path | str, revision: str | None) -> str:

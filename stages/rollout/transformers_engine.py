@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from stages.models.loading import device_of, load_model, load_processor
+from stages.models.loading import device_of, end_ids, load_model, load_processor
 from stages.models.positions import multimodal_positions, position_ids
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer, join_pixels
@@ -28,10 +28,8 @@ class TransformersEngine:
         self.renderer = renderer
         self.batch = batch
         self.tokenizer = renderer.processor.tokenizer
-        ends = model.generation_config.eos_token_id
-        self.ends = torch.tensor(ends if isinstance(ends, list) else [ends], device=model.device)
-        special = set(self.tokenizer.all_special_ids) - set(self.ends.tolist())
-        self.banned = torch.tensor(sorted(special), device=model.device)
+        self.ends = torch.tensor(end_ids(model), device=model.device)
+        self.banned = torch.tensor(sorted(_never_drawn(model, self.tokenizer)), device=model.device)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling, samples: int = 1) -> list[list[Completion]]:
         """`samples` completions for each prompt, in order; equal for equal inputs. DataError for a prompt over the context."""
@@ -155,6 +153,15 @@ class TransformersEngine:
             for row, (ids, text) in enumerate(zip(kept, texts, strict=True))
         ]
         return [flat[start : start + samples] for start in range(0, len(flat), samples)]
+
+
+def _never_drawn(model: Any, tokenizer: Any) -> set[int]:
+    """Ids that are no part of a response: special tokens that end none, placeholders of pictures, outputs without a token."""
+    outputs = model.get_output_embeddings().weight.shape[0]
+    names = ("image_token_id", "video_token_id", "audio_token_id")
+    places = {found for name in names if isinstance(found := getattr(model.config, name, None), int)}
+    unused = set(range(len(tokenizer), outputs))
+    return {found for found in {*tokenizer.all_special_ids, *places} - set(end_ids(model)) if found < outputs} | unused
 
 
 def nucleus(logs: torch.Tensor, top_p: float) -> torch.Tensor:

@@ -3,21 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from stages.data.files import DataError
 from stages.data.records import Demonstration
+from stages.models.loading import end_ids
 from stages.models.positions import position_ids
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
 from stages.run.params import Hardware
 from stages.training.batches import TrainingSample
-
-
-def end_ids(model: Any) -> tuple[int, ...]:
-    """The token ids that end a response."""
-    ends = model.generation_config.eos_token_id
-    if ends is None:
-        raise DataError("the checkpoint's generation_config names no eos_token_id; add the id of the token that ends a turn")
-    return tuple(ends) if isinstance(ends, list) else (int(ends),)
 
 
 def demonstration_samples(

@@ -1,0 +1,216 @@
+"""The embedded engine against transformers' own generate, against the trainer, and against itself in other batches."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from tiny import CPU, Tiny, hardware
+
+from stages.data.files import DataError
+from stages.models.positions import position_ids
+from stages.prompts.prompt import Prompt
+from stages.prompts.render import Rendered
+from stages.rollout.engine import Completion, Sampling
+from stages.rollout.transformers_engine import TransformersEngine, load_engine, nucleus
+from stages.run.params import Model
+from stages.training.batches import TrainingSample, pack
+from stages.training.log_probs import TokenLogProbs
+
+GREEDY = Sampling(temperature=0, top_p=1.0, max_tokens=24, seed=0)
+HOT = Sampling(temperature=1.0, top_p=1.0, max_tokens=24, seed=5)
+TOLERANCE = 2e-4  # float32: one forward with a cache, padded on the left, against one of packed rows
+
+
+@pytest.fixture(scope="module")
+def model(tiny: Tiny) -> Any:
+    """The tiny model with its end token made likelier, so that responses end at different places."""
+    found = tiny.model()
+    with torch.no_grad():
+        found.get_input_embeddings().weight[found.generation_config.eos_token_id] *= 1.6
+    return found
+
+
+@pytest.fixture(scope="module")
+def engine(tiny: Tiny, model: Any) -> TransformersEngine:
+    return TransformersEngine(model, tiny.renderer(), 64)
+
+
+@pytest.fixture(scope="module")
+def prompts(tiny: Tiny) -> list[Prompt]:
+    """Text and pictures of different lengths."""
+    return [Prompt(problem.question, problem.image) for problem in tiny.problems[::2]]
+
+
+def rendered(engine: TransformersEngine, prompts: Sequence[Prompt]) -> list[Rendered]:
+    return engine.renderer.render(prompts)
+
+
+def ids(groups: Sequence[Sequence[Completion]]) -> list[tuple[int, ...]]:
+    return [completion.token_ids for group in groups for completion in group]
+
+
+def test_greedy_equals_generate_token_for_token(engine: TransformersEngine, prompts: list[Prompt]) -> None:
+    found = engine.generate(prompts, GREEDY)
+    banned = [[int(token)] for token in engine.banned]
+    for prompt, group in zip(rendered(engine, prompts), found, strict=True):
+        inputs = {name: value[None] for name, value in prompt.per_token.items()}
+        with torch.no_grad():
+            whole = engine.model.eval().generate(
+                input_ids=torch.tensor([prompt.token_ids]),
+                attention_mask=torch.ones(1, len(prompt.token_ids), dtype=torch.long),
+                **inputs,
+                **prompt.pixels,
+                do_sample=False,
+                max_new_tokens=24,
+                bad_words_ids=banned,
+            )
+        assert tuple(whole[0, len(prompt.token_ids) :].tolist()) == group[0].token_ids
+    assert {bool(prompt.image) for prompt in prompts} == {True, False}
+
+
+def test_the_batch_changes_no_greedy_response(tiny: Tiny, engine: TransformersEngine, prompts: list[Prompt]) -> None:
+    together = ids(engine.generate(prompts, GREEDY))
+    assert ids([engine.generate([prompt], GREEDY)[0] for prompt in prompts]) == together
+    assert ids(engine.generate(prompts[::-1], GREEDY)[::-1]) == together
+    small = TransformersEngine(engine.model, tiny.renderer(), 2)
+    assert ids(small.generate(prompts, GREEDY)) == together
+    assert ids(engine.generate(prompts, GREEDY, samples=3)) == [found for found in together for _ in range(3)]
+
+
+def test_sampling_repeats_by_seed_and_its_samples_differ(engine: TransformersEngine, prompts: list[Prompt]) -> None:
+    first = ids(engine.generate(prompts, HOT, samples=3))
+    torch.manual_seed(99)
+    assert ids(engine.generate(prompts, HOT, samples=3)) == first
+    assert ids(engine.generate(prompts, replace(HOT, seed=6), samples=3)) != first
+    assert len(set(first)) > 2 * len(prompts)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+def test_log_probs_equal_the_trainers(engine: TransformersEngine, prompts: list[Prompt], temperature: float) -> None:
+    groups = engine.generate(prompts, replace(HOT, temperature=temperature), samples=2)
+    for prompt, group in zip(rendered(engine, prompts), groups, strict=True):
+        for found in group:
+            sample = TrainingSample(prompt, found.token_ids, position_ids(engine.model, prompt, len(found.token_ids)))
+            with torch.no_grad():
+                logp, _ = TokenLogProbs(engine.model, temperature)(pack([sample], 400, 1, 0)[0])
+            assert found.logprobs == pytest.approx(logp.tolist(), abs=TOLERANCE)
+
+
+def test_finish_reasons_lengths_and_texts(engine: TransformersEngine, prompts: list[Prompt]) -> None:
+    found = [completion for group in engine.generate(prompts, HOT, samples=8) for completion in group]
+    end = int(engine.ends[0])
+    assert {completion.finish for completion in found} == {"stop", "length"}
+    assert len({len(completion.token_ids) for completion in found}) > 5, "rows leave the batch at different steps"
+    for completion in found:
+        assert len(completion.logprobs) == len(completion.token_ids)
+        body = completion.token_ids[:-1] if completion.finish == "stop" else completion.token_ids
+        assert end not in body
+        assert completion.finish == "stop" or len(completion.token_ids) == 24
+        assert completion.text == engine.tokenizer.decode(list(body))
+        assert all(value <= 0 for value in completion.logprobs)
+
+
+def test_pad_and_picture_tokens_are_never_drawn(engine: TransformersEngine) -> None:
+    """Even where the model wants nothing else."""
+    logits = torch.zeros(512, len(engine.tokenizer))
+    logits[:, engine.banned] = 50.0
+    names = engine.tokenizer.convert_ids_to_tokens(engine.banned.tolist())
+    assert {"<|endoftext|>", "<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|im_start|>"} <= set(names)
+    generator = torch.Generator().manual_seed(0)
+    for sampling in (GREEDY, HOT, replace(HOT, top_p=0.5)):
+        chosen, logprobs = engine._sample(logits, sampling, generator)
+        assert not torch.isin(chosen, engine.banned).any()
+        assert (logprobs < -40).all(), "the log-probability is that of the model, what is banned included"
+
+
+def test_draws_follow_the_distribution(engine: TransformersEngine) -> None:
+    """20,000 draws: shares 0.5, 0.3, 0.2 within four standard errors; at temperature 0.5 they go as the squares."""
+    vocabulary = len(engine.tokenizer)
+    logits = torch.full((20_000, vocabulary), -torch.inf)
+    logits[:, 100:103] = torch.tensor([0.5, 0.3, 0.2]).log()
+    generator = torch.Generator().manual_seed(1)
+    for temperature, shares in ((1.0, (0.5, 0.3, 0.2)), (0.5, (25 / 38, 9 / 38, 4 / 38))):
+        chosen, logprobs = engine._sample(logits, replace(HOT, temperature=temperature), generator)
+        for place, share in enumerate(shares):
+            error = 4 * (share * (1 - share) / 20_000) ** 0.5
+            assert float((chosen == 100 + place).float().mean()) == pytest.approx(share, abs=error)
+            assert logprobs[chosen == 100 + place].exp().tolist()[:3] == pytest.approx([share] * 3)
+
+
+@pytest.mark.parametrize(
+    "top_p, kept",
+    [
+        (0.5, [True, False, False, False]),  # the first alone is enough
+        (0.51, [True, True, False, False]),
+        (0.8, [True, True, False, False]),  # 0.5 + 0.3 is exactly enough
+        (0.85, [True, True, True, False]),
+        (0.99, [True, True, True, True]),
+        (0.01, [True, False, False, False]),  # never empty
+    ],
+)
+def test_the_nucleus_by_hand(top_p: float, kept: list[bool]) -> None:
+    order = [2, 0, 3, 1]
+    logs = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64).log()
+    shuffled = torch.empty(1, 4, dtype=torch.float64)
+    shuffled[0, order] = logs
+    found = nucleus(shuffled, top_p)[0, order]
+    assert torch.isfinite(found).tolist() == kept
+    assert found[torch.isfinite(found)].tolist() == logs[torch.tensor(kept)].tolist(), "what stays keeps its value"
+
+
+def test_the_nucleus_is_of_what_is_allowed() -> None:
+    logs = torch.tensor([[0.5, 0.3, 0.2]]).log()
+    logs[0, 0] = -torch.inf  # banned; of the other half, 0.3 is 60 percent
+    assert torch.isfinite(nucleus(logs, 0.6))[0].tolist() == [False, True, False]
+    assert torch.isfinite(nucleus(logs, 0.61))[0].tolist() == [False, True, True]
+
+
+def test_no_response_goes_over_the_context(tiny: Tiny, engine: TransformersEngine, prompts: list[Prompt]) -> None:
+    lengths = [len(prompt.token_ids) for prompt in rendered(engine, prompts)]
+    context = max(lengths) + 3
+    narrow = TransformersEngine(engine.model, tiny.renderer(context), 64)
+    for length, group in zip(lengths, narrow.generate(prompts, replace(HOT, max_tokens=100), samples=2), strict=True):
+        for found in group:
+            assert length + len(found.token_ids) <= context
+            assert found.finish == "stop" or length + len(found.token_ids) == min(context, length + 100)
+    tight = TransformersEngine(engine.model, tiny.renderer(max(lengths)), 64)
+    with pytest.raises(DataError, match=f"prompt of {max(lengths)} tokens leaves less than 1 of model.context = {max(lengths)}"):
+        tight.generate(prompts, HOT)
+
+
+def test_nothing_asked_nothing_answered(engine: TransformersEngine) -> None:
+    assert engine.generate([], HOT, samples=4) == []
+
+
+def test_the_mode_of_a_model_in_training_is_left_as_it_was(engine: TransformersEngine, prompts: list[Prompt]) -> None:
+    engine.model.train()
+    engine.generate(prompts[:1], GREEDY)
+    assert engine.model.training
+    engine.model.eval()
+    engine.generate(prompts[:1], GREEDY)
+    assert not engine.model.training
+
+
+def test_several_end_tokens_and_none(tiny: Tiny, prompts: list[Prompt]) -> None:
+    model = tiny.model()
+    comma = tiny.renderer().processor.tokenizer.convert_tokens_to_ids(",")
+    ends = [model.generation_config.eos_token_id, comma]
+    model.generation_config.eos_token_id = ends
+    found = ids(TransformersEngine(model, tiny.renderer(), 64).generate(prompts, replace(HOT, max_tokens=60), samples=16))
+    assert any(row[-1] == comma for row in found)
+    assert all(comma not in row[:-1] for row in found)
+    model.generation_config.eos_token_id = None
+    with pytest.raises(DataError, match="generation_config names no eos_token_id"):
+        TransformersEngine(model, tiny.renderer(), 64)
+
+
+def test_an_engine_from_a_folder(tiny: Tiny) -> None:
+    model = Model(source="scratch", revision=None, context=320, instruction="Answer.")
+    found = load_engine(tiny.folder, model, hardware(generation_batch=3))
+    (group,) = found.generate([Prompt("What?", None)], replace(GREEDY, max_tokens=3), samples=2)
+    assert len(group) == 2
+    assert isinstance(found, TransformersEngine)
+    assert found.batch == 3
+    assert found.model.device == CPU

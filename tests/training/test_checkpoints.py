@@ -1,0 +1,209 @@
+"""Resumable state: exact, whole or absent, and refused with a clear error when it is foreign or broken."""
+
+import errno
+import os
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny import CPU, Tiny, hardware, largest_gap, weights
+
+from stages.data.files import DataError
+from stages.training import checkpoints
+from stages.training.batches import TrainingSample, pack
+from stages.training.checkpoints import SAVE_SECONDS, SaveClock, drop_state, load_state, save_state, state_folder
+from stages.training.engine import Engine, optimizer_step, start
+from stages.training.loop import mean_token_loss
+
+
+@pytest.fixture
+def samples(tiny: Tiny) -> list[TrainingSample]:
+    return tiny.samples(tiny.model())[1:2]
+
+
+@pytest.fixture
+def step(samples: list[TrainingSample]) -> Callable[[Engine], float]:
+    batches, loss = pack(samples, 256, 4, 0), mean_token_loss([0], samples)
+    return lambda engine: optimizer_step(engine, batches, loss, 1e-3).loss
+
+
+def engine(tiny: Tiny, **changed: Any) -> Engine:
+    return start(tiny.model(), hardware(**changed), CPU, 1.0)
+
+
+@pytest.mark.parametrize("zero_stage", [0, 2])
+def test_a_state_brings_back_weights_moments_and_random_streams(
+    tiny: Tiny, step: Callable[[Engine], float], zero_stage: int, tmp_path: Path
+) -> None:
+    first = engine(tiny, zero_stage=zero_stage)
+    step(first)
+    step(first)
+    save_state(first, tmp_path / "state", 2, {"success": {"p1": 0.25}})
+    numbers = [random.random(), np.random.rand(), float(torch.rand(1))]
+    losses = [step(first), step(first)]
+    second = engine(tiny, zero_stage=zero_stage)
+    assert load_state(second, tmp_path / "state") == (2, {"success": {"p1": 0.25}})
+    assert [random.random(), np.random.rand(), float(torch.rand(1))] == numbers
+    assert [step(second), step(second)] == losses, "equal to the last bit"
+    assert largest_gap(weights(first.model), weights(second.model)) == 0
+
+
+def test_only_the_newest_state_stays(tiny: Tiny, tmp_path: Path) -> None:
+    made = engine(tiny)
+    assert load_state(made, tmp_path / "state") is None
+    for number in (1, 2):
+        save_state(made, tmp_path / "state", number, {})
+    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["latest.json", "step-00000002"]
+    drop_state(tmp_path / "state")
+    assert not (tmp_path / "state").exists()
+
+
+def test_left_overs_of_a_run_killed_while_saving_do_not_matter(tiny: Tiny, tmp_path: Path) -> None:
+    """It was killed before the rename of the new state, or after it but before latest.json named it."""
+    made, state = engine(tiny), tmp_path / "state"
+    save_state(made, state, 1, {"n": 1})
+    shutil.copytree(state / "step-00000001", state / "step-00000002")
+    (state / ".step-00000002").mkdir()
+    (state / ".step-00000002/half").write_text("half")
+    assert load_state(made, state) == (1, {"n": 1})
+    save_state(made, state, 2, {"n": 2})
+    assert load_state(made, state) == (2, {"n": 2})
+    assert sorted(path.name for path in state.iterdir()) == ["latest.json", "step-00000002"]
+
+
+def broken_name(state: Path) -> None:
+    (state / "latest.json").write_text('{"state": "step-00')
+
+
+def broken_kind(state: Path) -> None:
+    (state / "latest.json").write_text("[1]")
+
+
+def no_folder(state: Path) -> None:
+    shutil.rmtree(state / "step-00000003")
+
+
+def no_weights(state: Path) -> None:
+    for path in (state / "step-00000003/state").iterdir():
+        path.unlink()
+
+
+def torn_weights(state: Path) -> None:
+    for path in (state / "step-00000003/state").iterdir():
+        path.write_bytes(path.read_bytes()[:1000])
+
+
+def no_streams(state: Path) -> None:
+    (state / "step-00000003/random-0.pt").unlink()
+
+
+def torn_streams(state: Path) -> None:
+    (state / "step-00000003/random-0.pt").write_bytes(b"PK")
+
+
+BREAKS = [broken_name, broken_kind, no_folder, no_weights, torn_weights, no_streams, torn_streams]
+
+
+@pytest.mark.parametrize("damage", BREAKS, ids=lambda damage: damage.__name__)
+def test_a_broken_state_is_refused_with_what_to_do(tiny: Tiny, damage: Callable[[Path], None], tmp_path: Path) -> None:
+    made, state = engine(tiny), tmp_path / "state"
+    save_state(made, state, 3, {})
+    damage(state)
+    with pytest.raises(DataError, match=f"delete {state} to start afresh"):
+        load_state(made, state)
+
+
+def test_a_state_of_another_model_is_refused(tiny: Tiny, tmp_path: Path) -> None:
+    """The folder's key keeps them apart; one that was copied by hand is told, too."""
+    from stages.models.loading import load_model, load_processor
+    from stages.models.scratch import TinyShape, build_model
+
+    save_state(engine(tiny), tmp_path / "state", 3, {})
+    other = build_model(load_processor(tiny.folder).tokenizer, TinyShape(48, 2, 2, 320, 0.09), 1)
+    with pytest.raises(DataError, match=r"a broken training state .*size mismatch"):
+        load_state(start(other, hardware(), CPU, 1.0), tmp_path / "state")
+    assert load_model(tiny.folder, CPU) is not None
+
+
+@pytest.mark.parametrize("where", ["weights", "streams"])
+def test_a_full_disk_leaves_the_last_good_state(tiny: Tiny, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, state = engine(tiny), tmp_path / "state"
+    save_state(made, state, 1, {"n": 1})
+    real = torch.save
+
+    def full(value: Any, path: Any, **options: Any) -> None:
+        if ("random" in str(path)) == (where == "streams"):
+            Path(path).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        real(value, path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.save", full)
+        with pytest.raises(DataError, match=r"cannot save the training state .*No space left on device.*free disk space"):
+            save_state(made, state, 2, {"n": 2})
+    assert sorted(path.name for path in state.iterdir()) == ["latest.json", "step-00000001"]
+    assert load_state(made, state) == (1, {"n": 1})
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_disk_that_is_really_full(tiny: Tiny, tmp_path: Path) -> None:
+    import subprocess
+
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("this machine mounts no tmpfs")
+    try:
+        made, state = engine(tiny), disk / "state"
+        save_state(made, state, 1, {"n": 1})
+        (disk / "filler").write_bytes(b"0" * (shutil.disk_usage(disk).free - 200_000))
+        with pytest.raises(DataError, match="cannot save the training state"):
+            save_state(made, state, 2, {"n": 2})
+        assert load_state(made, state) == (1, {"n": 1})
+        (disk / "filler").unlink()
+        save_state(made, state, 2, {"n": 2})
+        assert load_state(made, state) == (2, {"n": 2})
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_the_folder_depends_on_content_values_and_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/a").write_text("1")
+    (tmp_path / "file").write_text("x")
+
+    def key(values: Any = (1,)) -> str:
+        return state_folder("sft-long", [tmp_path / "data", tmp_path / "file"], values).name
+
+    first = key()
+    assert state_folder("sft-long", [], 1).parent == Path("artifacts/state/sft-long")
+    assert key() == first
+    assert key((2,)) != first
+    (tmp_path / "data/a").write_text("2")
+    second = key()
+    (tmp_path / "data/a").rename(tmp_path / "data/b")
+    third = key()
+    (tmp_path / "file").write_text("y")
+    fourth = key()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert len({first, second, third, fourth, key()}) == 5
+
+
+def test_the_clock_of_saves(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+    monkeypatch.setenv(SAVE_SECONDS, "10")
+    clock = SaveClock()
+    now[0] = 109.0
+    assert not clock.due()
+    now[0] = 110.0
+    assert clock.due()
+    assert not clock.due(), "the next ten seconds have begun"
+    monkeypatch.delenv(SAVE_SECONDS)
+    assert SaveClock().every == 60.0
