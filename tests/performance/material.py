@@ -30,7 +30,7 @@ CPU = torch.device("cpu")
 HIDDEN, LAYERS, HEADS, VOCABULARY, INITIALIZER_RANGE = 96, 4, 4, 512, 0.09
 PROBLEMS = 90
 """Of each family."""
-EPOCHS, BATCH, PEAK = 10, 64, 0.003
+EPOCHS, BATCH, PEAK = 6, 64, 0.003
 HOUSE = ROOT / "artifacts/benchmarks"
 
 
