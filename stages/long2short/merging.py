@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from stages.data.files import DataError
@@ -36,7 +36,10 @@ def merge_folders(long: Path, short: Path, out: Path, weight: float) -> int:
                 with safe_open(where[name], framework="pt") as others:
                     other = others.get_tensor(name)
                 merged[name] = (weight * mine.float() + (1 - weight) * other.float()).to(mine.dtype).contiguous()
-        save_file(merged, out / shard.name, metadata={"format": "pt"})
+        try:
+            save_file(merged, out / shard.name, metadata={"format": "pt"})
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"{out / shard.name}: cannot be written ({error}); free disk space and run the stage again") from error
         count += len(merged)
     return count
 
@@ -56,9 +59,12 @@ def shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor of a checkpoint."""
     found = {}
     for file in weight_files(folder):
-        with safe_open(file, framework="pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118
-                found[name] = tuple(tensors.get_slice(name).get_shape())
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                for name in tensors.keys():  # noqa: SIM118
+                    found[name] = tuple(tensors.get_slice(name).get_shape())
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"{file}: not a safetensors file ({error}); run the stage that makes it again") from error
     return found
 
 

@@ -117,7 +117,9 @@ class Learner:
             order = batch.sample_of_target.unique_consecutive().tolist()
             gaps.append(torch.tensor([value for index in order for value in behaviour[index]]) - logp.cpu())
         gap = torch.cat(gaps)
-        return total, {"kl_rollout_trainer": float(gap.mean()), "ratio_max": float(gap.abs().max().exp())}
+        parts = gather_objects((float(gap.sum()), len(gap), float(gap.abs().max())))
+        mean = sum(part[0] for part in parts) / sum(part[1] for part in parts)
+        return total, {"kl_rollout_trainer": mean, "ratio_max": math.exp(max(part[2] for part in parts))}
 
     def push_weights(self) -> None:
         """Give the engine the trainer's weights, where they are not the same tensors."""

@@ -1,0 +1,123 @@
+"""What a user can do wrong ends in one clear line and exit code 2, never in a traceback."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tiny import Tiny, write_params
+
+from stages import dpo, merge, rl, sample, sft
+from stages.data.files import DataError, write_records
+from stages.run.params import ParamsError
+from stages.run.program import run
+
+Told = Callable[..., str]
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Told:
+    """Run a stage in an empty project; the error line that it prints."""
+    monkeypatch.chdir(tmp_path)
+    write_params(tmp_path)
+
+    def call(main: Callable[[], None], *arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", ["stage", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            run(main)
+        assert end.value.code == 2
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1
+        assert lines[0].startswith("error: ")
+        return lines[0]
+
+    return call
+
+
+SFT = ("long", "--demonstrations", "d.jsonl", "--out", "out", "--curves", "c.csv")
+RL = ("long", "--prompt-set", "p.jsonl", "--validation", "v.jsonl", "--out", "out", "--curves", "c.csv")
+
+
+def test_a_missing_checkpoint(told: Told, tiny: Tiny) -> None:
+    write_records(Path("d.jsonl"), tiny.demonstrations()[:1])
+    line = told(sft.main, "--init", "artifacts/models/short_sft", *SFT)
+    assert "artifacts/models/short_sft: no such checkpoint folder; run the stage that makes it" in line
+    assert not Path("out").exists()
+
+
+def test_a_missing_file(told: Told, tiny: Tiny) -> None:
+    assert "d.jsonl: no such file; run the stage that makes it" in told(sft.main, "--init", tiny.folder, *SFT)
+    assert "p.jsonl: no such file" in told(rl.main, "--init", tiny.folder, *RL)
+    assert "s.jsonl: no such file" in told(
+        dpo.main, "--init", tiny.folder, "--samples", "s.jsonl", "--out", "out", "--curves", "c.csv"
+    )
+    assert "no such file" in told(sample.main, "--model", tiny.folder, "--prompt-set", "p.jsonl", "--out", "out")
+    assert "no model.safetensors" in told(merge.main, "--long", "a", "--short", "b", "--out", "out")
+
+
+def test_a_broken_row_has_its_line(told: Told, tiny: Tiny) -> None:
+    write_records(Path("d.jsonl"), tiny.demonstrations()[:2])
+    with Path("d.jsonl").open("a") as file:
+        file.write('{"id": "x",\n')
+    assert "d.jsonl:3: not JSON" in told(sft.main, "--init", tiny.folder, *SFT)
+
+
+def test_no_demonstration_fits(told: Told, tiny: Tiny) -> None:
+    write_params(Path(), model__context=64)
+    long = [row.model_copy(update={"question": "Why? " * 200, "image": None}) for row in tiny.demonstrations()[:2]]
+    write_records(Path("d.jsonl"), long)
+    assert "no demonstration fits model.context = 64; nothing to train on" in told(sft.main, "--init", tiny.folder, *SFT)
+
+
+def test_a_prompt_over_the_context(told: Told, tiny: Tiny) -> None:
+    write_params(Path(), model__context=64, sample__prompts=8)
+    write_records(Path("p.jsonl"), [tiny.curated()[0].model_copy(update={"question": "Why? " * 200})])
+    line = told(sample.main, "--model", tiny.folder, "--prompt-set", "p.jsonl", "--out", "out")
+    assert "tokens leaves less than 1 of model.context = 64 for the response: 'Why? Why?" in line
+    assert "raise model.context, shorten the prompt or use smaller pictures" in line
+
+
+def test_a_picture_that_is_gone(told: Told, tiny: Tiny) -> None:
+    write_records(Path("p.jsonl"), [tiny.curated()[9].model_copy(update={"image": "images/gone.png"})])
+    line = told(sample.main, "--model", tiny.folder, "--prompt-set", "p.jsonl", "--out", "out")
+    assert "images/gone.png: cannot be read as a picture" in line
+    Path("broken.png").write_bytes(b"\x89PNG\r\n\x1a\n half")
+    write_records(Path("p.jsonl"), [tiny.curated()[9].model_copy(update={"image": "broken.png"})])
+    assert "broken.png: cannot be read as a picture" in told(
+        sample.main, "--model", tiny.folder, "--prompt-set", "p.jsonl", "--out", "out"
+    )
+
+
+def test_too_few_problems(told: Told, tiny: Tiny) -> None:
+    write_params(Path(), rl__long__prompts=32)
+    write_records(Path("p.jsonl"), tiny.curated()[:3])
+    write_records(Path("v.jsonl"), tiny.problems[:1])
+    line = told(rl.main, "--init", tiny.folder, *RL)
+    assert "p.jsonl: 3 problems, rl.long.prompts = 32" in line
+
+
+def test_wrong_parameters(told: Told, tiny: Tiny) -> None:
+    Path("params.yaml").write_text(Path("params.yaml").read_text().replace("mini_batch:", "minibatch:", 1))
+    with pytest.raises(AssertionError, match="3 == 1"):
+        told(sft.main, "--init", tiny.folder, *SFT)  # the unknown key and the missing one have a line each
+    Path("params.yaml").unlink()
+    assert "params.yaml: no such file" in told(sft.main, "--init", tiny.folder, *SFT)
+
+
+@pytest.mark.parametrize("error", [DataError("a: b"), ParamsError("a: b"), FileNotFoundError(2, "No such file", "a")])
+def test_errors_that_a_user_can_act_on(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        run(main)
+    assert end.value.code == 2
+    assert capsys.readouterr().err in ("error: a: b\n", "error: a: No such file\n")
+
+
+def test_other_errors_keep_their_traceback() -> None:
+    def main() -> None:
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        run(main)

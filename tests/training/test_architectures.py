@@ -1,0 +1,143 @@
+"""Nothing here is made for one architecture: packing, SFT, generation and an RL iteration on tiny random others."""
+
+from typing import Any
+
+import architectures
+import pytest
+import torch
+from architectures import BUILDERS
+from tiny import CPU, Tiny, hardware, largest_gap, reinforcement, weights
+
+from stages.models.positions import position_ids
+from stages.policy.learner import Learner
+from stages.prompts.prompt import Prompt
+from stages.prompts.render import Renderer
+from stages.rollout.engine import Sampling
+from stages.rollout.transformers_engine import TransformersEngine
+from stages.training.batches import TrainingSample, pack
+from stages.training.engine import optimizer_step, start
+from stages.training.log_probs import TokenLogProbs, sum_by_sample
+from stages.training.loop import mean_token_loss
+from stages.training.samples import demonstration_samples, picture_filler
+
+CONTEXT = 640  # characters nearly: their tokenizers know few words
+GREEDY = Sampling(temperature=0, top_p=1.0, max_tokens=10, seed=0)
+
+
+@pytest.fixture(scope="module", params=list(BUILDERS))
+def other(request: pytest.FixtureRequest, tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    folder = tmp_path_factory.mktemp(request.param)
+    architectures.save(request.param, [f"{p.question}\n{p.solution_long}" for p in tiny.problems], folder)
+    return Tiny(folder, tiny.problems)
+
+
+@pytest.fixture(scope="module")
+def model(other: Tiny) -> Any:
+    return other.model().eval()
+
+
+@pytest.fixture(scope="module")
+def samples(other: Tiny, model: Any) -> list[TrainingSample]:
+    """Text and pictures of each family, short answers and long."""
+    chosen = other.demonstrations()[::6] + other.demonstrations()[1::12]
+    return demonstration_samples(chosen, other.renderer(CONTEXT), model)[0]
+
+
+def totals(model: Any, samples: list[TrainingSample], row_tokens: int, rows: int) -> torch.Tensor:
+    module, total = TokenLogProbs(model), torch.zeros(len(samples), dtype=torch.float64)
+    with torch.no_grad():
+        for batch in pack(samples, row_tokens, rows, 0):
+            inputs = {name: value.double() if value.is_floating_point() else value for name, value in batch.inputs.items()}
+            batch.inputs.update(inputs)
+            total += sum_by_sample(module(batch)[0].double(), batch, len(samples))
+    return total
+
+
+def test_packing_changes_no_log_probability(other: Tiny, samples: list[TrainingSample]) -> None:
+    """In double precision, so that the least look at a neighbour would be seen."""
+    model = other.model().eval().double()
+    assert {bool(sample.prompt.pixels) for sample in samples} == {True, False}
+    alone = torch.cat([totals(model, [sample], 10_000, 1) for sample in samples])
+    for row_tokens, rows in ((1500, 1), (700, 3)):
+        torch.testing.assert_close(totals(model, samples, row_tokens, rows), alone, rtol=0, atol=2e-4)
+
+
+def test_log_probs_equal_the_logits_of_the_model(samples: list[TrainingSample], model: Any) -> None:
+    for sample in (samples[0], next(sample for sample in samples if sample.prompt.pixels)):
+        (batch,) = pack([sample], 10_000, 1, 0)
+        with torch.no_grad():
+            ours, _ = TokenLogProbs(model)(batch)
+            inputs = {name: value for name, value in batch.inputs.items() if name != "position_ids"}
+            logs = torch.log_softmax(model(**inputs).logits[0].float(), -1)
+        start_of = len(sample.prompt.token_ids)
+        expected = [float(logs[start_of + place - 1, token]) for place, token in enumerate(sample.response_ids)]
+        assert ours.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_greedy_equals_generate(other: Tiny, model: Any) -> None:
+    renderer = other.renderer(CONTEXT)
+    engine = TransformersEngine(model, renderer, 16)
+    prompts = [Prompt(problem.question, problem.image) for problem in other.problems[::3]]
+    groups = engine.generate(prompts, GREEDY)
+    banned = [[int(token)] for token in engine.banned]
+    for prompt, group in zip(renderer.render(prompts), groups, strict=True):
+        ids = torch.tensor([prompt.token_ids])
+        inputs = {name: value[None] for name, value in prompt.per_token.items()}
+        with torch.no_grad():
+            whole = model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                **inputs,
+                **prompt.pixels,
+                do_sample=False,
+                max_new_tokens=10,
+                bad_words_ids=banned,
+            )
+        assert tuple(whole[0, ids.shape[1] :].tolist()) == group[0].token_ids
+
+
+def test_sampled_log_probs_equal_the_trainers(other: Tiny, model: Any) -> None:
+    renderer = other.renderer(CONTEXT)
+    engine = TransformersEngine(model, renderer, 16)
+    prompts = [Prompt(problem.question, problem.image) for problem in other.problems[1::5]]
+    groups = engine.generate(prompts, Sampling(1.0, 1.0, 10, 3), samples=2)
+    for prompt, group in zip(renderer.render(prompts), groups, strict=True):
+        for found in group:
+            sample = TrainingSample(prompt, found.token_ids, position_ids(model, prompt, len(found.token_ids)))
+            with torch.no_grad():
+                logp, _ = TokenLogProbs(model)(pack([sample], 2000, 1, 0)[0])
+            assert found.logprobs == pytest.approx(logp.tolist(), abs=1e-3)
+
+
+def test_picture_tokens_are_never_drawn(model: Any, other: Tiny) -> None:
+    engine = TransformersEngine(model, other.renderer(CONTEXT), 16)
+    assert model.config.image_token_id in engine.banned.tolist()
+    assert not set(engine.ends.tolist()) & set(engine.banned.tolist())
+
+
+@pytest.mark.parametrize("zero_stage", [0, 3])
+def test_sft_steps_and_text_alone(other: Tiny, samples: list[TrainingSample], zero_stage: int) -> None:
+    wanted = hardware(zero_stage=zero_stage)
+    fresh = other.model()
+    filler = picture_filler(other.renderer(CONTEXT), fresh, wanted)
+    engine = start(fresh, wanted, CPU, 1.0)
+    text = [sample for sample in samples if not sample.prompt.pixels]
+    losses = [
+        optimizer_step(engine, pack(part, 700, 2, 0, filler), mean_token_loss(range(len(part)), part), 3e-3).loss
+        for part in (samples, text, samples)
+    ]
+    assert losses[2] < losses[0]
+
+
+def test_an_rl_iteration(other: Tiny) -> None:
+    wanted = hardware()
+    rl = reinforcement(samples=2, max_tokens=6, mini_batch=4, learning_rate=1e-3, warmup_steps=0, length_weight=0.5)
+    rl = rl.model_copy(update={"length_from": 0, "train_zero_signal": True, "passes": 1})
+    trainer = start(other.model(), wanted, CPU, rl.grad_clip)
+    renderer: Renderer = other.renderer(CONTEXT)
+    learner = Learner(trainer, TransformersEngine(trainer.model, renderer, 16), rl, wanted, seed=2)
+    before = weights(trainer.model)
+    rates, figures, _ = learner.iterate(0, other.curated()[7:11:3])
+    assert len(rates) == 2
+    assert abs(figures["kl_rollout_trainer"]) < 1e-3
+    assert largest_gap(before, weights(trainer.model)) > 1e-4 or figures["zero_signal"] == 1.0
