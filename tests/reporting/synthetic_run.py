@@ -40,9 +40,7 @@ TOKENS = {
 NASTY = "<script>alert('x')</script> & <b>bold</b>"
 
 
-def score(
-    accuracy: float, tokens: float, n: int = 96, k: int = 1, modality: str = "text", stand_in: bool = True
-) -> dict[str, Any]:
+def score(accuracy: float, tokens: float, n: int = 96, k: int = 1, modality: str = "text", stand_in: bool = True) -> dict[str, Any]:
     half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / (n * k))
     return {
         "accuracy": accuracy,

@@ -91,9 +91,7 @@ def test_settings_that_differ_name_their_checkpoints() -> None:
 def test_hashes_of_dvc_lock(tmp_path: Path) -> None:
     lock = tmp_path / "dvc.lock"
     assert data_hashes(lock) == {}
-    lock.write_text(
-        "stages:\n  collect:\n    outs:\n    - {path: b, md5: 11.dir}\n    - {path: a, md5: '22'}\n", encoding="utf-8"
-    )
+    lock.write_text("stages:\n  collect:\n    outs:\n    - {path: b, md5: 11.dir}\n    - {path: a, md5: '22'}\n", encoding="utf-8")
     assert data_hashes(lock) == {"a": "22", "b": "11.dir"}
     lock.write_text("nothing", encoding="utf-8")
     with pytest.raises(DataError, match=r"dvc\.lock: not a lock file of DVC"):
