@@ -14,7 +14,7 @@ QUIET = {
     # A dead tracking server costs seconds, not the minutes of MLflow's own defaults.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 LOOPBACK = ("127.0.0.1", "localhost")
