@@ -70,7 +70,7 @@ def ensure(root: Path) -> str:
 
 
 def _start(root: Path, folder: Path) -> str:
-    port = _port(_state(root))
+    port, new = _port(_state(root)), not (folder / "prefect.db").exists()
     url = f"http://127.0.0.1:{port}/api"
     environ = {**os.environ, "PREFECT_HOME": str(folder), "PREFECT_UI_API_URL": url, "PREFECT_SERVER_UI_API_URL": url}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
@@ -80,9 +80,11 @@ def _start(root: Path, folder: Path) -> str:
         )
     try:
         _await(process, url, folder / "server.log")
-    except BaseException:  # an interrupted or failed start leaves no half-started server that nobody knows of
+    except BaseException:  # an interrupted or failed start leaves no server that nobody knows of, and no half-made database
         process.kill()
         process.wait()
+        for path in folder.glob("prefect.db*") if new else ():
+            path.unlink()
         raise
     state = {"url": url, "pid": process.pid, "created": psutil.Process(process.pid).create_time()}
     (folder / "server.json").write_text(json.dumps(state), encoding="utf-8")

@@ -3,6 +3,7 @@
 It lies in flows/ and not in stages/run/, because only launchers use it: so nothing at all in stages imports MLflow.
 One experiment; a parent run for each run of the pipeline; under it a child for each executed stage."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -62,7 +63,7 @@ class Store:
 
         uri = store(root)
         if uri.startswith("sqlite:///"):
-            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            _found(Path(uri.removeprefix("sqlite:///")))
         client = mlflow.MlflowClient(tracking_uri=uri)
         found = client.get_experiment_by_name(EXPERIMENT)
         files = (root / "artifacts/mlflow/files").resolve().as_uri() if uri.startswith("sqlite:///") else None
@@ -130,6 +131,22 @@ class Store:
         """Close a child, and the parent with it: the next stage of the same pipeline opens no new one."""
         self.client.set_terminated(run, status)
         self.client.set_terminated(self.parent, status)
+
+
+def _found(path: Path) -> None:
+    """Make a new sqlite store beside `path` and put it there whole: one whose making was killed could never be opened again."""
+    import mlflow
+
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        mlflow.MlflowClient(tracking_uri=f"sqlite:///{beside}").search_experiments()
+        with contextlib.suppress(FileExistsError):  # another launcher was faster: its store is as good
+            os.link(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _metric_name(dotted: str) -> str:

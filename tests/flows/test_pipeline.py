@@ -147,7 +147,7 @@ def test_a_stopped_pipeline_leaves_no_stage_behind(
     graph = "stages:\n  family:\n    cmd: python -m flows.stage family -- toys.family\n    outs: [artifacts/never.txt]\n"
     (toy.root / "dvc.yaml").write_text(graph)
     with toy.start("-m", "flows.pipeline", PREFECT_API_URL=server) as flow:
-        found = pids(120)
+        found = pids(300)
         everyone = [child.pid for child in psutil.Process(flow.pid).children(recursive=True)]
         assert set(found) <= set(everyone)
         flow.send_signal(number)

@@ -89,7 +89,7 @@ def test_arguments_of_the_program_may_look_like_ours(toy: Toy) -> None:
 def test_a_killed_wrapper_leaves_nobody(toy: Toy, pids: Pids, nobody: Nobody, number: signal.Signals) -> None:
     """The toy's children ignore SIGTERM, so that the grace of five seconds passes before they are killed."""
     with toy.start(*FAMILY) as wrapper:
-        found = pids(120)
+        found = pids(300)
         helpers = [child.pid for child in psutil.Process(wrapper.pid).children(recursive=True)]
         assert set(found) <= set(helpers)
         wrapper.send_signal(number)
@@ -102,7 +102,7 @@ def test_when_dvc_is_killed_the_stage_goes_too(toy: Toy, pids: Pids, nobody: Nob
     with (toy.root / "dvc.yaml").open("a") as file:
         file.write("  family:\n    cmd: python -m flows.stage family -- toys.family\n    outs: [artifacts/never.txt]\n")
     with toy.start("-m", "dvc", "repro", "family") as dvc:
-        found = pids(120)
+        found = pids(300)
         everyone = [child.pid for child in psutil.Process(dvc.pid).children(recursive=True)]
         dvc.kill()
         nobody(sorted({*found, *everyone}), 60)

@@ -97,6 +97,22 @@ def test_a_dead_mlflow_neither_blocks_nor_fails_a_stage(toy: Toy) -> None:
     assert (toy.root / "artifacts/made.txt").exists()
 
 
+def test_a_store_whose_making_was_killed_is_made_anew(toy: Toy) -> None:
+    """Half of MLflow's tables, once in place, would refuse every later run ("table ... already exists")."""
+    folder = toy.root / "artifacts/mlflow"
+    with toy.start("-m", "flows.stage", "family", "--", "toys.family", K15_TRACKING="on") as killed:
+        until = time.monotonic() + 240
+        while not list(folder.glob(".mlflow.db.*")) and time.monotonic() < until:
+            time.sleep(0.01)
+        killed.kill()
+    assert list(folder.glob(".mlflow.db.*")), "it was killed too late or too early to show anything"
+    assert not (folder / "mlflow.db").exists()
+    done = toy.call("-m", "flows.stage", "make", "--", "toys.make", K15_TRACKING="on")
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert (folder / "mlflow.db").exists()
+
+
 def test_a_broken_store_is_one_line(toy: Toy) -> None:
     (toy.root / "broken.db").write_text("this is no database")
     uri = f"sqlite:///{toy.root}/broken.db"
