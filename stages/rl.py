@@ -8,7 +8,7 @@ from stages.data.records import CuratedProblem, Problem
 from stages.models.loading import device_of, load_model, load_processor
 from stages.policy.learner import Learner
 from stages.policy.samplers import ProblemSampler
-from stages.policy.validation import validate
+from stages.policy.validation import askable, validate
 from stages.prompts.render import Renderer
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.run.params import RL, Hardware, Model, read
@@ -35,7 +35,6 @@ def main() -> None:
 
     device = device_of(hardware)
     problems = read_records(options.prompt_set, CuratedProblem)
-    validation = read_records(options.validation, Problem)
     if len(problems) < rl.prompts or rl.prompts < hardware.processes:
         raise DataError(
             f"{options.prompt_set}: {len(problems)} problems, rl.{phase}.prompts = {rl.prompts} on {hardware.processes} processes: "
@@ -43,6 +42,9 @@ def main() -> None:
         )
     net, processor = load_model(options.init, device), load_processor(options.init)
     renderer = Renderer(processor, model.instruction, model.context)
+    validation, left_out = askable(renderer, read_records(options.validation, Problem))
+    if rank() == 0:
+        print(f"{len(problems)} problems, {len(validation)} validation problems", *left_out, sep="\n")
     trainer = start(net, hardware, device, rl.grad_clip, rl.temperature)
     engine = TransformersEngine(rollout_copy(trainer, options.init), renderer, hardware.generation_batch)
     sampler = ProblemSampler(problems, stream_seed(seed, phase), rl.curriculum_until, rl.hard_pass_rate, rl.prioritized)

@@ -7,12 +7,27 @@ import numpy as np
 
 from stages.data.records import Problem
 from stages.prompts.prompt import Prompt
+from stages.prompts.render import Renderer
 from stages.rollout.engine import Sampling
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.run.params import RL, Hardware
 from stages.run.ranks import share
 from stages.training.engine import gather_objects
 from stages.verifiers.verdict import verify_all
+
+
+def askable(renderer: Renderer, problems: Sequence[Problem]) -> tuple[list[Problem], list[str]]:
+    """The problems whose prompts leave room for a response, and a line for each of the others: figure 5 is drawn without them."""
+    prompts = renderer.render([Prompt(problem.question, problem.image) for problem in problems], room=None)
+    kept, left_out = [], []
+    for problem, prompt in zip(problems, prompts, strict=True):
+        if len(prompt.token_ids) < renderer.context:
+            kept.append(problem)
+        else:
+            left_out.append(
+                f"left out {problem.id}: a prompt of {len(prompt.token_ids)} tokens, model.context = {renderer.context}"
+            )
+    return kept, left_out
 
 
 def validate(engine: TransformersEngine, problems: Sequence[Problem], rl: RL, hardware: Hardware, seed: int) -> dict[str, float]:

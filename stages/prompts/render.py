@@ -32,8 +32,9 @@ class Renderer:
         self.instruction = instruction
         self.context = context
 
-    def render(self, prompts: Sequence[Prompt], room: int = 1) -> list[Rendered]:
-        """Prompts in order. DataError when one leaves less than `room` tokens of the context for its response."""
+    def render(self, prompts: Sequence[Prompt], room: int | None = 1) -> list[Rendered]:
+        """Prompts in order. DataError when one leaves less than `room` tokens of the context for its response (None: of any
+        length, for callers that leave out the long ones)."""
         texts = [self.template(prompt) for prompt in prompts]
         plain = [index for index, prompt in enumerate(prompts) if prompt.image is None]
         rendered: dict[int, Rendered] = {}
@@ -43,7 +44,7 @@ class Renderer:
         for index, prompt in enumerate(prompts):
             if prompt.image is not None:
                 rendered[index] = self._picture(texts[index], prompt.image)
-            if len(rendered[index].token_ids) + room > self.context:
+            if room is not None and len(rendered[index].token_ids) + room > self.context:
                 raise DataError(
                     f"prompt of {len(rendered[index].token_ids)} tokens leaves less than {room} of model.context = {self.context} "
                     f"for the response: {prompt.question[:80]!r}; raise model.context, shorten the prompt or use smaller pictures"

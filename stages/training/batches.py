@@ -89,8 +89,8 @@ def pack(
 ) -> list[PackedBatch]:
     """Micro-batches of at most `rows_per_batch` packed rows that hold every sample once.
 
-    `filler`, a picture sample without loss, is added to micro-batches that hold no picture: under ZeRO-3 every rank must
-    run the vision tower, or collectives hang (https://github.com/deepspeedai/DeepSpeed/issues/7170)."""
+    `filler`, a picture sample without loss, is added to micro-batches that hold no picture: under ZeRO every rank must run
+    the vision tower, or collectives do not meet (https://github.com/deepspeedai/DeepSpeed/issues/7170)."""
     alone = {index for index, sample in enumerate(samples) if sample.alone}
     rows = plan_rows([sample.length for sample in samples], row_tokens, alone)
     groups = [rows[start : start + rows_per_batch] for start in range(0, len(rows), rows_per_batch)]

@@ -16,7 +16,7 @@ def demonstration_samples(
     demonstrations: Sequence[Demonstration], renderer: Renderer, model: Any
 ) -> tuple[list[TrainingSample], list[dict[str, str]]]:
     """Samples with loss on the response only, and the demonstrations left out because they exceed the context, with reasons."""
-    prompts = renderer.render([Prompt(d.question, d.image) for d in demonstrations])
+    prompts = renderer.render([Prompt(d.question, d.image) for d in demonstrations], room=None)
     texts = [d.response for d in demonstrations]
     tokenised = renderer.processor.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
     end = end_ids(model)[0]
@@ -33,8 +33,9 @@ def demonstration_samples(
 
 
 def picture_filler(renderer: Renderer, model: Any, hardware: Hardware) -> TrainingSample | None:
-    """The picture sample without loss that text-only micro-batches need under ZeRO-3; None otherwise."""
-    if hardware.zero_stage < 3:
+    """The picture sample without loss that text-only micro-batches need where gradients are partitioned (ZeRO 1 to 3): a rank
+    whose vision tower gets no gradient reduces less than the others, which hangs or mixes up parameters. None otherwise."""
+    if hardware.zero_stage == 0:
         return None
     blank = renderer.blank()
     return TrainingSample(blank, (), position_ids(model, blank, 0))

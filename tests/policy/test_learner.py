@@ -12,7 +12,7 @@ from stages.policy import learner as module
 from stages.policy.iteration import score
 from stages.policy.learner import Learner
 from stages.policy.mirror_descent import mirror_descent_loss
-from stages.policy.validation import validate
+from stages.policy.validation import askable, validate
 from stages.prompts.prompt import Prompt
 from stages.rollout.engine import Completion
 from stages.rollout.transformers_engine import TransformersEngine
@@ -23,24 +23,26 @@ from stages.verifiers.verdict import Verdict
 
 
 def learner(tiny: Tiny, **changed: Any) -> Learner:
-    rl = reinforcement(**{"prompts": 4, "samples": 4, "max_tokens": 6, "mini_batch": 8, "warmup_steps": 0, **changed})
+    rl = reinforcement(
+        **{"prompts": 4, "samples": 4, "max_tokens": 6, "mini_batch": 8, "warmup_steps": 0, "train_zero_signal": True, **changed}
+    )
     trainer = start(tiny.model(), hardware(), CPU, rl.grad_clip, rl.temperature)
     return Learner(trainer, TransformersEngine(trainer.model, tiny.renderer(), 64), rl, hardware(), seed=11)
 
 
 @pytest.fixture
 def rewards_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A verifier that finds every response right that begins with a digit."""
+    """A verifier that finds every response right that begins with a letter."""
 
     def judge(items: Sequence[tuple[str, str, str]], _: int) -> list[Verdict]:
-        return [Verdict("right" if text[:1].isdigit() else "wrong", None, "") for _, _, text in items]
+        return [Verdict("right" if text[:1].isalpha() else "wrong", None, "") for _, _, text in items]
 
     monkeypatch.setattr(module, "verify_all", judge)
 
 
 @pytest.mark.usefixtures("rewards_a_token")
 def test_the_mean_reward_rises(tiny: Tiny) -> None:
-    found = learner(tiny, samples=8, max_tokens=2, mini_batch=16, learning_rate=3e-3, tau=0.05, passes=2)
+    found = learner(tiny, samples=16, max_tokens=1, mini_batch=32, learning_rate=1e-2, tau=0.05, passes=2)
     problems = [tiny.curated()[place] for place in (0, 3, 9, 12)]
     rewards = []
     for iteration in range(6):
@@ -49,8 +51,9 @@ def test_the_mean_reward_rises(tiny: Tiny) -> None:
         assert [name for name, _ in rates] == [p.id for p in problems]
         assert figures["accuracy"] == pytest.approx(sum(rate for _, rate in rates) / 4)
         assert all(value > 0 for value in speeds.values())
-    assert rewards[0] < 0.4
-    assert rewards[-1] > rewards[0] + 0.4, rewards
+    assert rewards[0] < 0.5
+    assert min(rewards[1:]) > rewards[0], rewards
+    assert max(rewards[1:]) > rewards[0] + 0.2, rewards
 
 
 @pytest.mark.usefixtures("rewards_a_token")
@@ -157,3 +160,12 @@ def test_validation_counts_by_family(tiny: Tiny, monkeypatch: pytest.MonkeyPatch
     assert figures["validation/more/accuracy"] == 1.0
     assert 1 <= figures["validation_mean_tokens"] <= figures["validation_p95_tokens"] <= 6
     assert validate(found.engine, [], found.rl, found.hardware, seed=1) == {}
+
+
+def test_validation_leaves_out_what_cannot_be_asked(tiny: Tiny) -> None:
+    long = problem(1, question="Why? " * 200)
+    kept, left_out = askable(tiny.renderer(128), [problem(0), long, problem(2)])
+    assert [row.id for row in kept] == ["p0", "p2"]
+    assert len(left_out) == 1
+    assert left_out[0].startswith("left out p1: a prompt of ")
+    assert left_out[0].endswith(" tokens, model.context = 128")

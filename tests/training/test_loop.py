@@ -3,10 +3,12 @@
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny import Tiny
 
 from stages.prompts.render import Rendered
 from stages.training.batches import TrainingSample, pack
 from stages.training.loop import Plan, loss_tokens, mean_token_loss, order_of, steps_of
+from stages.training.samples import demonstration_samples
 
 
 def plan(epochs: int, batch: int, seed: int = 0) -> Plan:
@@ -47,3 +49,24 @@ def test_the_mean_is_over_the_tokens_of_all_ranks() -> None:
     (batch,) = pack(samples[:1], 10, 1, 0)
     # this rank holds 3 tokens of log-probability -2; both ranks together hold 8
     assert loss_of(batch, torch.full((3,), -2.0), torch.zeros(3)).item() == 6 / 8
+
+
+def test_demonstrations_that_do_not_fit_are_left_out_with_a_reason(tiny: Tiny) -> None:
+    rows = tiny.demonstrations()[:3]
+    rows[1] = rows[1].model_copy(update={"id": "long", "response": "1" * 200})
+    rows[2] = rows[2].model_copy(update={"id": "asked too much", "question": "2" * 300})
+    samples, left_out = demonstration_samples(rows, tiny.renderer(150), tiny.model())
+    assert len(samples) == 1
+    assert [row["id"] for row in left_out] == ["long", "asked too much"]
+    assert all(row["reason"].endswith("tokens of prompt and response exceed model.context = 150") for row in left_out)
+
+
+def test_a_sampled_response_is_trained_on_as_it_is(tiny: Tiny) -> None:
+    """Its ids are kept; a written one is tokenised, and ends with the end token."""
+    written = tiny.demonstrations()[0]
+    drawn = written.model_copy(update={"response_ids": [50, 51, 50]})
+    (first, second), _ = demonstration_samples([written, drawn], tiny.renderer(), tiny.model())
+    tokenizer = tiny.renderer().processor.tokenizer
+    assert tokenizer.decode(list(first.response_ids)) == f"{written.response}<|im_end|>"
+    assert second.response_ids == (50, 51, 50)
+    assert first.prompt == second.prompt

@@ -9,6 +9,7 @@ import torch
 from tiny import CPU, Tiny, hardware, reinforcement
 
 from stages.models.loading import load_processor
+from stages.policy import learner as module
 from stages.policy.iteration import Group, score
 from stages.policy.learner import Learner
 from stages.prompts.prompt import Prompt
@@ -65,7 +66,7 @@ def unlike(tiny: Tiny, zero_stage: int, folder: Path) -> None:
 
 def learner(tiny: Tiny, zero_stage: int, **changed: Any) -> Learner:
     wanted = hardware(zero_stage=zero_stage)
-    rl = reinforcement(samples=2, max_tokens=8, learning_rate=1e-3, warmup_steps=0, length_weight=0.5, **changed)
+    rl = reinforcement(**{"samples": 2, "max_tokens": 8, "learning_rate": 1e-3, "warmup_steps": 0, **changed})
     trainer = start(tiny.model(), wanted, CPU, rl.grad_clip, rl.temperature)
     engine = TransformersEngine(rollout_copy(trainer, tiny.folder), tiny.renderer(), 16)
     return Learner(trainer, engine, rl, wanted, seed=3)
@@ -96,7 +97,8 @@ def policy(tiny: Tiny, zero_stage: int, folder: Path) -> None:
 def iteration(tiny: Tiny, zero_stage: int, folder: Path) -> None:
     """A whole RL iteration, in which rank 1 has one problem less; every rank must know the same, and generate with the new
     weights."""
-    found = learner(tiny, zero_stage, mini_batch=4, passes=1)
+    module.verify_all = lambda items, _: [Verdict("right" if text[:1].isalpha() else "wrong", None, "") for *_, text in items]
+    found = learner(tiny, zero_stage, mini_batch=4, passes=1, samples=4)
     rates, figures, _ = found.iterate(0, tiny.curated()[8:11])
     whole = whole_weights(found.trainer)
     pushed = {name: value.detach() for name, value in found.engine.model.named_parameters()}
