@@ -52,8 +52,7 @@ def test_the_mean_reward_rises(tiny: Tiny) -> None:
         assert figures["accuracy"] == pytest.approx(sum(rate for _, rate in rates) / 4)
         assert all(value > 0 for value in speeds.values())
     assert rewards[0] < 0.5
-    assert min(rewards[1:]) > rewards[0], rewards
-    assert max(rewards[1:]) > rewards[0] + 0.2, rewards
+    assert rewards[-1] > rewards[0] + 0.3, rewards
 
 
 @pytest.mark.usefixtures("rewards_a_token")
