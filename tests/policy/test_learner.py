@@ -112,6 +112,20 @@ def test_the_steps_are_those_of_the_loss_by_plain_torch(tiny: Tiny) -> None:
     assert largest_gap(weights(found.trainer.model), weights(plain)) < 5e-6
 
 
+def test_each_iteration_starts_afresh(tiny: Tiny) -> None:
+    """The second iteration is that of a new learner which was given the weights: the reference has moved, and no moment, no
+    count of steps and no warm-up of the first is left (§2.3.2)."""
+    options = {"mini_batch": 4, "passes": 1, "learning_rate": 1e-3, "warmup_steps": 2, "tau": 0.5}
+    found, fresh = learner(tiny, **options), learner(tiny, **options)
+    groups, _ = responses(tiny, found)
+    found.improve(0, groups)
+    fresh.trainer.model.load_state_dict(found.trainer.model.state_dict())
+    first, _ = found.improve(1, groups)
+    second, _ = fresh.improve(1, groups)
+    assert [step.loss for step in first] == [step.loss for step in second]
+    assert largest_gap(weights(found.trainer.model), weights(fresh.trainer.model)) < 1e-6
+
+
 def test_groups_without_signal_may_be_left_out(tiny: Tiny) -> None:
     found = learner(tiny, train_zero_signal=False, mini_batch=4, passes=1)
     groups, _ = responses(tiny, found)

@@ -93,3 +93,10 @@ def test_an_rl_iteration_is_known_to_all_ranks_and_reaches_the_engine(two: Path,
         assert figures["mean_tokens"] <= 8
         assert gap == 0, "the engine generates with the trained weights"
         assert moved > 1e-5
+
+
+def test_all_ranks_save_at_the_same_step(two: Path) -> None:
+    """Were each to ask its own clock, one would wait at a barrier for ever."""
+    place = finished(two, "clock", 0)
+    for rank in (0, 1):
+        assert json.loads((place / f"answers-{rank}.json").read_text()) == [True, False]

@@ -2,6 +2,7 @@
 hangs takes no other with it."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from stages.rollout.transformers_engine import TransformersEngine
 from stages.run.ranks import rank, share, world_size
 from stages.run.spool import Spool
 from stages.training.batches import pack
+from stages.training.checkpoints import SaveClock
 from stages.training.engine import Engine, forwards, gather_objects, optimizer_step, rollout_copy, save_model, start
 from stages.training.loop import Plan, mean_token_loss, train
 from stages.training.samples import picture_filler
@@ -110,6 +112,16 @@ def iteration(tiny: Tiny, zero_stage: int, folder: Path) -> None:
         (folder / "ranks.json").write_text(json.dumps(everyone))
 
 
+def clock(_: Tiny, __: int, folder: Path) -> None:
+    """Ranks whose clocks differ decide together: the first of them decides."""
+    found = SaveClock()
+    answers = []
+    for late in ((True, False), (False, True)):
+        found.every, found.last = 1000.0, time.monotonic() - (2000.0 if late[rank()] else 0.0)
+        answers.append(found.due())
+    (folder / f"answers-{rank()}.json").write_text(json.dumps(answers))
+
+
 def whole_weights(engine: Engine) -> dict[str, torch.Tensor]:
     import deepspeed
 
@@ -120,8 +132,9 @@ def whole_weights(engine: Engine) -> dict[str, torch.Tensor]:
     return found
 
 
-SCENARIOS = {"sft": sft, "unlike": unlike, "policy": policy, "iteration": iteration}
+SCENARIOS = {"clock": clock, "sft": sft, "unlike": unlike, "policy": policy, "iteration": iteration}
 PLAN = [(name, stage) for name in ("sft", "unlike") for stage in range(4)]
+PLAN += [("clock", 0)]
 PLAN += [(name, stage) for name in ("policy", "iteration") for stage in (0, 2, 3)]
 
 
