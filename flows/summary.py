@@ -1,7 +1,11 @@
 """What a finished run says on the terminal: a short table, and where everything is."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 COMMANDS = """\
 pages     make ui          (Prefect's runs and MLflow's curves, on this machine only; make down stops the server)
@@ -15,12 +19,20 @@ def table(root: Path) -> list[str]:
         return []
     checkpoints = json.loads(path.read_text(encoding="utf-8")).get("checkpoints", {})
     lines = [f"{'checkpoint':<12} {'accuracy':>8} {'95% interval':>16} {'tokens':>8} {'n':>6}"]
-    for name, suites in checkpoints.items():
+    for name, suites in _in_order(root, checkpoints).items():
         if overall := suites.get("overall"):
             low, high = overall["ci95"]
             accuracy, tokens, count = overall["accuracy"], overall["mean_tokens"], overall["n"]
             lines.append(f"{name:<12} {accuracy:>8.3f} {f'{low:.3f} to {high:.3f}':>16} {tokens:>8.1f} {count:>6}")
     return ["", *lines, ""] if len(lines) > 1 else []
+
+
+def _in_order(root: Path, checkpoints: Mapping[str, Any]) -> dict[str, Any]:
+    """As dvc.yaml lists them (in the file they are sorted by name), then any others."""
+    path = root / "dvc.yaml"
+    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    listed = found.get("stages", {}).get("evaluate", {}).get("foreach", [])
+    return {name: checkpoints[name] for name in [*listed, *checkpoints] if name in checkpoints}
 
 
 def places(root: Path) -> list[str]:

@@ -58,11 +58,12 @@ def _measured(evaluations: Mapping[str, Evaluation], summary: Mapping[str, Any])
 
 def _checkpoints(checkpoints: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [["checkpoint", "accuracy", "text", "pictures", "mean tokens", "n", "k"], ["---"] * 7]
-    for name, suites in checkpoints.items():
+    for name, title in CHECKPOINTS.items():
+        suites = checkpoints[name]
         overall = suites["overall"]
         scores = [_interval(suites.get(suite)) for suite in ("overall", "text", "image")]
         counts = [f"{overall['mean_tokens']:.1f}", f"{overall['n']:,}", str(overall["k"])]
-        rows.append([CHECKPOINTS.get(name, name), *scores, *counts])
+        rows.append([title, *scores, *counts])
     return _grid(rows)
 
 

@@ -22,3 +22,12 @@ def test_table_and_places(tmp_path: Path) -> None:
         ["base", "0.625", "0.583", "to", "0.667", "61.2", "512"],
     ]
     assert summary.places(tmp_path)[:2] == ["report    results/report/index.html", "figures   results/report/figures/"]
+
+
+def test_checkpoints_stand_in_the_order_of_the_recipe(tmp_path: Path) -> None:
+    suites = {"overall": {"accuracy": 0.5, "ci95": [0.4, 0.6], "mean_tokens": 9.0, "n": 9, "k": 1}}
+    (tmp_path / "results/report").mkdir(parents=True)
+    stored = {"checkpoints": dict.fromkeys(["aside", "base", "dpo", "long_rl"], suites)}
+    (tmp_path / "results/report/summary.json").write_text(json.dumps(stored))
+    (tmp_path / "dvc.yaml").write_text("stages: {evaluate: {foreach: [base, short_sft, long_rl, dpo]}}\n")
+    assert [line.split()[0] for line in summary.table(tmp_path) if line][1:] == ["base", "long_rl", "dpo", "aside"]

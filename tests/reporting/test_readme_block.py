@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from reporting.synthetic_run import ACCURACY, TOKENS, write_json, write_run
+from synthetic_run import ACCURACY, TOKENS, write_run
 
-from stages.data.files import DataError
+from stages.data.files import DataError, write_json
 from stages.reporting.curves import read_curve, validation_suites
 from stages.reporting.evaluations import read_evaluations
 from stages.reporting.readme import END, START, block, fill
