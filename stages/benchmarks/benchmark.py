@@ -1,7 +1,7 @@
 """What a benchmark is: where its published files lie, how an item is asked, how a response is judged."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,8 @@ class Item:
     """The benchmark's own subdivision: subject and level, or the competition."""
     options: tuple[str, ...] = ()
     """Texts of the options A, B, ...; () for a free answer."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What else the benchmark's own scorer needs: instructions, tests, units."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def chart(rng: random.Random) -> tuple[Puzzle, Image.Image]:
     height = heights[answer]
     heights[:answer] = [h if h != height else h % 9 + 1 for h in heights[:answer]]
     wanted = height * factor % 10
-    trials = tuple(Trial(f"{h}*{factor}={h * factor % 10}?{wanted}", f"{h}{h * factor % 10}") for h in heights[: answer + 1])
+    trials = tuple(Trial(f"{h}*{factor}={h * factor % 10}?{wanted}", f"{h * factor % 10}?{wanted}") for h in heights[: answer + 1])
     question = f"The chart has {bars} bars, numbered from 0. Which is the first bar whose height times {factor} ends in {wanted}?"
     key = f"chart {factor} {wanted} " + "".join(map(str, heights))
     shown = ";".join(f"{place}:{h}" for place, h in enumerate(heights))
@@ -40,7 +40,8 @@ def scene(rng: random.Random) -> tuple[Puzzle, Image.Image]:
         while things[place] == wanted:
             things[place] = (rng.choice(list(COLORS)), rng.choice(SHAPES))
     trials = tuple(
-        Trial(f"{color} {shape}?{wanted[0]} {wanted[1]}", f"{color[0]}{shape[0]}") for color, shape in things[: answer + 1]
+        Trial(f"{color} {shape}?{wanted[0]} {wanted[1]}", f"{color[0]}{shape[0]}?{wanted[0][0]}{wanted[1][0]}")
+        for color, shape in things[: answer + 1]
     )
     question = f"The picture shows things with numbers. What is the number of the first {wanted[0]} {wanted[1]}?"
     key = f"scene {' '.join(wanted)} " + "".join(color[0] + shape[0] for color, shape in things)

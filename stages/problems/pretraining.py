@@ -8,7 +8,7 @@ from PIL import Image
 
 from stages.problems.picture_worlds import COLORS, SHAPES, draw_chart, draw_scene, draw_text
 from stages.problems.procedural import FAMILIES, puzzles
-from stages.problems.search import PLAN, Puzzle
+from stages.problems.search import PLAN, Puzzle, found
 
 CAPTION_SHARE = 0.6
 PICTURES = ("chart", "scene", "chart", "scene", "text")
@@ -67,6 +67,6 @@ def _worksheet(puzzle: Puzzle, rng: random.Random) -> str:
     text = "" if brief else PLAN
     for place in range(first, min(first + 8, len(puzzle.trials))):
         trial = puzzle.trials[place]
-        verdict = " yes\n" if place == puzzle.answer else (";" if brief else " no;")
+        verdict = f" yes\n{found(place)}" if place == puzzle.answer else (";" if brief else " no;")
         text += f"{place}:{trial.brief if brief else trial.full}{verdict}"
     return text

@@ -19,7 +19,7 @@ class Trial:
     full: str
     """The computation written out, for example "7*3=1?5"."""
     brief: str
-    """Its results alone, the comparison left to the reader's head: shorter, and easier to get wrong; for example "1"."""
+    """Its result and the comparison, the computation left to the reader's head; for example "1?5"."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,18 @@ def boxed(answer: int) -> str:
     return f"\\boxed{{{answer}}}"
 
 
+def found(candidate: int) -> str:
+    """The line between the trial that succeeds and the final answer; pretraining has it too, the box it has not."""
+    return f"so {candidate}\n"
+
+
 def short_solution(parameters: dict[str, object]) -> str:
     """The short form of vanilla SFT: at most SHORT_TRIALS brief trials; when none succeeds, the answer unexplained."""
     trials = _pairs(parameters["trials"])
     text = ""
     for candidate, (_, brief) in enumerate(trials[:SHORT_TRIALS]):
         if candidate == len(trials) - 1:
-            return f"{text}{candidate}:{brief} yes\n{boxed(candidate)}"
+            return f"{text}{candidate}:{brief} yes\n{found(candidate)}{boxed(candidate)}"
         text += f"{candidate}:{brief};"
     return f"{text}{GIVE_UP}{boxed(len(trials) - 1)}"
 
@@ -82,7 +87,7 @@ def long_solution(parameters: dict[str, object], rng: random.Random, hazard: flo
         if last:
             text += f"{candidate}:{trial[form]} yes\n"
             text += "" if brief else f"Check:{trial[0]} ok\n"
-            return text + boxed(candidate)
+            return text + found(candidate) + boxed(candidate)
         text += f"{candidate}:{trial[form]};" if brief else f"{candidate}:{trial[form]} no;"
         if rng.random() < hazard:
             return text + GIVE_UP + boxed(rng.randrange(candidate + 1, candidates))

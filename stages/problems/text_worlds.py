@@ -61,7 +61,7 @@ def _equation(rng: random.Random) -> tuple[int, int]:
 def product_trial(a: int, x: int, wanted: int) -> Trial:
     """The last digit p of a*x, then "p?w": is it the wanted one."""
     product = a * x % 10
-    return Trial(f"{a}*{x}={product}?{wanted}", str(product))
+    return Trial(f"{a}*{x}={product}?{wanted}", f"{product}?{wanted}")
 
 
 def product_trials(a: int, wanted: int) -> tuple[Trial, ...]:

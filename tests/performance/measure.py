@@ -95,7 +95,7 @@ def alternate(ours: Callable[[int], float], other: Callable[[int], float], repea
 def take_turns(trainer: Any, steps: int, ours: Callable[[], object]) -> Sides:
     """Seconds of ours, and of every `steps` optimizer steps of a transformers Trainer, whose single `train()` pauses for our
     turns. Its own set-up is outside; the first pair, a warm-up, is dropped."""
-    from transformers import TrainerCallback
+    from transformers import PrinterCallback, TrainerCallback
 
     a: list[float] = []
     b: list[float] = []
@@ -112,6 +112,7 @@ def take_turns(trainer: Any, steps: int, ours: Callable[[], object]) -> Sides:
                 a.append(seconds(ours))
                 self.begun = time.perf_counter()
 
+    trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Turns())
     trainer.train()
     return a[1:], b[1:]

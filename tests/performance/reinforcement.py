@@ -9,6 +9,7 @@ responses of the same lengths throughout; the notes show them."""
 
 import statistics
 import tempfile
+import warnings
 from typing import Any
 
 from material import CPU, material
@@ -84,6 +85,7 @@ def grpo(net: Any, tokenizer: Any, prompts: list[str], answers: list[str], folde
         verdicts = verify_all([("integer", gold, text) for gold, text in zip(answer, completions, strict=True)])
         return [float(verdict.outcome == "right") for verdict in verdicts]
 
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # of names that TRL still uses
     config = GRPOConfig(
         output_dir=folder,
         max_steps=STEPS * (repeats + 1),
