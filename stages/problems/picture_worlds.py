@@ -23,7 +23,7 @@ def chart(rng: random.Random) -> tuple[Puzzle, Image.Image]:
     height = heights[answer]
     heights[:answer] = [h if h != height else h % 9 + 1 for h in heights[:answer]]
     wanted = height * factor % 10
-    trials = tuple(Trial(f"{h}*{factor}={h * factor % 10}?{wanted}", f"{h * factor % 10}?{wanted}") for h in heights[: answer + 1])
+    trials = tuple(Trial(f"{h}*{factor}={h * factor % 10}?{wanted}", f"{h}={h * factor % 10}?{wanted}") for h in heights[: answer + 1])
     question = f"The chart has {bars} bars, numbered from 0. Which is the first bar whose height times {factor} ends in {wanted}?"
     key = f"chart {factor} {wanted} " + "".join(map(str, heights))
     shown = ";".join(f"{place}:{h}" for place, h in enumerate(heights))
@@ -39,14 +39,18 @@ def scene(rng: random.Random) -> tuple[Puzzle, Image.Image]:
     for place in range(answer):
         while things[place] == wanted:
             things[place] = (rng.choice(list(COLORS)), rng.choice(SHAPES))
-    trials = tuple(
-        Trial(f"{color} {shape}?{wanted[0]} {wanted[1]}", f"{color[0]}{shape[0]}?{wanted[0][0]}{wanted[1][0]}")
-        for color, shape in things[: answer + 1]
-    )
+    trials = tuple(_look(thing, wanted) for thing in things[: answer + 1])
     question = f"The picture shows things with numbers. What is the number of the first {wanted[0]} {wanted[1]}?"
     key = f"scene {' '.join(wanted)} " + "".join(color[0] + shape[0] for color, shape in things)
     shown = ";".join(f"{place}:{color} {shape}" for place, (color, shape) in enumerate(things))
     return Puzzle(question, trials, cells, key, shown), draw_scene(things)
+
+
+def _look(thing: tuple[str, str], wanted: tuple[str, str]) -> Trial:
+    """The colour first; the shape only when the colour is right."""
+    (color, shape), brief = thing, f"{thing[0][0]}{thing[1][0]}?{wanted[0][0]}{wanted[1][0]}"
+    full = f"{color}?{wanted[0]}"
+    return Trial(full if color != wanted[0] else f"{full},{shape}?{wanted[1]}", brief)
 
 
 def rendered(rng: random.Random) -> tuple[Puzzle, Image.Image]:

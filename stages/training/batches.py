@@ -19,8 +19,6 @@ class TrainingSample:
     """(P, L) with L the length of prompt and response, from models.positions."""
     loss_mask: tuple[bool, ...] | None = None
     """Which response tokens carry loss; None means all."""
-    loss_on_prompt: bool = False
-    """Pretraining: the prompt's tokens carry loss too."""
 
     @property
     def length(self) -> int:
@@ -131,10 +129,9 @@ def _assemble(samples: Sequence[TrainingSample], rows: list[list[int]], pad_id: 
 
 
 def _loss_places(sample: TrainingSample) -> list[int]:
-    """Places, in prompt and response, of the tokens that carry loss; the very first token has nothing that predicts it."""
+    """Places, in prompt and response together, of the tokens that carry loss."""
     first = len(sample.prompt.token_ids)
     mask = sample.loss_mask or (True,) * len(sample.response_ids)
     if len(mask) != len(sample.response_ids):
         raise DataError(f"loss mask of {len(mask)} for a response of {len(sample.response_ids)} tokens; they must be equal")
-    places = [first + place for place, carries in enumerate(mask) if carries]
-    return [*range(1, first), *places] if sample.loss_on_prompt else places
+    return [first + place for place, carries in enumerate(mask) if carries]

@@ -96,8 +96,7 @@ def mean_token_loss(indices: Sequence[int], samples: Sequence[TrainingSample]) -
 
 def loss_tokens(sample: TrainingSample) -> int:
     """How many tokens of a sample carry loss."""
-    response = len(sample.response_ids) if sample.loss_mask is None else sum(sample.loss_mask)
-    return response + (len(sample.prompt.token_ids) - 1 if sample.loss_on_prompt else 0)
+    return len(sample.response_ids) if sample.loss_mask is None else sum(sample.loss_mask)
 
 
 def _nothing(_: PackedBatch, logp: torch.Tensor, __: torch.Tensor) -> torch.Tensor:

@@ -171,10 +171,11 @@ def test_worked_solutions_are_right_and_say_nothing_false(family: str, tmp_path:
 
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family != "logic"])
-def test_a_trial_says_yes_where_its_two_sides_are_equal(family: str, tmp_path: Path) -> None:
+def test_a_trial_says_yes_where_all_its_sides_are_equal(family: str, tmp_path: Path) -> None:
     for row in generate(family, "train", 20, 1, tmp_path):
-        for found, wanted, word in re.findall(r"([^;:=\n]+)\?([^;\n]+?) (no|yes)", row.solution_long):
-            assert (found == wanted) == (word == "yes"), row.solution_long
+        for trial, word in re.findall(r"\d:([^;\n]+?) (no|yes)", row.solution_long):
+            sides = re.findall(r"([^,=]+)\?([^,]+)", trial)
+            assert sides and all(found == wanted for found, wanted in sides) == (word == "yes"), row.solution_long
 
 
 def test_grades_rise_with_the_answer() -> None:
@@ -186,18 +187,18 @@ def test_grades_rise_with_the_answer() -> None:
         assert {puzzle.grade for puzzle, _ in drawn(family, 80)} == {1, 2, 3, 4, 5}
 
 
-PARAMETERS = {"trials": [["1*0=0?7", "0"], ["1*1=1?7", "1"], ["1*2=2?7", "2"], ["1*3=7?7", "7"]], "candidates": 10}
+PARAMETERS = {"trials": [["1*0=0?7", "0?7"], ["1*1=1?7", "1?7"], ["1*2=2?7", "2?7"], ["1*3=7?7", "7?7"]], "candidates": 10}
 
 
 def test_the_long_form_by_hand() -> None:
     full = long_solution(PARAMETERS, random.Random(0), hazard=0.0, terse_share=0.0)
     assert full == (
         "Plan: try each in turn, check it, go on.\n"
-        "0:1*0=0?7 no;1:1*1=1?7 no;2:1*2=2?7 no;3:1*3=7?7 yes\nCheck:1*3=7?7 ok\n\\boxed{3}"
+        "0:1*0=0?7 no;1:1*1=1?7 no;2:1*2=2?7 no;3:1*3=7?7 yes\nCheck:1*3=7?7 ok\nso 3\n\\boxed{3}"
     )
     assert behaviours(full) == {"planning": 1, "evaluation": 5, "reflection": 3, "exploration": 3}
     brief = long_solution(PARAMETERS, random.Random(0), hazard=0.0, terse_share=1.0)
-    assert brief == "0:0;1:1;2:2;3:7 yes\n\\boxed{3}"
+    assert brief == "0:0?7;1:1?7;2:2?7;3:7?7 yes\nso 3\n\\boxed{3}"
 
 
 def test_who_gives_up_guesses_among_what_is_left() -> None:
@@ -211,9 +212,9 @@ def test_who_gives_up_guesses_among_what_is_left() -> None:
 
 
 def test_the_short_form_tries_three_and_guesses() -> None:
-    assert short_solution(PARAMETERS) == "0:0;1:1;2:2;stop,guess\n\\boxed{3}"
+    assert short_solution(PARAMETERS) == "0:0?7;1:1?7;2:2?7;stop,guess\n\\boxed{3}"
     two = {**PARAMETERS, "trials": PARAMETERS["trials"][:2]}
-    assert short_solution(two) == "0:0;1:1 yes\n\\boxed{1}"
+    assert short_solution(two) == "0:0?7;1:1?7 yes\nso 1\n\\boxed{1}"
 
 
 def test_a_patient_teacher_is_right_and_an_impatient_one_is_not_always(tmp_path: Path) -> None:

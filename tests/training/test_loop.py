@@ -38,9 +38,9 @@ def sample(prompt: int, response: int, **options: object) -> TrainingSample:
 
 
 def test_loss_tokens_by_hand_and_as_packed() -> None:
-    samples = [sample(4, 3), sample(4, 3, loss_mask=(True, False, False)), sample(4, 3, loss_on_prompt=True)]
-    assert [loss_tokens(found) for found in samples] == [3, 1, 6]
-    assert [len(pack([found], 10, 1, 0)[0].targets) for found in samples] == [3, 1, 6]
+    samples = [sample(4, 3), sample(4, 3, loss_mask=(True, False, False))]
+    assert [loss_tokens(found) for found in samples] == [3, 1]
+    assert [len(pack([found], 10, 1, 0)[0].targets) for found in samples] == [3, 1]
 
 
 def test_the_mean_is_over_the_tokens_of_all_ranks() -> None:
