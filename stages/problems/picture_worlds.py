@@ -1,7 +1,9 @@
 """Picture families, the three kinds of §2.3.5: a chart to read, a synthetic scene, text rendered as an image."""
 
 import functools
+import math
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 from PIL import Image, ImageDraw, ImageFont
@@ -59,25 +61,27 @@ def rendered(rng: random.Random) -> tuple[Puzzle, Image.Image]:
     return replace(puzzle, question="Solve the problem in the picture.", picture=puzzle.question), draw_text(puzzle.question)
 
 
-def draw_chart(heights: list[int]) -> Image.Image:
-    """Bars of 10 pixels in columns of 16, 3 pixels a unit; under each bar its number (black) and its height (blue)."""
+def draw_chart(heights: Sequence[int], numbers: Sequence[int] | None = None) -> Image.Image:
+    """Bars of 10 pixels in columns of 16, 3 pixels a unit; under each bar its number (black; 0, 1, ... without `numbers`) and its
+    height (blue)."""
     image = Image.new("RGB", (CELL * len(heights), 3 * CELL), "white")
     draw = ImageDraw.Draw(image)
     for place, height in enumerate(heights):
         left = CELL * place
         draw.rectangle((left + 3, 2 * CELL - 3 * height, left + 12, 2 * CELL - 1), fill=COLORS["blue"])
-        image.paste(_glyph(str(place)), (left, 2 * CELL))
+        image.paste(_glyph(str(numbers[place] if numbers else place)), (left, 2 * CELL))
         image.paste(_glyph(str(height), COLORS["blue"]), (left + 8, 2 * CELL))
     return image
 
 
-def draw_scene(things: list[tuple[str, str]]) -> Image.Image:
-    """Cells of 16 x 16 pixels, row by row: the number on the left, the thing on the right."""
-    image = Image.new("RGB", (CELL * COLUMNS, CELL * ROWS), "white")
+def draw_scene(things: Sequence[tuple[str, str]], numbers: Sequence[int] | None = None) -> Image.Image:
+    """Cells of 16 x 16 pixels, five to a row: the number (0, 1, ... without `numbers`) on the left, the thing on the right."""
+    rows = math.ceil(len(things) / COLUMNS)
+    image = Image.new("RGB", (CELL * min(COLUMNS, len(things)), CELL * rows), "white")
     draw = ImageDraw.Draw(image)
     for place, (color, shape) in enumerate(things):
         left, top = CELL * (place % COLUMNS), CELL * (place // COLUMNS)
-        image.paste(_glyph(str(place)), (left, top))
+        image.paste(_glyph(str(numbers[place] if numbers else place)), (left, top))
         box = (left + 8, top + 4, left + 15, top + 11)
         if shape == "circle":
             draw.ellipse(box, fill=COLORS[color])

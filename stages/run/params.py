@@ -75,7 +75,7 @@ class SFT(Section):
     learning_rate: float = Field(gt=0)
     final_learning_rate: float = Field(ge=0)
     warmup: float = Field(ge=0, lt=1)
-    schedule: Literal["cosine", "linear", "constant"]
+    schedule: Literal["cosine", "linear", "constant", "wsd"]
 
 
 class Curate(Section):

@@ -49,7 +49,7 @@ def test_a_name_like_nothing_lists_what_is_known(tmp_path: Path) -> None:
         ("rl.long.prompts", "32", "Input should be a valid integer"),
         ("rl.long.prioritized", "yes", "Input should be a valid boolean"),
         ("hardware.zero_stage", 4, "Input should be 0, 1, 2 or 3"),
-        ("sft.short.schedule", "step", "Input should be 'cosine', 'linear' or 'constant'"),
+        ("sft.short.schedule", "step", "Input should be 'cosine', 'linear', 'constant' or 'wsd'"),
         ("seed", 1.5, "Input should be a valid integer"),
     ],
 )

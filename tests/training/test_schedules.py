@@ -14,6 +14,11 @@ def test_linear_with_warm_up() -> None:
     assert rates(6, 8.0, 2.0, 2 / 6, "linear") == pytest.approx([4, 8, 8, 6, 4, 2])
 
 
+def test_wsd_stays_at_the_peak_then_falls_in_a_line() -> None:
+    # 0.6 of ten steps after the first stand at the peak; the last four fall from 10 to 2 by 2 each
+    assert rates(11, 10.0, 2.0, 0.0, "wsd") == pytest.approx([10] * 7 + [8, 6, 4, 2])
+
+
 def test_cosine_falls_from_the_peak_to_the_final_rate() -> None:
     # halves of a cosine at 0, 1/4, 1/2, 3/4, 1: 1, 0.853553, 0.5, 0.146447, 0
     assert rates(5, 10.0, 0.0, 0.0, "cosine") == pytest.approx([10, 8.53553, 5, 1.46447, 0], abs=1e-4)
