@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -91,6 +91,10 @@ class Benchmark:
     """The headline score over all items, and the figures beside it."""
     row_id: Callable[[Mapping[str, Any]], str | None] = own_id
     """The item's id in a row of responses; None when the row has none."""
+    completed: Callable[[Item, Mapping[str, Any]], Item] | None = None
+    """The item with what a row of responses knows of it and the data does not; None: rows bring nothing."""
+    rules: Mapping[str, "Benchmark"] = field(default_factory=dict)
+    """This benchmark under other scoring rules that published scores used, by name; the rule here is the default."""
     unavailable: Callable[[], str | None] = here
     """Why nothing can be scored here (a tool is missing, and what to install), in one line; None when it can."""
 
