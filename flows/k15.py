@@ -45,9 +45,7 @@ def parser() -> argparse.ArgumentParser:
         "--data", type=Path, required=True, metavar="PATH", help="the benchmark's folder, a root that holds it, or its data file"
     )
     score.add_argument("--responses", type=Path, required=True, metavar="FILE.jsonl", help="one row a response, or an item")
-    score.add_argument(
-        "--verdicts", type=Path, metavar="OUT.jsonl", help="write one row a response: id, correct, extracted, reason"
-    )
+    score.add_argument("--verdicts", type=Path, metavar="OUT.jsonl", help="write a row a response: id, correct, extracted, reason")
     score.add_argument("--rule", metavar="NAME", help=f"another scoring rule than the default: {_rules()}")
     score.add_argument("--workers", type=int, default=2, metavar="N", help="processes that compare answers (default 2)")
     score.add_argument(

@@ -50,6 +50,11 @@ def by_group(judged: Sequence[Judged], key: Callable[[Item], Hashable]) -> dict[
     return groups
 
 
+def group_figure(name: str) -> str:
+    """The name of the figure that holds the accuracy of a group."""
+    return f"accuracy_{name.lower().replace(' ', '_')}"
+
+
 def percent(share: float) -> float:
     """A share as a percentage with two decimals."""
     return round(100 * share, 2)

@@ -80,6 +80,8 @@ class Benchmark:
     prompt: Callable[[Item], Prompt]
     score: Score
     """Judges the text of responses after their thinking part (call `judge`, which takes that off)."""
+    keeps_thinking: bool = False
+    """Whether `score` is given the thinking part too."""
     load_answers: Callable[[Path], Loaded] | None = None
     """All items whose answers are there, though their question or picture may be absent: enough to score responses that
     exist already. None: `load` asks for no more than that."""
@@ -109,7 +111,8 @@ class Benchmark:
 
     def judge(self, pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> list[Verdict]:
         """Verdicts of (item, response) pairs in order; what stands before the end of the thinking part is not judged."""
-        return self.score([(item, final_part(response)) for item, response in pairs], workers, seconds)
+        read = str if self.keeps_thinking else final_part
+        return self.score([(item, read(response)) for item, response in pairs], workers, seconds)
 
     def how_to_get(self, folder: Path) -> str:
         """The command that downloads the data set into `folder`."""

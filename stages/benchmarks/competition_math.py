@@ -8,7 +8,7 @@ from typing import Any
 from stages.benchmarks.items import Item, Loaded, first_file, read_items
 from stages.data.records import VerifierName
 from stages.rollout.engine import Prompt
-from stages.verifiers.boxes import last_box
+from stages.verifiers.boxes import THINKING_ENDS, last_box
 from stages.verifiers.normal_forms import integer_form
 from stages.verifiers.verdict import Verdict, verify_all
 
@@ -42,6 +42,11 @@ def score_math500(pairs: Sequence[tuple[Item, str]], workers: int, seconds: floa
 def score_aime2024(pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> list[Verdict]:
     """Equality of integers; leading zeros mean nothing."""
     return _score("integer", pairs, workers, seconds)
+
+
+def score_aime2024_whole(pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> list[Verdict]:
+    """As `score_aime2024`, with the thinking part read as if it were answer."""
+    return _score("integer", [(item, response.replace(THINKING_ENDS, "")) for item, response in pairs], workers, seconds)
 
 
 def _score(verifier: VerifierName, pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> list[Verdict]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.averages import Average, Judged, by_group, macro, micro, percent
+from stages.benchmarks.averages import Average, Judged, by_group, group_figure, macro, micro, percent
 from stages.benchmarks.items import Item, Loaded, items_of
 from stages.benchmarks.multiple_choice import LETTERS, boxed, fallback_share, leading, said, score_letters, whole_line
 from stages.benchmarks.statistics import accuracy
@@ -18,8 +18,9 @@ from stages.rollout.engine import Prompt
 FILES = ("test/*_test.csv", "data/test/*_test.csv", "all/test-*.parquet", "*_test.csv", "test.jsonl")
 PROMPT_SOURCE = "zero-shot chain of thought of simple-evals (github.com/openai/simple-evals, common.py); the report gives no prompt"
 EXTRACTION = (
-    "simple-evals: the letter after the first 'Answer:' once Markdown and LaTeX marks are removed; where there is none: "
-    "a first line or a start that is a letter, the last 'answer is', the last \\boxed{} (counted as read_by_fallback)"
+    "simple-evals: the letter after the first 'Answer:' once Markdown and LaTeX marks are removed; where there is none "
+    "a first line that is a letter (as lm-evaluation-harness), else a start such as 'B. text', the last 'answer is', the last "
+    "\\boxed{} (these three counted as read_by_fallback)"
 )
 RULE = "the letter equals the gold letter; mean over all 14,042 questions (micro), the mean over the 57 subjects (macro) beside it"
 INSTRUCTION = (
@@ -47,7 +48,7 @@ def prompt(item: Item) -> Prompt:
 
 def average(judged: Sequence[Judged]) -> Average:
     """Micro over the questions; beside it the macro average over subjects and the accuracy of each group of subjects."""
-    groups = {f"accuracy_{name}": percent(accuracy(rights).mean) for name, rights in by_group(judged, _category).items()}
+    groups = {group_figure(str(name)): percent(accuracy(rights).mean) for name, rights in by_group(judged, _category).items()}
     figures = {
         "macro_subjects": percent(macro(judged, lambda item: item.group).mean),
         "subjects": len(by_group(judged, lambda item: item.group)),
@@ -66,8 +67,8 @@ def stated(text: str) -> str | None:
 
 
 score = score_letters(
-    {"Answer: X": stated},
-    {"the first line": whole_line, "the start": leading, "answer is X": said, "the last box": boxed},
+    {"Answer: X": stated, "the first line": whole_line},
+    {"the start": leading, "answer is X": said, "the last box": boxed},
 )
 
 

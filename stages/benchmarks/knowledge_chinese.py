@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.averages import Average, Judged, by_group, macro, micro, percent
+from stages.benchmarks.averages import Average, Judged, by_group, group_figure, macro, micro, percent
 from stages.benchmarks.items import Item, Loaded, first_file, items_of
 from stages.benchmarks.multiple_choice import LETTERS, boxed, fallback_share, last, leading, said, score_letters, whole_line
 from stages.benchmarks.statistics import accuracy
@@ -71,7 +71,7 @@ def ceval_average(judged: Sequence[Judged]) -> Average:
     for one in judged:
         groups.setdefault(CEVAL[one.item.group][1], []).append(one)
     hard = [one for one in judged if one.item.group in CEVAL_HARD]
-    figures = {f"accuracy_{name}": percent(macro(found, _subject).mean) for name, found in groups.items()}
+    figures = {group_figure(name): percent(macro(found, _subject).mean) for name, found in groups.items()}
     if hard:
         figures["accuracy_hard"] = percent(macro(hard, _subject).mean)
     figures["micro"] = percent(accuracy([one.rights for one in judged]).mean)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.averages import Average, Judged, by_group, micro, percent
+from stages.benchmarks.averages import Average, Judged, by_group, group_figure, micro, percent
 from stages.benchmarks.items import Item, Loaded, folder_of, items_of
 from stages.benchmarks.math_vista_rules import (
     MAX_EXTRACTION,
@@ -80,7 +80,7 @@ def average(judged: Sequence[Judged]) -> Average:
     figures = {}
     for key in ("question_type", "answer_type", "task"):
         for name, rights in by_group(judged, lambda item, key=key: item.data[key]).items():  # type: ignore[misc]
-            figures[f"accuracy_{name}".replace(" ", "_")] = percent(accuracy(rights).mean)
+            figures[group_figure(str(name))] = percent(accuracy(rights).mean)
     return Average(micro(judged).score, dict(sorted(figures.items())))
 
 

@@ -12,7 +12,7 @@ from typing import Literal
 from stages.verifiers.boxes import last_box
 
 IntegerRule = Literal["current", "published"]
-MAX_EXTRACTION = 500
+MAX_EXTRACTION = 2000
 """Characters of an extraction that are compared; a longer one is an error."""
 _OPTION = re.compile(r"\(([a-zA-Z])\)")
 _QUOTED = re.compile(r'The answer is "([^\n]*)"\.')

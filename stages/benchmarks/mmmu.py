@@ -11,13 +11,12 @@ from typing import Any
 
 from stages.benchmarks.averages import Average, Judged, by_group, macro, micro, percent
 from stages.benchmarks.items import Item, Loaded, folder_of, items_of, read_items
-from stages.benchmarks.mmmu_rules import open_right, open_values, parsed_option, stated_option
-from stages.benchmarks.multiple_choice import LETTERS
+from stages.benchmarks.mmmu_rules import open_right, open_values, parsed_option, plain_option, stated_option
+from stages.benchmarks.multiple_choice import LETTERS, letter_verdict, score_extracted
 from stages.benchmarks.statistics import accuracy
 from stages.benchmarks.tables import picture_path, read_object, rows_of
 from stages.data.files import DataError
 from stages.rollout.engine import Prompt
-from stages.verifiers.normal_forms import choice_form
 from stages.verifiers.verdict import Verdict
 
 ANSWERS, TEXTS, WITH_PICTURES = "answer_dict_val.json", "val_questions_577_from_mmmu_pro.jsonl", "val_questions_with_images.jsonl"
@@ -29,7 +28,7 @@ EXTRACTION = (
 )
 RULE = (
     "the letter equals the gold letter; a short answer contains a gold text or equals a gold number to two decimals (the authors' "
-    "rules; where they choose an option at random, the response is wrong); mean over the 900 validation items"
+    "rules; where they choose an option at random: a letter in front, the text of just one option, else wrong); mean over the 900 validation items"
 )
 _MARK = re.compile(r"<image (\d+)>")
 _SUBJECT = re.compile(r"validation_(\w+)_\d+")
@@ -61,18 +60,24 @@ def load_answers(path: Path) -> Loaded:
     items = []
     for name, entry in read_object(path / ANSWERS).items():
         text = texts.get(name, {})
-        golds = entry["ground_truth"] if isinstance(entry["ground_truth"], list) else [entry["ground_truth"]]
-        options = tuple(map(str, text.get("options", ())))
-        items.append(_item(name, str(text.get("question", "")), entry["question_type"], [str(g) for g in golds], options, []))
+        golds = _list(entry["ground_truth"])
+        corrected = text.get("answer") not in golds  # MMMU-Pro changed the options of two items with their answer
+        options = () if corrected else tuple(map(str, text["options"]))
+        items.append(_item(name, str(text.get("question", "")), entry["question_type"], golds, options, []))
     return Loaded(items, None)
 
 
 def with_options_of(item: Item, row: Mapping[str, Any]) -> Item:
-    """`item` with the texts of the options that a row of responses brings (`index2ans` or `options`), where it has none."""
-    given = row.get("index2ans") or row.get("options")
-    if item.options or not item.data["choice"] or not isinstance(given, dict | list):
+    """`item` with the texts of the options that a row of responses brings in `index2ans`: those that the model was shown."""
+    given = row.get("index2ans")
+    if (
+        not item.data["choice"]
+        or not isinstance(given, dict)
+        or list(given) != list(LETTERS[: len(given)])
+        or item.gold not in given
+    ):
         return item
-    return replace(item, options=tuple(map(str, given.values() if isinstance(given, dict) else given)))
+    return replace(item, options=tuple(map(str, given.values())))
 
 
 def prompt(item: Item) -> Prompt:
@@ -89,16 +94,14 @@ def score(pairs: Sequence[tuple[Item, str]], _workers: int, _seconds: float) -> 
     return [_judge_choice(item, text) if item.data["choice"] else _judge_open(item, text) for item, text in pairs]
 
 
-def score_extraction(pairs: Sequence[tuple[Item, str]], _workers: int, _seconds: float) -> list[Verdict]:
+def score_extraction(pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> list[Verdict]:
     """Judges the letter, or the short answer, that was extracted already."""
     verdicts = []
     for item, text in pairs:
         if not item.data["choice"]:
             verdicts.append(_judge_open(item, text))
-            continue
-        letter = choice_form(text) if len(text) <= 200 else None
-        right = letter == item.gold
-        verdicts.append(Verdict("right" if right else "wrong", letter, "as extracted" if right else f"expected {item.gold}"))
+        else:
+            verdicts += score_extracted([(item, text)], workers, seconds)
     return verdicts
 
 
@@ -115,11 +118,13 @@ def _judge_choice(item: Item, text: str) -> Verdict:
     letters = LETTERS[: len(item.options)] or LETTERS[:9]
     options = dict(zip(letters, item.options or [""] * len(letters), strict=True))
     letter = stated_option(text, letters)
-    how = "stated after 'Answer:' or boxed" if letter else "by the authors' rule"
-    letter = letter or parsed_option(text, options)
+    how = "stated after 'Answer:' or boxed"
+    if letter is None:
+        letter, how = parsed_option(text, options), "by the authors' rule"
+    if letter is None:
+        letter, how = plain_option(text, options), "by our rule in place of the authors' random choice"
     if letter is not None:
-        right = letter == item.gold
-        return Verdict("right" if right else "wrong", letter, how if right else f"{how}; expected {item.gold}")
+        return letter_verdict(item, letter, how, {})
     if not item.options and text.strip():
         return Verdict("error", None, "no letter, and the texts of the options are not in the data; put the questions there")
     return Verdict("wrong", None, "no option was found (the authors would choose one at random)")

@@ -1,13 +1,15 @@
 """The authors' rules of MMMU: which option a response means, and whether a short answer is right.
 
-Source: github.com/MMMU-Benchmark/MMMU, mmmu/utils/eval_utils.py at commit bb0b95a9. Their random choice among the options,
-where nothing is found in a response, is left out: no option is then found, and the response is wrong. Kept are their habits
+Source: github.com/MMMU-Benchmark/MMMU, mmmu/utils/eval_utils.py at commit bb0b95a9. Where nothing is found in a response they
+choose an option at random; here an unmarked letter in front ("A) Josef Albers") or a response that is the text of just one
+option counts, and any other response means no option, which is wrong. Kept are their habits
 that published scores contain: the article in " A " counts as the option A, a short answer is right when it is contained in any
 part of the response that may be an answer, and texts of options are only sought in responses of more than five words."""
 
 import re
 from collections.abc import Mapping, Sequence
 
+from stages.benchmarks.multiple_choice import leading
 from stages.verifiers.boxes import last_box
 from stages.verifiers.normal_forms import choice_form
 
@@ -27,11 +29,11 @@ def stated_option(response: str, letters: Sequence[str]) -> str | None:
     r"""The letter after the last "Answer:", else the one in the last \boxed{}: forms that the authors' prompt does not ask
     for but that chain-of-thought models use (MMMU-Pro reads the first one too)."""
     stated = _STATED.findall(response)
-    if stated and stated[-1] in letters:
+    if stated and stated[-1] in tuple(letters):
         return str(stated[-1])
     box = last_box(response)
     letter = choice_form(box) if box is not None and len(box) <= 200 else None
-    return letter if letter in letters else None
+    return letter if letter in tuple(letters) else None
 
 
 def parsed_option(response: str, options: Mapping[str, str]) -> str | None:
@@ -48,6 +50,16 @@ def parsed_option(response: str, options: Mapping[str, str]) -> str | None:
     lowered = padded.lower()
     places = {letter: lowered.rfind(text.lower()) for letter, text in options.items() if text}
     return max(places, key=lambda letter: places[letter]) if max(places.values(), default=-1) >= 0 else None
+
+
+def plain_option(response: str, options: Mapping[str, str]) -> str | None:
+    """In place of the authors' random choice: the letter in front of a text, else the one option whose text is the response."""
+    letter = leading(response)
+    if letter in options:
+        return letter
+    bare = response.strip().strip(".").lower()
+    same = [name for name, text in options.items() if bare and text.strip().strip(".").lower() == bare]
+    return same[0] if len(same) == 1 else None
 
 
 def open_values(response: str) -> list[Value]:

@@ -87,9 +87,9 @@ def score_extracted(pairs: Sequence[tuple[Item, str]], _workers: int, _seconds: 
 
 
 def fallback_share(judged: Sequence[Judged]) -> float:
-    """Percentage of responses whose letter only the fallback found."""
-    verdicts = [verdict for one in judged for verdict in one.verdicts]
-    return round(100 * sum("fallback" in verdict.details for verdict in verdicts) / len(verdicts), 2)
+    """Percentage of the letters found that only the fallback found."""
+    read = [verdict for one in judged for verdict in one.verdicts if verdict.extracted is not None]
+    return round(100 * sum("fallback" in verdict.details for verdict in read) / max(1, len(read)), 2)
 
 
 def subject_id(row: Mapping[str, Any]) -> str | None:

@@ -71,10 +71,8 @@ def _given(benchmark: Benchmark, item: Item, row: Mapping[str, Any], where: str)
     if benchmark.score_extraction is not None and row.get("extraction") is not None:
         return Given(item, "extraction", tuple(value if isinstance(value, str) else str(value) for value in [row["extraction"]]))
     if "response" not in row:
-        fields = "response, extraction" if benchmark.score_extraction else "response"
-        raise DataError(
-            f"{where} has none of {fields}{', verdicts' if benchmark.takes_verdicts else ''}; its fields are {_few(row)}"
-        )
+        fields = ["response", *["extraction"] * bool(benchmark.score_extraction), *["verdicts"] * benchmark.takes_verdicts]
+        raise DataError(f"{where} has none of {', '.join(fields)}; its fields are {_few(row)}")
     values = _listed(row["response"])
     wrong = next((value for value in values if value is not None and not isinstance(value, str)), None)
     if wrong is not None or not values:
