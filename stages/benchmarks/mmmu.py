@@ -28,8 +28,11 @@ EXTRACTION = (
 )
 RULE = (
     "the letter equals the gold letter; a short answer contains a gold text or equals a gold number to two decimals (the authors' "
-    "rules; where they choose an option at random: a letter in front, the text of just one option, else wrong); mean over the 900 validation items"
+    "rules; where they choose an option at random: a letter in front, the text of just one option, else wrong); mean over the 900 "
+    "validation items"
 )
+WITHOUT_TEXTS = LETTERS[:8]
+"""Options of an item whose texts are not there; a ninth would be the pronoun I."""
 _MARK = re.compile(r"<image (\d+)>")
 _SUBJECT = re.compile(r"validation_(\w+)_\d+")
 
@@ -115,7 +118,7 @@ def average(judged: Sequence[Judged]) -> Average:
 
 
 def _judge_choice(item: Item, text: str) -> Verdict:
-    letters = LETTERS[: len(item.options)] or LETTERS[:9]
+    letters = LETTERS[: len(item.options)] or WITHOUT_TEXTS
     options = dict(zip(letters, item.options or [""] * len(letters), strict=True))
     letter = stated_option(text, letters)
     how = "stated after 'Answer:' or boxed"
