@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.items import Item, Loaded, first_file, folder_of, read_items
+from stages.benchmarks.items import Item, Loaded, first_file, folder_of, items_of, read_items
 from stages.benchmarks.math_vision_rules import Match, answer_of, matches
+from stages.benchmarks.tables import picture_path, rows_of
 from stages.data.files import DataError
 from stages.rollout.engine import Prompt
 from stages.verifiers.verdict import Outcome, Verdict
@@ -17,15 +18,19 @@ INSTRUCTION = (
     'If it is a multiple choice question, only one letter is allowed in the "\\boxed{}".'
 )
 PROMPT_SOURCE = "the chain-of-thought prompt of the authors (github.com/mathllm/MATH-V, models/)"
-FILES = ("test.jsonl", "testmini.jsonl")
+FILES = ("test.jsonl", "data/test-*.parquet", "testmini.jsonl", "data/testmini-*.parquet")
 LETTERS = "ABCDE"
 _OUTCOMES: dict[Match, Outcome] = {"equal": "right", "different": "wrong", "unknown": "error"}
 
 
 def load(folder: Path) -> Loaded:
-    """test.jsonl when all its pictures are there, else testmini.jsonl as a declared part.
+    """test.jsonl when all its pictures are there, or the hub's Parquet file of it; else testmini as a declared part.
 
     DataError names the first absent picture when neither is complete."""
+    folder = folder_of(folder)
+    parquet = next(iter(sorted(folder.glob("data/test-*.parquet"))), None)
+    if parquet is not None and not (folder / "test.jsonl").exists():
+        return Loaded(_hub_items(parquet), None)
     full = _read(folder, "test.jsonl")
     if full is not None and full[1] is None:
         return Loaded(full[0], None)
@@ -38,8 +43,9 @@ def load(folder: Path) -> Loaded:
 
 def load_answers(path: Path) -> Loaded:
     """The items of test.jsonl, or of testmini.jsonl where that is all there is, whether or not their pictures are there."""
-    folder = folder_of(path)
-    return Loaded(read_items(first_file(path, FILES), lambda row: _item(folder, row)), None)
+    folder, file = folder_of(path), first_file(path, FILES)
+    items = _hub_items(file) if file.suffix == ".parquet" else read_items(file, lambda row: _item(folder, row))
+    return Loaded(items, None)
 
 
 def prompt(item: Item) -> Prompt:
@@ -68,6 +74,12 @@ def _read(folder: Path, name: str) -> tuple[list[Item], str | None] | None:
     items = read_items(first_file(folder, [name]), lambda row: _item(folder, row))
     absent = [item.image for item in items if item.image is None or not Path(item.image).is_file()]
     return items, f"{len(absent)} pictures of {name} are absent, for example {absent[0]}" if absent else None
+
+
+def _hub_items(file: Path) -> list[Item]:
+    """The rows of a Parquet file of the hub, each with its picture in `decoded_image`."""
+    pictured = ({**row, "image": picture_path(row["decoded_image"]) or row["image"]} for row in rows_of(file))
+    return items_of(file, pictured, lambda row: _item(file.parent, row))
 
 
 def _item(folder: Path, row: Mapping[str, Any]) -> Item:

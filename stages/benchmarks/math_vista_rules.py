@@ -96,7 +96,13 @@ def _found_option(response: str, choices: Sequence[str]) -> str | None:
         marks = [mark for mark in pattern.findall(response) if mark.upper() in letters]
         if marks:
             return str(marks[-1]).upper()
-    lowered = response.lower()
-    places = {choice: lowered.rfind(choice.lower()) for choice in choices if choice}
+    places = {choice: _last_place(choice, response) for choice in choices if choice}
     best = max(places, key=lambda choice: (places[choice], len(choice)), default=None)
     return best if best is not None and places[best] >= 0 else None
+
+
+def _last_place(choice: str, response: str) -> int:
+    """Where `choice` ends last as words of their own; a single letter only in its own case. -1 for nowhere."""
+    flags = re.IGNORECASE if len(choice) > 1 else 0
+    pattern = re.compile(rf"(?<![^\W_]){re.escape(choice)}(?![^\W_])", flags)
+    return max((found.end() for found in pattern.finditer(response)), default=-1)

@@ -17,7 +17,6 @@ _LETTER_UNIT = re.compile(r"(?<=\d)\s+[mgshL]$")
 _SHORT_UNITS = frozenset(
     ["cm", "mm", "km", "ft", "in", "yd", "mi", "sq", "kg", "mg", "oz", "lb", "ml", "mL", "hr", "min", "sec", "mph"]
 )
-_SCIENTIFIC = re.compile(r"([+-]?\d{1,20}(?:\.\d{1,20})?)[eE]([+-]?\d{1,3})")
 _BASE = re.compile(r"\(?\s*([0-9A-Z]+)\s*\)?_\s*\{?\s*(?:\\text\{)?(\d+)\}?\}?")
 _WORDS = re.compile(r"[^\W\d_]{2,}(?:[ '-][^\W\d_]+)*|\(?[A-Z]\)?")
 
@@ -77,11 +76,9 @@ def _undefined(item: Any) -> bool:
 
 
 def _tidy(answer: str) -> str:
-    """One line, without dollar signs around it, a closing full stop or comma, or ",\\!" as a thousands separator; 1e-3 as
-    a power of ten."""
-    line = " ".join(answer.replace(",\\!", "").split()).strip("$ ").rstrip(".,").strip()
-    number = _SCIENTIFIC.fullmatch(line)
-    return f"{number[1]} \\cdot 10^{{{int(number[2])}}}" if number else line
+    """One line, without dollar signs around it, a closing full stop or comma, or ",\\!" as a thousands separator."""
+    line = " ".join(answer.replace(",\\!", "").split()).strip("$ ")
+    return line.rstrip(".,").strip()
 
 
 def _words(answer: str) -> str | None:

@@ -115,3 +115,15 @@ def test_aime_verdicts_of_areal_differ_only_where_its_verifier_is_more_lenient()
 def _write(path: Path, *rows: dict[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_the_hubs_parquet_forms_load(tmp_path: Path) -> None:
+    import pandas as pd
+
+    math = {"problem": "P", "answer": "3", "subject": "Algebra", "level": 2, "unique_id": "test/algebra/1.json", "solution": "s"}
+    aime = {"id": 60, "problem": "P", "solution": "so \\boxed{025}", "url": "u"}
+    for name, row in {"math500": math, "aime2024": aime}.items():
+        (tmp_path / name / "data").mkdir(parents=True)
+        pd.DataFrame([row]).to_parquet(tmp_path / name / "data/test-00000-of-00001.parquet")
+    assert [(item.id, item.gold) for item in MATH500.read(tmp_path).items] == [("test/algebra/1.json", "3")]
+    assert [(item.id, item.gold) for item in AIME.read(tmp_path).items] == [("60", "25")]

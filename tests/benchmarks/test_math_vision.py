@@ -63,6 +63,28 @@ def test_the_whole_set_is_read_when_its_pictures_are_there(tmp_path: Path) -> No
     assert math_vision.load(folder).part is None
 
 
+def test_the_hubs_parquet_form_loads_with_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pandas as pd
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    row = {
+        "id": "1",
+        "question": "q",
+        "options": ["x", "y"],
+        "answer": "B",
+        "level": 1,
+        "subject": "algebra",
+        "image": "images/1.jpg",
+    }
+    (tmp_path / "mathvision/data").mkdir(parents=True)
+    file = tmp_path / "mathvision/data/test-00000-of-00001-3532b8d3f1b4047a.parquet"
+    pd.DataFrame([{**row, "decoded_image": {"bytes": b"\xff\xd8\xff1", "path": None}}]).to_parquet(file)
+    (item,) = MATH_VISION.read(tmp_path).items
+    assert (item.id, item.gold, item.options, item.group) == ("1", "B", ("x", "y"), "algebra, level 1")
+    assert Path(str(item.image)).read_bytes() == b"\xff\xd8\xff1"
+    assert MATH_VISION.read_answers(tmp_path / "mathvision").items == [item]
+
+
 def test_absent_pictures_are_named(tmp_path: Path) -> None:
     folder = _published(tmp_path, "test.jsonl", ["1", "2"])
     (folder / "images/2.jpg").unlink()
