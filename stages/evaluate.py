@@ -11,7 +11,7 @@ from typing import Any
 
 from stages.benchmarks.answering import Answered, Draw, answer
 from stages.benchmarks.registry import BENCHMARKS
-from stages.benchmarks.scores import rows, stand_in_scores, suite_score
+from stages.benchmarks.scores import benchmark_score, rows, stand_in_scores
 from stages.benchmarks.suites import Suite, benchmark_suite, stand_in_suites
 from stages.data.files import DataError, read_records, write_json, write_text
 from stages.data.records import Problem
@@ -89,7 +89,7 @@ def benchmark_scores(suites: list[Suite], answered: list[list[Answered]]) -> dic
         benchmark = BENCHMARKS[suite.name]
         labels = {"title": benchmark.title, "metric": benchmark.metric, "prompt": benchmark.prompt_source}
         part = {"limited": suite.part is not None, "part": suite.part}
-        scores[suite.name] = {**suite_score(found, suite.samples, False), **labels, **part}
+        scores[suite.name] = {**benchmark_score(benchmark, suite, found), **labels, **part}
     return scores
 
 

@@ -5,28 +5,31 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.benchmark import Item, Loaded, first_file, read_items
+from stages.benchmarks.items import Item, Loaded, first_file, items_of
+from stages.benchmarks.tables import rows_of
 from stages.data.records import VerifierName
 from stages.rollout.engine import Prompt
-from stages.verifiers.boxes import last_box
+from stages.verifiers.boxes import THINKING_ENDS, last_box
 from stages.verifiers.normal_forms import integer_form
 from stages.verifiers.verdict import Verdict, verify_all
 
 INSTRUCTION = "Please reason step by step, and put your final answer within \\boxed{}."
 PROMPT_SOURCE = "the boxed instruction of Qwen2.5-Math and QwQ (github.com/QwenLM/QwQ); the report gives no prompt"
-MATH500_FILES = ("test.jsonl",)
-AIME_FILES = ("test.jsonl", "aime24_qwen25math.jsonl")
+MATH500_FILES = ("test.jsonl", "data/test-*.parquet")
+AIME_FILES = ("test.jsonl", "aime24_qwen25math.jsonl", "data/*-*.parquet")
 _AIME_RANGE = re.compile(r"0|[1-9][0-9]{0,2}")
 
 
 def load_math500(folder: Path) -> Loaded:
-    """The published file: problem, answer, subject, level, unique_id."""
-    return Loaded(read_items(first_file(folder, MATH500_FILES), _math500_item), None)
+    """The published file, JSONL or Parquet: problem, answer, subject, level, unique_id."""
+    file = first_file(folder, MATH500_FILES)
+    return Loaded(items_of(file, rows_of(file), _math500_item), None)
 
 
 def load_aime2024(folder: Path) -> Loaded:
     r"""The published files: problem, and the answer in `answer` or boxed at the end of `solution`."""
-    return Loaded(read_items(first_file(folder, AIME_FILES), _aime_item), None)
+    file = first_file(folder, AIME_FILES)
+    return Loaded(items_of(file, rows_of(file), _aime_item), None)
 
 
 def boxed_prompt(item: Item) -> Prompt:
@@ -42,6 +45,11 @@ def score_math500(pairs: Sequence[tuple[Item, str]], workers: int, seconds: floa
 def score_aime2024(pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> list[Verdict]:
     """Equality of integers; leading zeros mean nothing."""
     return _score("integer", pairs, workers, seconds)
+
+
+def score_aime2024_whole(pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> list[Verdict]:
+    """As `score_aime2024`, with the thinking part read as if it were answer."""
+    return _score("integer", [(item, response.replace(THINKING_ENDS, "")) for item, response in pairs], workers, seconds)
 
 
 def _score(verifier: VerifierName, pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> list[Verdict]:

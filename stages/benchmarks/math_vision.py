@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.benchmark import Item, Loaded, first_file, read_items
+from stages.benchmarks.items import Item, Loaded, first_file, folder_of, items_of, read_items
 from stages.benchmarks.math_vision_rules import Match, answer_of, matches
+from stages.benchmarks.tables import picture_path, rows_of
 from stages.data.files import DataError
 from stages.rollout.engine import Prompt
-from stages.verifiers.boxes import final_part
 from stages.verifiers.verdict import Outcome, Verdict
 
 INSTRUCTION = (
@@ -18,15 +18,19 @@ INSTRUCTION = (
     'If it is a multiple choice question, only one letter is allowed in the "\\boxed{}".'
 )
 PROMPT_SOURCE = "the chain-of-thought prompt of the authors (github.com/mathllm/MATH-V, models/)"
-FILES = ("test.jsonl", "testmini.jsonl")
+FILES = ("test.jsonl", "data/test-*.parquet", "testmini.jsonl", "data/testmini-*.parquet")
 LETTERS = "ABCDE"
 _OUTCOMES: dict[Match, Outcome] = {"equal": "right", "different": "wrong", "unknown": "error"}
 
 
 def load(folder: Path) -> Loaded:
-    """test.jsonl when all its pictures are there, else testmini.jsonl as a declared part.
+    """test.jsonl when all its pictures are there, or the hub's Parquet file of it; else testmini as a declared part.
 
     DataError names the first absent picture when neither is complete."""
+    folder = folder_of(folder)
+    parquet = next(iter(sorted(folder.glob("data/test-*.parquet"))), None)
+    if parquet is not None and not (folder / "test.jsonl").exists():
+        return Loaded(_hub_items(parquet), None)
     full = _read(folder, "test.jsonl")
     if full is not None and full[1] is None:
         return Loaded(full[0], None)
@@ -37,6 +41,13 @@ def load(folder: Path) -> Loaded:
     raise DataError(f"{folder}: {why}{'' if small is None else f'; {small[1]}'}; put the published pictures there")
 
 
+def load_answers(path: Path) -> Loaded:
+    """The items of test.jsonl, or of testmini.jsonl where that is all there is, whether or not their pictures are there."""
+    folder, file = folder_of(path), first_file(path, FILES)
+    items = _hub_items(file) if file.suffix == ".parquet" else read_items(file, lambda row: _item(folder, row))
+    return Loaded(items, None)
+
+
 def prompt(item: Item) -> Prompt:
     """Instruction, question, options (left out where they are just the letters in the picture)."""
     shown = "" if "".join(item.options) == LETTERS else _option_lines(item.options)
@@ -45,7 +56,7 @@ def prompt(item: Item) -> Prompt:
 
 def score(pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> list[Verdict]:
     """Right when the answer equals the gold letter or value, or the text of the gold option, by the authors' rules."""
-    answers = [answer_of(final_part(response)) for _, response in pairs]
+    answers = [answer_of(response) for _, response in pairs]
     golds = [_golds(item) for item, _ in pairs]
     found = matches([(answer, gold) for answer, gold in zip(answers, golds, strict=True)], workers, seconds)
     return [
@@ -63,6 +74,12 @@ def _read(folder: Path, name: str) -> tuple[list[Item], str | None] | None:
     items = read_items(first_file(folder, [name]), lambda row: _item(folder, row))
     absent = [item.image for item in items if item.image is None or not Path(item.image).is_file()]
     return items, f"{len(absent)} pictures of {name} are absent, for example {absent[0]}" if absent else None
+
+
+def _hub_items(file: Path) -> list[Item]:
+    """The rows of a Parquet file of the hub, each with its picture in `decoded_image`."""
+    pictured = ({**row, "image": picture_path(row["decoded_image"]) or row["image"]} for row in rows_of(file))
+    return items_of(file, pictured, lambda row: _item(file.parent, row))
 
 
 def _item(folder: Path, row: Mapping[str, Any]) -> Item:

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from stages.benchmarks.answering import Answered
+from stages.benchmarks.averages import Judged
+from stages.benchmarks.benchmark import Benchmark
 from stages.benchmarks.statistics import accuracy, pass_at
 from stages.benchmarks.suites import Suite, modality
+from stages.verifiers.verdict import Verdict
 
 
 def suite_score(answered: Sequence[Answered], samples: int, stand_in: bool) -> dict[str, Any]:
@@ -50,6 +53,20 @@ def stand_in_scores(suites: Sequence[Suite], answered: Sequence[Sequence[Answere
         "image": [one for one in everything if one.asked.image is not None],
     }
     return scores | {name: suite_score(pool, mine[0][0].samples, True) for name, pool in pools.items() if pool}
+
+
+def benchmark_score(benchmark: Benchmark, suite: Suite, answered: Sequence[Answered]) -> dict[str, Any]:
+    """`suite_score`, with the headline averaged as the benchmark's authors do, and its extra figures in percent."""
+    blank = (Verdict("wrong", None, "excluded"),)
+    judged = [Judged(item, one.verdicts or blank) for item, one in zip(suite.items, answered, strict=True)]
+    average = benchmark.average(judged)
+    headline = {
+        "accuracy": average.score.mean,
+        "ci95": [average.score.low, average.score.high],
+        "stderr": average.score.stderr,
+        "figures": dict(average.figures),
+    }
+    return {**suite_score(answered, suite.samples, False), **headline}
 
 
 def rows(suite: Suite, answered: Sequence[Answered], settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -42,6 +42,8 @@ class Suite:
     """Verdicts of (index into `asked`, response) pairs, in order."""
     part: str | None
     """Which part of the whole this is and why; None for the whole."""
+    items: tuple[Item, ...] = ()
+    """Of a benchmark: its items, in the order of `asked`."""
 
 
 def stand_in_suites(problems: Sequence[Problem], samples: int, workers: int) -> list[Suite]:
@@ -66,10 +68,10 @@ def benchmark_suite(benchmark: Benchmark, root: Path, limit: int | None, samples
         items = [items[index * len(items) // limit] for index in range(limit)]
 
     def judge(pairs: Sequence[tuple[int, str]]) -> list[Verdict]:
-        return benchmark.score([(items[index], response) for index, response in pairs], workers, SECONDS)
+        return benchmark.judge([(items[index], response) for index, response in pairs], workers, SECONDS)
 
     asked = tuple(_asked_item(benchmark, item) for item in items)
-    return Suite(benchmark.name, False, benchmark.modality, samples, asked, judge, part)
+    return Suite(benchmark.name, False, benchmark.modality, samples, asked, judge, part, tuple(items))
 
 
 def _stand_in(name: str, problems: Sequence[Problem], samples: int, workers: int) -> Suite:

@@ -20,7 +20,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         raise DataError(f"{path}: no such file; run the stage that makes it (dvc repro) or correct the path")
     rows = []
-    with path.open(encoding="utf-8", errors="strict") as lines:
+    with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
@@ -28,6 +28,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
                 row = json.loads(line)
             except json.JSONDecodeError as error:
                 raise DataError(f"{path}:{number}: not JSON ({error.msg} at column {error.colno}); fix or drop the line") from error
+            except RecursionError as error:
+                raise DataError(f"{path}:{number}: not usable JSON (nested too deeply); fix or drop the line") from error
+            except ValueError as error:
+                raise DataError(f"{path}:{number}: not usable JSON ({str(error)[:80]}); fix or drop the line") from error
             if not isinstance(row, dict):
                 raise DataError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}; fix or drop the line")
             rows.append(row)

@@ -90,7 +90,7 @@ def test_the_registry_knows_each_benchmark_by_its_own_name() -> None:
 def test_aime_verdicts_of_deepscaler_are_reproduced() -> None:
     rows = [json.loads(line) for line in (AIME_RUNS / "DeepScaleR-1.5B-Preview_8192tok.jsonl").read_text().splitlines()]
     pairs = [(Item(str(row["id"]), "q", None, str(row["gold_answer"]), ""), row["generated_responses"][0]) for row in rows]
-    verdicts = AIME.score(pairs, 1, 10)
+    verdicts = AIME.judge(pairs, 1, 10)
     assert [verdict.outcome == "right" for verdict in verdicts] == [row["is_correct"] for row in rows]
     assert sum(row["is_correct"] for row in rows) == 9
 
@@ -106,7 +106,7 @@ def test_aime_verdicts_of_areal_differ_only_where_its_verifier_is_more_lenient()
     for mark, expected in (("</think>", [61, 61, 82, 65]), ("", [82])):
         texts = [row["completion"].replace("</think>", mark) for row in rows]
         pairs = [(items[str(row["question_id"])], text) for row, text in zip(rows, texts, strict=True)]
-        found = [verdict.outcome == "right" for verdict in AIME.score(pairs, 1, 10)]
+        found = [verdict.outcome == "right" for verdict in AIME.judge(pairs, 1, 10)]
         differ = [row for row, right in zip(rows, found, strict=True) if right != (row["reward"] == 1)]
         assert [row["question_id"] for row in differ] == expected
         assert all(row["reward"] == 1 for row in differ)
@@ -115,3 +115,15 @@ def test_aime_verdicts_of_areal_differ_only_where_its_verifier_is_more_lenient()
 def _write(path: Path, *rows: dict[str, object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_the_hubs_parquet_forms_load(tmp_path: Path) -> None:
+    import pandas as pd
+
+    math = {"problem": "P", "answer": "3", "subject": "Algebra", "level": 2, "unique_id": "test/algebra/1.json", "solution": "s"}
+    aime = {"id": 60, "problem": "P", "solution": "so \\boxed{025}", "url": "u"}
+    for name, row in {"math500": math, "aime2024": aime}.items():
+        (tmp_path / name / "data").mkdir(parents=True)
+        pd.DataFrame([row]).to_parquet(tmp_path / name / "data/test-00000-of-00001.parquet")
+    assert [(item.id, item.gold) for item in MATH500.read(tmp_path).items] == [("test/algebra/1.json", "3")]
+    assert [(item.id, item.gold) for item in AIME.read(tmp_path).items] == [("60", "25")]

@@ -29,7 +29,7 @@ IRREPRODUCIBLE = [("Gemini-Pro", "3013")]
 @pytest.mark.parametrize("case", CASES, ids=[case["why"] for case in CASES])
 def test_golden_cases(case: dict[str, Any]) -> None:
     item = Item("1", "q", None, case["gold"], "g", tuple(case["options"]))
-    (verdict,) = MATH_VISION.score([(item, case["response"])], 1, 10)
+    (verdict,) = MATH_VISION.judge([(item, case["response"])], 1, 10)
     assert (verdict.outcome, verdict.extracted) == (case["outcome"], case["extracted"]), verdict.reason
 
 
@@ -39,7 +39,7 @@ def test_published_extractions_and_verdicts_are_reproduced() -> None:
     published = {path.stem: _rows(path) for path in sorted(RUNS.glob("*.jsonl"))}
     items = {row["id"]: math_vision._item(BENCH, row) for row in _rows(BENCH / "mathvision/test.jsonl")}
     flat = [(run, row) for run, rows in published.items() for row in rows]
-    verdicts = MATH_VISION.score([(items[row["id"]], row["response"]) for _, row in flat], 2, 10)
+    verdicts = MATH_VISION.judge([(items[row["id"]], row["response"]) for _, row in flat], 2, 10)
     assert {run: len(rows) for run, rows in published.items()} == dict.fromkeys(published, 3040)
     assert [(run, row["id"]) for run, row in flat if answer_of(row["response"]) != row["model_answer"]] == []
     right = [verdict.outcome == "right" for verdict in verdicts]
@@ -61,6 +61,28 @@ def test_the_whole_set_is_read_when_its_pictures_are_there(tmp_path: Path) -> No
     folder = _published(tmp_path, "test.jsonl", ["1", "2"])
     assert [item.image for item in math_vision.load(folder).items] == [str(folder / "images/1.jpg"), str(folder / "images/2.jpg")]
     assert math_vision.load(folder).part is None
+
+
+def test_the_hubs_parquet_form_loads_with_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pandas as pd
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    row = {
+        "id": "1",
+        "question": "q",
+        "options": ["x", "y"],
+        "answer": "B",
+        "level": 1,
+        "subject": "algebra",
+        "image": "images/1.jpg",
+    }
+    (tmp_path / "mathvision/data").mkdir(parents=True)
+    file = tmp_path / "mathvision/data/test-00000-of-00001-3532b8d3f1b4047a.parquet"
+    pd.DataFrame([{**row, "decoded_image": {"bytes": b"\xff\xd8\xff1", "path": None}}]).to_parquet(file)
+    (item,) = MATH_VISION.read(tmp_path).items
+    assert (item.id, item.gold, item.options, item.group) == ("1", "B", ("x", "y"), "algebra, level 1")
+    assert Path(str(item.image)).read_bytes() == b"\xff\xd8\xff1"
+    assert MATH_VISION.read_answers(tmp_path / "mathvision").items == [item]
 
 
 def test_absent_pictures_are_named(tmp_path: Path) -> None:
@@ -109,7 +131,7 @@ def test_extraction_never_fails(response: str) -> None:
 )
 def test_hostile_responses_get_a_verdict_in_time(response: str) -> None:
     start = time.monotonic()
-    (verdict,) = MATH_VISION.score([(Item("1", "q", None, "(3,-4)", "g"), response)], 1, 2)
+    (verdict,) = MATH_VISION.judge([(Item("1", "q", None, "(3,-4)", "g"), response)], 1, 2)
     assert verdict.outcome in ("wrong", "error")
     assert time.monotonic() - start < 60
 
@@ -117,7 +139,7 @@ def test_hostile_responses_get_a_verdict_in_time(response: str) -> None:
 def test_nothing_is_evaluated_as_code(tmp_path: Path) -> None:
     target = tmp_path / "made"
     response = f"\\boxed{{__import__('pathlib').Path('{target}').touch()}}"
-    (verdict,) = MATH_VISION.score([(Item("1", "q", None, "3", "g"), response)], 1, 10)
+    (verdict,) = MATH_VISION.judge([(Item("1", "q", None, "3", "g"), response)], 1, 10)
     assert verdict.outcome == "wrong"
     assert not target.exists()
 

@@ -1,0 +1,123 @@
+"""The command `k15`: scoring of responses that exist already, without a model."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stages.benchmarks.benchmark import Benchmark
+from stages.benchmarks.registry import BENCHMARKS
+from stages.benchmarks.scoring import NAMED, SECONDS, Scored, score_file
+from stages.data.files import DataError, write_text
+from stages.run.program import run
+
+_EPILOG = """\
+A row of FILE.jsonl holds the benchmark's own id field (or `id`) and `response`: a text, null, or a list of k samples.
+Rows of multiple-choice benchmarks, MMMU and MathVista may hold `extraction`, the answer taken out already, scored instead.
+Whatever stands before the last </think> of a response is taken off first. The last line printed is one JSON object;
+equal input gives equal output. Items without a row count as wrong.
+
+example: k15 score mmlu --data bench --responses mmlu.jsonl --verdicts verdicts.jsonl
+"""
+
+
+def main() -> None:
+    """Run the command given on the command line."""
+    run(lambda: _main(sys.argv[1:]))
+
+
+def parser() -> argparse.ArgumentParser:
+    """What the command line may hold."""
+    top = argparse.ArgumentParser(prog="k15", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    score = commands.add_parser(
+        "score",
+        help="score the responses in a file by the rules of a benchmark's authors",
+        description=f"Score responses by the rules of a benchmark's authors. Benchmarks:\n{_listing()}",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    score.add_argument("benchmark", choices=list(BENCHMARKS), metavar="BENCHMARK", help=f"one of {', '.join(BENCHMARKS)}")
+    score.add_argument(
+        "--data", type=Path, required=True, metavar="PATH", help="the benchmark's folder, a root that holds it, or its data file"
+    )
+    score.add_argument("--responses", type=Path, required=True, metavar="FILE.jsonl", help="one row a response, or an item")
+    score.add_argument("--verdicts", type=Path, metavar="OUT.jsonl", help="write a row a response: id, correct, extracted, reason")
+    score.add_argument("--rule", metavar="NAME", help=f"another scoring rule than the default: {_rules()}")
+    score.add_argument("--workers", type=int, default=2, metavar="N", help="processes that compare answers (default 2)")
+    score.add_argument(
+        "--seconds", type=float, default=SECONDS, metavar="S", help=f"limit of one comparison (default {SECONDS:g} s)"
+    )
+    return top
+
+
+def _main(arguments: Sequence[str]) -> None:
+    args = parser().parse_args(arguments)
+    benchmark = _chosen(args.benchmark, args.rule)
+    if args.workers < 1 or args.seconds <= 0:
+        raise DataError("--workers must be at least 1 and --seconds above 0")
+    start = time.monotonic()
+    scored = score_file(benchmark, args.data, args.responses, args.workers, args.seconds)
+    if args.verdicts is not None:
+        write_text(args.verdicts, "".join(json.dumps(row) + "\n" for row in scored.verdicts))
+    for line in _report(benchmark, scored):
+        print(line)
+    print(json.dumps(scored.result))
+    print(f"scored in {time.monotonic() - start:.1f} s", file=sys.stderr)
+
+
+def _chosen(name: str, rule: str | None) -> Benchmark:
+    benchmark = BENCHMARKS[name]
+    if rule is None:
+        return benchmark
+    if rule not in benchmark.rules:
+        names = ", ".join(benchmark.rules) or "none"
+        raise DataError(f"{benchmark.title} has no rule {rule!r} beside its default; it has {names}")
+    return benchmark.rules[rule]
+
+
+def _report(benchmark: Benchmark, scored: Scored) -> list[str]:
+    """Lines for a reader, above the result."""
+    result = scored.result
+    low, high = result["ci95"]
+    lines = [
+        f"{benchmark.title} ({benchmark.metric}): {result['score']} [{low}, {high}], n = {result['n']}, k = {result['k']}",
+        f"extraction: {benchmark.extraction}",
+        f"rule: {benchmark.rule}",
+    ]
+    if result["part"] is not None:
+        lines.append(f"only a part of the benchmark: {result['part']}")
+    told = {
+        "missing": "items without a response count as wrong",
+        "duplicates": "rows of an id that an earlier row has are not scored",
+        "unmatched": "rows belong to no item and are not scored",
+    }
+    lines += [f"{result[name]} {what}: {_names(result, name)}" for name, what in told.items() if result[name]]
+    if result["errors"]:
+        ids = [row["id"] for row in scored.verdicts if row["outcome"] == "error"]
+        lines.append(f"{len(ids)} responses could not be judged (errors) and count as wrong: {_first(ids, len(ids))}")
+    return lines
+
+
+def _names(result: dict[str, Any], name: str) -> str:
+    return _first(result[f"{name}_ids"], result[name])
+
+
+def _first(names: Sequence[str], count: int) -> str:
+    shown = ", ".join(json.dumps(name)[1:-1] for name in names[:NAMED])
+    return f"{shown} and {count - NAMED} more" if count > NAMED else shown
+
+
+def _listing() -> str:
+    return "\n".join(f"  {name:<14} {one.title} ({one.metric}), {one.size} items: {one.split}" for name, one in BENCHMARKS.items())
+
+
+def _rules() -> str:
+    return "; ".join(f"{name}: {', '.join(one.rules)}" for name, one in BENCHMARKS.items() if one.rules) or "there is none"
+
+
+if __name__ == "__main__":
+    main()

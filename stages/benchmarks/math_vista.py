@@ -1,0 +1,124 @@
+"""MathVista (§3.1): mathematical reasoning in visual contexts, the 1,000 items of testmini (the test answers are not public).
+
+Scored by the authors' rules (stages/benchmarks/math_vista_rules.py). For scoring only: its authors prohibit training on it."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from stages.benchmarks.averages import Average, Judged, by_group, group_figure, micro, percent
+from stages.benchmarks.items import Item, Loaded, folder_of, items_of
+from stages.benchmarks.math_vista_rules import (
+    MAX_EXTRACTION,
+    IntegerRule,
+    found_extraction,
+    prediction,
+    quick_extraction,
+)
+from stages.benchmarks.statistics import accuracy
+from stages.benchmarks.tables import picture_path, read_object, rows_of
+from stages.data.files import DataError
+from stages.rollout.engine import Prompt
+from stages.verifiers.verdict import Verdict
+
+FILES = ("testmini.json", "data/testmini-*.parquet", "testmini-*.parquet")
+PROMPT_SOURCE = "the authors' query of each item (github.com/lupantech/MathVista, data/query.json)"
+EXTRACTION = (
+    "`extraction` of the row; else the authors' quick rules; else, in place of their GPT-4: the last box, 'answer is', "
+    "option mark, option text, number or list (ours)"
+)
+_SAME = "equality of normalised texts, options by letter or smallest edit distance, floats rounded; mean over the 1,000 items; "
+RULE = _SAME + "integers as the authors' repository reads them now: '2.0' is 2"
+PUBLISHED_RULE = _SAME + "integers as the published scores read them: '2.0' is no integer (commit 53d52587)"
+
+
+def load(path: Path) -> Loaded:
+    """testmini with its pictures. DataError names the first absent picture."""
+    loaded = load_answers(path)
+    absent = [item.image or item.id for item in loaded.items if item.image is None or not Path(item.image).is_file()]
+    if absent:
+        where = "put the pictures of the hub's images.zip there, or use its Parquet files"
+        raise DataError(f"{path}: {len(absent)} of {len(loaded.items)} pictures are absent, for example {absent[0]}; {where}")
+    return loaded
+
+
+def load_answers(path: Path) -> Loaded:
+    """testmini.json with query.json beside it, or the hub's Parquet file."""
+    folder = folder_of(path)
+    file = path if path.is_file() else next(found for name in FILES for found in sorted(path.glob(name)))
+    if file.suffix == ".parquet":
+        return Loaded(items_of(file, rows_of(file), lambda row: _item(row, picture_path(row.get("decoded_image")))), None)
+    queries = read_object(folder / "query.json") if (folder / "query.json").exists() else {}
+    rows = [{"query": queries.get(pid), **row} for pid, row in read_object(file).items()]
+    return Loaded(items_of(file, rows, lambda row: _item(row, str(folder / row["image"]))), None)
+
+
+def prompt(item: Item) -> Prompt:
+    """The authors' query. DataError where it is not in the data."""
+    if not item.data["query"]:
+        raise DataError(f"MathVista: item {item.id} has no query; put the authors' query.json beside testmini.json")
+    return Prompt(item.data["query"], item.image, instruction="")
+
+
+def score(rule: IntegerRule, pairs: Sequence[tuple[Item, str]], _workers: int, _seconds: float) -> list[Verdict]:
+    """Verdicts of responses, by the authors' quick extraction or ours."""
+    return [_judge_response(rule, item, text) for item, text in pairs]
+
+
+def score_extraction(rule: IntegerRule, pairs: Sequence[tuple[Item, str]], _workers: int, _seconds: float) -> list[Verdict]:
+    """Verdicts of extractions."""
+    return [_judge(rule, item, text, {}) for item, text in pairs]
+
+
+score_current, score_published = partial(score, "current"), partial(score, "published")
+extraction_current, extraction_published = partial(score_extraction, "current"), partial(score_extraction, "published")
+
+
+def average(judged: Sequence[Judged]) -> Average:
+    """Micro over the items; beside it each task and kind of answer."""
+    figures = {}
+    for key in ("question_type", "answer_type", "task"):
+        for name, rights in by_group(judged, lambda item, key=key: item.data[key]).items():  # type: ignore[misc]
+            figures[group_figure(str(name))] = percent(accuracy(rights).mean)
+    return Average(micro(judged).score, dict(sorted(figures.items())))
+
+
+def _judge_response(rule: IntegerRule, item: Item, text: str) -> Verdict:
+    if not text.strip():
+        return Verdict("wrong", None, "the response is empty")
+    kind = item.data["answer_type"]
+    quick = quick_extraction(text, item.options, kind)
+    if quick is not None:
+        return _judge(rule, item, quick, {"extraction": "quick"})
+    found = found_extraction(text, item.options, kind)
+    if found is None:
+        return Verdict("wrong", None, f"no {kind} answer was found in the response")
+    return _judge(rule, item, found, {"extraction": "ours"})
+
+
+def _judge(rule: IntegerRule, item: Item, extraction: str, details: Mapping[str, Any]) -> Verdict:
+    if len(extraction) > MAX_EXTRACTION:
+        reason = f"an extraction of {len(extraction)} characters; at most {MAX_EXTRACTION} are compared"
+        return Verdict("error", extraction[:MAX_EXTRACTION], reason, details)
+    predicted = prediction(extraction, item.options, item.data["answer_type"], item.data["precision"], rule)
+    shown = extraction if predicted is None else predicted
+    if predicted == item.gold:
+        return Verdict("right", shown, f"equal to the answer as {item.data['answer_type']}", details)
+    why = f"is no {item.data['answer_type']}" if predicted is None else f"expected {item.gold!r}"
+    return Verdict("wrong", shown, why, details)
+
+
+def _item(row: Mapping[str, Any], image: str | None) -> Item:
+    choices = tuple(map(str, row["choices"] or ()))
+    gold, metadata = str(row["answer"]), row.get("metadata") or {}
+    if choices and gold not in choices:
+        raise ValueError(f"the answer {gold!r} is none of the {len(choices)} choices")
+    data = {
+        "answer_type": row["answer_type"],
+        "question_type": row["question_type"],
+        "precision": int(row["precision"]) if row["precision"] is not None else 0,
+        "task": metadata.get("task", "task not given"),
+        "query": row.get("query"),
+    }
+    return Item(str(row["pid"]), row["question"], image, gold, data["task"], choices, data)
