@@ -1,46 +1,44 @@
-"""What a benchmark is: where its published files lie, how an item is asked, how a response is judged."""
+"""What a benchmark is: where its published files lie, how an item is asked, how a response is judged and averaged."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from stages.data.files import DataError, read_rows
+from stages.benchmarks.averages import Average, Judged, micro
+from stages.benchmarks.decoding import Decoding
+from stages.benchmarks.items import Item, Loaded, first_file, folder_of, items_of, read_items
+from stages.data.files import DataError
 from stages.rollout.engine import Prompt
+from stages.verifiers.boxes import final_part
 from stages.verifiers.verdict import Verdict
 
-
-@dataclass(frozen=True)
-class Item:
-    """One question of a benchmark."""
-
-    id: str
-    question: str
-    """As published, without any instruction."""
-    image: str | None
-    """Path of the picture, or None."""
-    gold: str
-    group: str
-    """The benchmark's own subdivision: subject and level, or the competition."""
-    options: tuple[str, ...] = ()
-    """Texts of the options A, B, ...; () for a free answer."""
-    data: Mapping[str, Any] = field(default_factory=dict)
-    """What else the benchmark's own scorer needs: instructions, tests, units."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """The items that are there."""
-
-    items: list[Item]
-    part: str | None
-    """None when these are all items; else which part they are and why. A part stays out of tables 2 and 3."""
-
+__all__ = ["Benchmark", "Item", "Loaded", "field_id", "first_file", "folder_of", "items_of", "read_items"]
 
 Score = Callable[[Sequence[tuple[Item, str]], int, float], list[Verdict]]
+"""Verdicts of (item, text) pairs in order, given the verifier processes and the seconds of one comparison."""
 
 
-@dataclass(frozen=True)
+def field_id(*names: str) -> Callable[[Mapping[str, Any]], str | None]:
+    """The id that a row of responses holds in the first of the fields `names` that it has, else in `id`; None without."""
+
+    def read(row: Mapping[str, Any]) -> str | None:
+        found = next((row[name] for name in (*names, "id") if row.get(name) is not None), None)
+        return None if found is None else str(found)
+
+    return read
+
+
+own_id = field_id()
+
+
+def here() -> str | None:
+    """For `Benchmark.unavailable` where nothing but this package is needed."""
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Benchmark:
     """One row of tables 2 and 3 of the report."""
 
@@ -54,6 +52,8 @@ class Benchmark:
     """Numbers of the report's tables that have this row."""
     size: int
     """Items of the whole benchmark."""
+    split: str
+    """Which of the published splits is scored."""
     hub_id: str
     """Data set on the hub."""
     revision: str | None
@@ -61,57 +61,69 @@ class Benchmark:
     origin: str
     """Repository and commit of the published files that this code was checked with."""
     files: tuple[str, ...]
-    """File names under <root>/<name>, of which the first that exists is read."""
+    """File names (or patterns) under <root>/<name>, of which the first that exists is read."""
     prompt_source: str
     """Whose prompt `prompt` is."""
+    shots: int
+    """Worked examples in the prompt."""
+    extraction: str
+    """How the answer is found in a response: one sentence for the protocol page."""
+    rule: str
+    """When an answer is right and how the headline is averaged: one sentence for the protocol page, with its source."""
+    short_cot: Decoding
+    """How responses of short-CoT models are drawn by default."""
+    long_cot: Decoding
+    """How responses of long-CoT models are drawn by default."""
     load: Callable[[Path], Loaded]
-    """All items in a folder. DataError names the path that is missing and what to put there, or the row at fault."""
+    """All items of a folder or data file that can be asked, pictures included. DataError names the path that is missing
+    and what to put there, or the row at fault."""
     prompt: Callable[[Item], Prompt]
     score: Score
-    """Verdicts of (item, response) pairs in order, given the verifier processes and the seconds of one comparison."""
+    """Judges the text of responses after their thinking part (call `judge`, which takes that off)."""
+    load_answers: Callable[[Path], Loaded] | None = None
+    """All items whose answers are there, though their question or picture may be absent: enough to score responses that
+    exist already. None: `load` asks for no more than that."""
+    score_extraction: Score | None = None
+    """Judges answers that somebody has extracted already; None where a row cannot give `extraction`."""
+    takes_verdicts: bool = False
+    """Whether a row may give `verdicts` ("right", "wrong", "error" or true, false), reached elsewhere."""
+    average: Callable[[Sequence[Judged]], Average] = micro
+    """The headline score over all items, and the figures beside it."""
+    row_id: Callable[[Mapping[str, Any]], str | None] = own_id
+    """The item's id in a row of responses; None when the row has none."""
+    unavailable: Callable[[], str | None] = here
+    """Why nothing can be scored here (a tool is missing, and what to install), in one line; None when it can."""
 
     def read(self, root: Path) -> Loaded:
-        """The items under `root`. DataError as `load`, and for two items of one id."""
-        folder = root / self.name
-        if not any((folder / name).exists() for name in self.files):
-            raise DataError(f"{folder}: {self.title} needs {' or '.join(self.files)} there; {self.how_to_get(folder)}")
-        loaded = self.load(folder)
-        ids = [item.id for item in loaded.items]
-        if len(set(ids)) < len(ids):
-            raise DataError(f"{folder}: the id {_first_twice(ids)!r} occurs twice; fetch the file again")
-        if loaded.part is None and len(ids) != self.size:
-            return Loaded(loaded.items, f"the file holds {len(ids)} of {self.size} items")
-        return loaded
+        """The items under `root` that can be asked. DataError as `load`, and for two items of one id."""
+        return self._checked(root / self.name, self.load)
+
+    def read_answers(self, path: Path) -> Loaded:
+        """The items that can be scored: `path` is this benchmark's folder, a root that holds it, or a data file."""
+        nested = path / self.name
+        return self._checked(nested if nested.is_dir() else path, self.load_answers or self.load)
+
+    def judge(self, pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> list[Verdict]:
+        """Verdicts of (item, response) pairs in order; what stands before the end of the thinking part is not judged."""
+        return self.score([(item, final_part(response)) for item, response in pairs], workers, seconds)
 
     def how_to_get(self, folder: Path) -> str:
         """The command that downloads the data set into `folder`."""
         revision = self.revision or "COMMIT"
         return f"get it by `hf download {self.hub_id} --repo-type dataset --revision {revision} --local-dir {folder}`"
 
-
-def first_file(folder: Path, names: Sequence[str]) -> Path:
-    """The first of `names` that exists in `folder`. DataError when none does."""
-    for name in names:
-        if (folder / name).exists():
-            return folder / name
-    raise DataError(f"{folder}: none of {', '.join(names)} is there; put the published file there")
-
-
-def read_items(path: Path, item: Callable[[Mapping[str, Any]], Item]) -> list[Item]:
-    """Every row of a JSONL file through `item`. DataError names the file, the row and what is wrong with it."""
-    items = []
-    for number, row in enumerate(read_rows(path), 1):
-        try:
-            found = item(row)
-        except KeyError as error:
-            raise DataError(f"{path}: row {number} has no {error}; its fields are {', '.join(row)}; fetch the file again") from None
-        except ValueError as error:
-            raise DataError(f"{path}: row {number}: {error}; fetch the file again") from None
-        if not found.question.strip() or not found.gold.strip():
-            raise DataError(f"{path}: row {number} (id {found.id!r}) has an empty question or answer; fetch the file again")
-        items.append(found)
-    return items
+    def _checked(self, path: Path, load: Callable[[Path], Loaded]) -> Loaded:
+        if not path.is_file() and not any(any(path.glob(name)) for name in self.files):
+            raise DataError(f"{path}: {self.title} needs {' or '.join(self.files)} there; {self.how_to_get(path)}")
+        loaded = load(path)
+        ids = [item.id for item in loaded.items]
+        if len(set(ids)) < len(ids):
+            raise DataError(f"{path}: the id {_first_twice(ids)!r} occurs twice; fetch the file again")
+        if loaded.part is None and len(ids) != self.size:
+            return Loaded(loaded.items, f"the file holds {len(ids)} of {self.size} items")
+        return loaded
 
 
 def _first_twice(ids: Sequence[str]) -> str:
-    return next(name for index, name in enumerate(ids) if name in ids[:index])
+    counts = Counter(ids)
+    return next(name for name in ids if counts[name] > 1)

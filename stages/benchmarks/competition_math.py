@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.benchmark import Item, Loaded, first_file, read_items
+from stages.benchmarks.items import Item, Loaded, first_file, read_items
 from stages.data.records import VerifierName
 from stages.rollout.engine import Prompt
 from stages.verifiers.boxes import last_box

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.benchmark import Item, Loaded, first_file, read_items
+from stages.benchmarks.items import Item, Loaded, first_file, folder_of, read_items
 from stages.benchmarks.math_vision_rules import Match, answer_of, matches
 from stages.data.files import DataError
 from stages.rollout.engine import Prompt
-from stages.verifiers.boxes import final_part
 from stages.verifiers.verdict import Outcome, Verdict
 
 INSTRUCTION = (
@@ -37,6 +36,12 @@ def load(folder: Path) -> Loaded:
     raise DataError(f"{folder}: {why}{'' if small is None else f'; {small[1]}'}; put the published pictures there")
 
 
+def load_answers(path: Path) -> Loaded:
+    """The items of test.jsonl, or of testmini.jsonl where that is all there is, whether or not their pictures are there."""
+    folder = folder_of(path)
+    return Loaded(read_items(first_file(path, FILES), lambda row: _item(folder, row)), None)
+
+
 def prompt(item: Item) -> Prompt:
     """Instruction, question, options (left out where they are just the letters in the picture)."""
     shown = "" if "".join(item.options) == LETTERS else _option_lines(item.options)
@@ -45,7 +50,7 @@ def prompt(item: Item) -> Prompt:
 
 def score(pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> list[Verdict]:
     """Right when the answer equals the gold letter or value, or the text of the gold option, by the authors' rules."""
-    answers = [answer_of(final_part(response)) for _, response in pairs]
+    answers = [answer_of(response) for _, response in pairs]
     golds = [_golds(item) for item, _ in pairs]
     found = matches([(answer, gold) for answer, gold in zip(answers, golds, strict=True)], workers, seconds)
     return [

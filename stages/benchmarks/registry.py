@@ -1,55 +1,8 @@
-"""The benchmarks of tables 2 and 3 that this code can score, by name."""
+"""The benchmarks of tables 2 and 3, by name, in the order of the report's groups: text, reasoning, vision."""
 
-from stages.benchmarks import competition_math, math_vision
 from stages.benchmarks.benchmark import Benchmark
+from stages.benchmarks.reasoning_entries import REASONING
+from stages.benchmarks.text_entries import TEXT
+from stages.benchmarks.vision_entries import VISION
 
-BENCHMARKS: dict[str, Benchmark] = {
-    "math500": Benchmark(
-        name="math500",
-        title="MATH-500",
-        metric="EM",
-        modality="text",
-        tables=(2, 3),
-        size=500,
-        hub_id="HuggingFaceH4/MATH-500",
-        revision=None,
-        origin="inclusionAI/AReaL, evaluation/data/math_500/test.jsonl, blob 2376b9a194b46c0790e197c91b7249e5f88ac09b",
-        files=competition_math.MATH500_FILES,
-        prompt_source=competition_math.PROMPT_SOURCE,
-        load=competition_math.load_math500,
-        prompt=competition_math.boxed_prompt,
-        score=competition_math.score_math500,
-    ),
-    "aime2024": Benchmark(
-        name="aime2024",
-        title="AIME 2024",
-        metric="Pass@1",
-        modality="text",
-        tables=(2, 3),
-        size=30,
-        hub_id="math-ai/aime24",
-        revision=None,
-        origin="QwenLM/Qwen2.5-Math, evaluation/data/aime24, commit a45202bd16f1ec06f433442dc1152d0074773465",
-        files=competition_math.AIME_FILES,
-        prompt_source=competition_math.PROMPT_SOURCE,
-        load=competition_math.load_aime2024,
-        prompt=competition_math.boxed_prompt,
-        score=competition_math.score_aime2024,
-    ),
-    "mathvision": Benchmark(
-        name="mathvision",
-        title="MathVision-Full",
-        metric="Pass@1",
-        modality="image",
-        tables=(2, 3),
-        size=3040,
-        hub_id="MathLLMs/MathVision",
-        revision=None,
-        origin="mathllm/MATH-V, data and images, commit a1f5cc3add200c0cd080fad463e500f44ef1fb41",
-        files=math_vision.FILES,
-        prompt_source=math_vision.PROMPT_SOURCE,
-        load=math_vision.load,
-        prompt=math_vision.prompt,
-        score=math_vision.score,
-    ),
-}
+BENCHMARKS: dict[str, Benchmark] = {**TEXT, **REASONING, **VISION}

@@ -44,6 +44,26 @@ def accuracy(rights: Sequence[Sequence[bool]]) -> Estimate:
     return Estimate(mean, standard_error(mean_N), low, high)
 
 
+def grouped_accuracy(groups: Sequence[Sequence[Sequence[bool]]]) -> Estimate:
+    """The unweighted mean of the groups' accuracies (a macro average), each group with its problems' k verdicts.
+
+    The error is that of a stratified sample: problems vary within their group, the groups are fixed. The 95% interval is a
+    bootstrap within groups, or for few problems, or nearly all right or wrong, Wilson's over all problems around the mean.
+    Raises ValueError without groups or problems."""
+    if not groups:
+        raise ValueError("a mean over groups needs at least one group")
+    means_G = [problem_means(group) for group in groups]
+    count, mean = sum(map(len, means_G)), float(np.mean([mean_N.mean() for mean_N in means_G]))
+    if count < FEW or min(mean, 1 - mean) * count < MANY:
+        low, high = wilson(mean * count, count)
+    else:
+        low, high = stratified_bootstrap(means_G)
+    errors = [standard_error(mean_N) for mean_N in means_G]
+    known = [error for error in errors if error is not None]
+    stderr = math.sqrt(sum(error**2 for error in known)) / len(means_G) if len(known) == len(errors) else None
+    return Estimate(mean, stderr, low, high)
+
+
 def problem_means(rights: Sequence[Sequence[bool]]) -> NDArray[np.float64]:
     """Mean of the k verdicts of each problem; shape (N,)."""
     if not rights or not all(rights):
@@ -70,6 +90,14 @@ def bootstrap(value_N: NDArray[np.float64], resamples: int = RESAMPLES) -> tuple
     generator = np.random.default_rng(_BOOTSTRAP_SEED)
     means = [value_N[generator.integers(0, len(value_N), len(value_N))].mean() for _ in range(resamples)]
     low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def stratified_bootstrap(values_G: Sequence[NDArray[np.float64]], resamples: int = RESAMPLES) -> tuple[float, float]:
+    """95% percentile interval of the mean of the groups' means by drawing within each group, from a fixed seed."""
+    generator = np.random.default_rng(_BOOTSTRAP_SEED)
+    drawn_GR = [value_N[generator.integers(0, len(value_N), (resamples, len(value_N)))].mean(axis=1) for value_N in values_G]
+    low, high = np.quantile(np.mean(drawn_GR, axis=0), [0.025, 0.975])
     return float(low), float(high)
 
 

@@ -66,7 +66,7 @@ def benchmark_suite(benchmark: Benchmark, root: Path, limit: int | None, samples
         items = [items[index * len(items) // limit] for index in range(limit)]
 
     def judge(pairs: Sequence[tuple[int, str]]) -> list[Verdict]:
-        return benchmark.score([(items[index], response) for index, response in pairs], workers, SECONDS)
+        return benchmark.judge([(items[index], response) for index, response in pairs], workers, SECONDS)
 
     asked = tuple(_asked_item(benchmark, item) for item in items)
     return Suite(benchmark.name, False, benchmark.modality, samples, asked, judge, part)

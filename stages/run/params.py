@@ -10,6 +10,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 T = TypeVar("T")
+BenchmarkName = Literal[
+    "mmlu", "ifeval", "cluewsc", "ceval", "humaneval_mul", "livecodebench",
+    "codeforces", "aime2024", "math500", "mmmu", "mathvision", "mathvista",
+]  # fmt: skip
 
 
 class ParamsError(ValueError):
@@ -140,7 +144,7 @@ class DPO(Section):
 
 class Evaluate(Section):
     root: str
-    benchmarks: list[Literal["math500", "aime2024", "mathvision"]]
+    benchmarks: list[BenchmarkName]
     limit: int | None
     samples: int = Field(ge=1)
     benchmark_samples: int = Field(ge=1)

@@ -3,9 +3,9 @@ r"""The one door of verification: a response is right, wrong, or cannot be judge
 Only the last \boxed{} after the thinking part counts. Rules: "integer", "text" and "choice" compare normal forms;
 "math" compares by math-verify 0.9.0 in killable processes (https://github.com/huggingface/Math-Verify)."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 from stages.data.records import VerifierName
 from stages.verifiers.boxes import boxed_answer
@@ -25,6 +25,8 @@ class Verdict:
     extracted: str | None
     """The content of the box, None without one."""
     reason: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """What else the benchmark's own average needs or a reader wants to see, as JSON values."""
 
 
 def verify(verifier: VerifierName, gold: str, response: str) -> Verdict:

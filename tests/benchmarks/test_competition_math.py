@@ -90,7 +90,7 @@ def test_the_registry_knows_each_benchmark_by_its_own_name() -> None:
 def test_aime_verdicts_of_deepscaler_are_reproduced() -> None:
     rows = [json.loads(line) for line in (AIME_RUNS / "DeepScaleR-1.5B-Preview_8192tok.jsonl").read_text().splitlines()]
     pairs = [(Item(str(row["id"]), "q", None, str(row["gold_answer"]), ""), row["generated_responses"][0]) for row in rows]
-    verdicts = AIME.score(pairs, 1, 10)
+    verdicts = AIME.judge(pairs, 1, 10)
     assert [verdict.outcome == "right" for verdict in verdicts] == [row["is_correct"] for row in rows]
     assert sum(row["is_correct"] for row in rows) == 9
 
@@ -106,7 +106,7 @@ def test_aime_verdicts_of_areal_differ_only_where_its_verifier_is_more_lenient()
     for mark, expected in (("</think>", [61, 61, 82, 65]), ("", [82])):
         texts = [row["completion"].replace("</think>", mark) for row in rows]
         pairs = [(items[str(row["question_id"])], text) for row, text in zip(rows, texts, strict=True)]
-        found = [verdict.outcome == "right" for verdict in AIME.score(pairs, 1, 10)]
+        found = [verdict.outcome == "right" for verdict in AIME.judge(pairs, 1, 10)]
         differ = [row for row, right in zip(rows, found, strict=True) if right != (row["reward"] == 1)]
         assert [row["question_id"] for row in differ] == expected
         assert all(row["reward"] == 1 for row in differ)

@@ -29,7 +29,7 @@ IRREPRODUCIBLE = [("Gemini-Pro", "3013")]
 @pytest.mark.parametrize("case", CASES, ids=[case["why"] for case in CASES])
 def test_golden_cases(case: dict[str, Any]) -> None:
     item = Item("1", "q", None, case["gold"], "g", tuple(case["options"]))
-    (verdict,) = MATH_VISION.score([(item, case["response"])], 1, 10)
+    (verdict,) = MATH_VISION.judge([(item, case["response"])], 1, 10)
     assert (verdict.outcome, verdict.extracted) == (case["outcome"], case["extracted"]), verdict.reason
 
 
@@ -39,7 +39,7 @@ def test_published_extractions_and_verdicts_are_reproduced() -> None:
     published = {path.stem: _rows(path) for path in sorted(RUNS.glob("*.jsonl"))}
     items = {row["id"]: math_vision._item(BENCH, row) for row in _rows(BENCH / "mathvision/test.jsonl")}
     flat = [(run, row) for run, rows in published.items() for row in rows]
-    verdicts = MATH_VISION.score([(items[row["id"]], row["response"]) for _, row in flat], 2, 10)
+    verdicts = MATH_VISION.judge([(items[row["id"]], row["response"]) for _, row in flat], 2, 10)
     assert {run: len(rows) for run, rows in published.items()} == dict.fromkeys(published, 3040)
     assert [(run, row["id"]) for run, row in flat if answer_of(row["response"]) != row["model_answer"]] == []
     right = [verdict.outcome == "right" for verdict in verdicts]
@@ -109,7 +109,7 @@ def test_extraction_never_fails(response: str) -> None:
 )
 def test_hostile_responses_get_a_verdict_in_time(response: str) -> None:
     start = time.monotonic()
-    (verdict,) = MATH_VISION.score([(Item("1", "q", None, "(3,-4)", "g"), response)], 1, 2)
+    (verdict,) = MATH_VISION.judge([(Item("1", "q", None, "(3,-4)", "g"), response)], 1, 2)
     assert verdict.outcome in ("wrong", "error")
     assert time.monotonic() - start < 60
 
@@ -117,7 +117,7 @@ def test_hostile_responses_get_a_verdict_in_time(response: str) -> None:
 def test_nothing_is_evaluated_as_code(tmp_path: Path) -> None:
     target = tmp_path / "made"
     response = f"\\boxed{{__import__('pathlib').Path('{target}').touch()}}"
-    (verdict,) = MATH_VISION.score([(Item("1", "q", None, "3", "g"), response)], 1, 10)
+    (verdict,) = MATH_VISION.judge([(Item("1", "q", None, "3", "g"), response)], 1, 10)
     assert verdict.outcome == "wrong"
     assert not target.exists()
 
