@@ -51,13 +51,20 @@ _CONTRACTIONS = _rules(
     (r"(?i) ('t)(is)\b", r" \1 \2 "),
     (r"(?i) ('t)(was)\b", r" \1 \2 "),
 )
+_JOINED = re.compile("cannot|gimme|gonna|gotta|lemme|wanna", re.IGNORECASE)
+_RUN = re.compile(r"[^\W_]+")
 
 
 def capital_words(text: str) -> Iterator[str]:
     """The words of `text` that hold capital letters and no small ones."""
     for sentence in sentences(text):
-        if sentence != sentence.lower():
+        if _may_hold_capitals(sentence):
             yield from (word for word in _words(sentence) if word.isupper())
+
+
+def _may_hold_capitals(sentence: str) -> bool:
+    """False where no rule can part a run of letters and digits and none is in capitals: saves the rules most sentences."""
+    return "'" in sentence or _JOINED.search(sentence) is not None or any(run.isupper() for run in _RUN.findall(sentence))
 
 
 def _words(sentence: str) -> list[str]:
