@@ -61,7 +61,7 @@ def test_each_instruction_has_a_case_that_follows_it_and_one_that_does_not() -> 
         (
             "length_constraints:number_words",
             {"num_words": 3, "relation": "at most"},
-            "'at most'; expected 'less than' or 'at least'",
+            "'at most'; expected 'less than' or",
         ),
         ("length_constraints:number_words", {"num_words": "3", "relation": "at least"}, "num_words is '3'; expected a number"),
         ("keywords:letter_frequency", {"letter": "ab", "let_frequency": 1, "let_relation": "at least"}, "expected one character"),

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from stages.verifiers.sentences import parameters, sentences
 from stages.verifiers.words import capital_words
 
-pieces = st.sampled_from(
-    ["A", "b", "1", ".", "?", "!", " ", "\n", '"', ")", "Mr", "the", "The", "..", "-", ",", "\u2019", "\ud800"]
-)
+pieces = st.sampled_from([*'Ab1.?! \n)"-,\u2019\ud800', "Mr", "the", "The", ".."])
 
 
 @pytest.mark.parametrize(
