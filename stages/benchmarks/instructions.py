@@ -34,14 +34,18 @@ def score(pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> li
 
 
 def average(judged: Sequence[Judged]) -> Average:
-    """Prompt-level strict accuracy, with the four published figures in percent. An error follows nothing."""
-    verdicts = [verdict for one in judged for verdict in one.verdicts]
+    """Prompt-level strict accuracy, with the four published figures in percent. An error and no response follow nothing."""
     figures = {}
     for form in ("strict", "loose"):
-        found = [verdict.details[form] for verdict in verdicts]
+        found = [_kept(one.item, verdict, form) for one in judged for verdict in one.verdicts]
         figures[f"prompt_{form}"] = percent(sum(map(all, found)) / len(found))
         figures[f"inst_{form}"] = percent(sum(map(sum, found)) / sum(map(len, found)))
     return Average(micro(judged).score, figures)
+
+
+def _kept(item: Item, verdict: Verdict, form: str) -> list[bool]:
+    """Whether each instruction was followed."""
+    return list(verdict.details.get(form, [False] * len(item.data["instructions"])))
 
 
 def _verdict(item: Item, found: Judgement) -> Verdict:

@@ -180,14 +180,15 @@ def test_the_thinking_part_and_the_blank_lines_behind_it_are_not_judged() -> Non
 
 
 def test_figures_by_hand() -> None:
-    """Three responses: all followed; one of two, and both loosely; an error."""
+    """All followed; one of two, and both loosely; an error; an item that nobody responded to."""
     item = made({"punctuation:no_comma": {}, "startend:quotation": {}})
     judged = [Judged(item, tuple(IFEVAL.judge([(item, text)], 1, 10))) for text in ('"Yes"', 'Yes:\n"No"', "x" * 1_000_001)]
     assert [one.verdicts[0].outcome for one in judged] == ["right", "wrong", "error"]
     assert judged[1].verdicts[0].reason == "not followed: startend:quotation"
     assert judged[1].verdicts[0].extracted == "1 of 2 followed"
+    judged.append(Judged(item, (Verdict("wrong", None, "no response"),)))
     assert IFEVAL.average(judged).figures == {
-        "prompt_strict": 33.33, "inst_strict": 50.0, "prompt_loose": 66.67, "inst_loose": 66.67,
+        "prompt_strict": 25.0, "inst_strict": 37.5, "prompt_loose": 50.0, "inst_loose": 50.0,
     }  # fmt: skip
 
 
