@@ -11,7 +11,7 @@ from stages.benchmarks.math_vision_rules import Match, answer_of, matches
 from stages.benchmarks.tables import picture_path, rows_of
 from stages.data.files import DataError
 from stages.rollout.engine import Prompt
-from stages.verifiers.verdict import Outcome, Verdict
+from stages.verifiers.verdict import MAX_ANSWER, Outcome, Verdict
 
 INSTRUCTION = (
     'Please solve the problem step by step and put your answer in one "\\boxed{}". '
@@ -60,7 +60,7 @@ def score(pairs: Sequence[tuple[Item, str]], workers: int, seconds: float) -> li
     golds = [_golds(item) for item, _ in pairs]
     found = matches([(answer, gold) for answer, gold in zip(answers, golds, strict=True)], workers, seconds)
     return [
-        Verdict(_OUTCOMES[match], answer, reason)
+        Verdict(_OUTCOMES[match], answer[:MAX_ANSWER], reason)
         if answer
         else Verdict("wrong", None, "nothing is left of the response after the authors' extraction")
         for answer, (match, reason) in zip(answers, found, strict=True)

@@ -7,8 +7,9 @@ _TOKEN = re.compile(r"(\\(?:boxed|fbox|framebox)\s*\{)|\\.|([{}])", re.DOTALL)
 
 
 def final_part(response: str) -> str:
-    """The text after the last `</think>`, or the whole response when there is none."""
-    return response.rpartition(THINKING_ENDS)[2]
+    """The text after the last `</think>` and the white space behind it, or the whole response when there is none."""
+    _, mark, text = response.rpartition(THINKING_ENDS)
+    return text.lstrip() if mark else text
 
 
 def last_box(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The worker program that compares mathematical answers: one JSON request a line in, one reply a line out.
+"""The worker program that compares answers and checks instructions: one JSON request a line in, one reply a line out.
 
 It runs in a process of its own (stages/verifiers/processes.py) because algebra on a model's text may never end;
 math-verify's own time limits (signal.alarm) are off and the parent's wall clock decides."""
@@ -10,13 +10,14 @@ import resource
 import sys
 from collections.abc import Callable
 
+from stages.verifiers.instruction_following import judge
 from stages.verifiers.math_answer import Reply, equal, value
 
 MEMORY_BYTES = 3 << 30
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
-OPERATIONS: dict[str, Callable[..., Reply]] = {"equal": equal, "value": value}
+OPERATIONS: dict[str, Callable[..., Reply]] = {"equal": equal, "value": value, "instructions": judge}
 
 
 def answer_request(operation: str, *arguments: str) -> Reply:

@@ -44,12 +44,12 @@ class Worker:
         self.job: int | None = None
         self.deadline = time.monotonic() + START_SECONDS
         self._unread = b""
-        self._unsent = b""
+        self._unsent = memoryview(b"")
 
     def send(self, job: int, request: Request, seconds: float) -> None:
         """Hand over a request; the clock starts now."""
         self.job, self.deadline = job, time.monotonic() + seconds
-        self._unsent = json.dumps(request).encode("ascii") + b"\n"
+        self._unsent = memoryview(json.dumps(request).encode("ascii") + b"\n")
         os.set_blocking(self.input, False)
         self.push()
 
@@ -61,7 +61,7 @@ class Worker:
         except BlockingIOError:
             return False
         except BrokenPipeError:
-            self._unsent = b""
+            self._unsent = memoryview(b"")
         return True
 
     def receive(self) -> Reply | None:
