@@ -25,7 +25,9 @@ def chart(rng: random.Random) -> tuple[Puzzle, Image.Image]:
     height = heights[answer]
     heights[:answer] = [h if h != height else h % 9 + 1 for h in heights[:answer]]
     wanted = height * factor % 10
-    trials = tuple(Trial(f"{h}*{factor}={h * factor % 10}?{wanted}", f"{h}={h * factor % 10}?{wanted}") for h in heights[: answer + 1])
+    trials = tuple(
+        Trial(f"{h}*{factor}={h * factor % 10}?{wanted}", f"{h}={h * factor % 10}?{wanted}") for h in heights[: answer + 1]
+    )
     question = f"The chart has {bars} bars, numbered from 0. Which is the first bar whose height times {factor} ends in {wanted}?"
     key = f"chart {factor} {wanted} " + "".join(map(str, heights))
     shown = ";".join(f"{place}:{h}" for place, h in enumerate(heights))

@@ -175,7 +175,8 @@ def test_a_trial_says_yes_where_all_its_sides_are_equal(family: str, tmp_path: P
     for row in generate(family, "train", 20, 1, tmp_path):
         for trial, word in re.findall(r"\d:([^;\n]+?) (no|yes)", row.solution_long):
             sides = re.findall(r"([^,=]+)\?([^,]+)", trial)
-            assert sides and all(found == wanted for found, wanted in sides) == (word == "yes"), row.solution_long
+            assert sides, row.solution_long
+            assert all(found == wanted for found, wanted in sides) == (word == "yes"), row.solution_long
 
 
 def test_grades_rise_with_the_answer() -> None:
