@@ -95,7 +95,9 @@ def test_absent_benchmarks_leave_a_reason_and_one_line(project: Callable[..., No
     assert benchmarks["aime2024"]["n"] == 10
     assert benchmarks["mathvision"]["missing"] == "not in evaluate.benchmarks of params.yaml"
     reason = benchmarks["math500"]["missing"]
-    assert reason.startswith("bench/math500: MATH-500 needs test.jsonl there; get it by `hf download HuggingFaceH4/MATH-500")
+    assert reason.startswith(
+        "bench/math500: MATH-500 needs test.jsonl or data/test-*.parquet there; get it by `hf download HuggingFaceH4/MATH-500"
+    )
     assert capsys.readouterr().err == f"not scored: MATH-500: {reason}\n"
 
 

@@ -15,7 +15,7 @@ from dvc.cli.parser import get_main_parser
 from dvc.repo import Repo
 from imports import PROJECT
 
-from flows import overrides
+from flows import k15, overrides
 from flows.graph import flat
 from stages.benchmarks.registry import BENCHMARKS
 from stages.problems.jsonl import FIELDS
@@ -86,7 +86,13 @@ def activate(words: list[str], _params: Path) -> None:
     assert rest == "bin/activate"
 
 
-PROGRAMS = {"make": make, "dvc": dvc, "python": python, "git": git, ".": activate}
+def score(words: list[str], _params: Path) -> None:
+    """Its own parser accepts it, and the rule exists."""
+    found = k15.parser().parse_args(words)
+    assert found.rule is None or found.rule in BENCHMARKS[found.benchmark].rules
+
+
+PROGRAMS = {"k15": score, "make": make, "dvc": dvc, "python": python, "git": git, ".": activate}
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

@@ -2,7 +2,8 @@
 
 The report gives neither temperature nor samples. Short-CoT follows the DeepSeek-V3 report (arXiv 2412.19437, §5.3.1: at
 most 8,192 tokens; AIME at temperature 0.7 over 16 runs, else greedy), whose figures table 3 repeats; long-CoT follows the
-DeepSeek-R1 report (arXiv 2501.12948, §3: temperature 0.6, top-p 0.95, k of 4 to 64 by the size of the set, 32,768 tokens)."""
+DeepSeek-R1 report (arXiv 2501.12948, §3: temperature 0.6, top-p 0.95, 32,768 tokens, 64 responses; fewer where a set is
+large are ours)."""
 
 from dataclasses import dataclass, replace
 

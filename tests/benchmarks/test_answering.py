@@ -7,7 +7,7 @@ import pytest
 
 from stages.benchmarks.answering import Answered, Draw, answer
 from stages.benchmarks.registry import BENCHMARKS
-from stages.benchmarks.scores import rows, stand_in_scores, suite_score
+from stages.benchmarks.scores import benchmark_score, rows, stand_in_scores, suite_score
 from stages.benchmarks.suites import Suite, benchmark_suite, stand_in_suites
 from stages.data.files import DataError
 from stages.data.records import Problem
@@ -143,3 +143,26 @@ def test_a_limited_benchmark_is_spread_over_the_file_and_says_so(tmp_path: Path)
     assert limited.part == "evaluate.limit: 3 of 30 items, evenly spaced"
     (found,) = run(ScriptedEngine(right), [limited])
     assert [one.verdicts[0].outcome for one in found] == ["right"] * 3, "each item meets its own gold answer"
+
+
+def test_a_benchmark_is_averaged_as_its_authors_do(tmp_path: Path) -> None:
+    """C-Eval: law 1 of 1, logic 1 of 3: the mean over subjects, 2/3, not that over questions, 1/2."""
+    (tmp_path / "ceval/val").mkdir(parents=True)
+    for subject, golds in {"law": "A", "logic": "ABB"}.items():
+        lines = [f"{number},q,a,b,c,d,{gold}" for number, gold in enumerate(golds)]
+        (tmp_path / f"ceval/val/{subject}_val.csv").write_text("\n".join(["id,question,A,B,C,D,answer", *lines]))
+    suite = benchmark_suite(BENCHMARKS["ceval"], tmp_path, None, 1, 1)
+    (found,) = run(ScriptedEngine(lambda *_: "<think>B?</think>A", context=1000), [suite])
+    score = benchmark_score(BENCHMARKS["ceval"], suite, found)
+    assert score["accuracy"] == pytest.approx(2 / 3)
+    assert (score["figures"]["micro"], score["n"], score["pass_at_k"]) == (50.0, 4, 0.5)
+
+
+def test_an_item_that_cannot_be_asked_is_wrong_in_the_average(tmp_path: Path) -> None:
+    (tmp_path / "aime2024").mkdir()
+    lines = [f'{{"id": {n}, "problem": "{n} + 0?{"!" * 200 * n}", "answer": "{n}"}}' for n in range(2)]
+    (tmp_path / "aime2024/test.jsonl").write_text("\n".join(lines))
+    suite = benchmark_suite(BENCHMARKS["aime2024"], tmp_path, None, 1, 1)
+    (found,) = run(ScriptedEngine(right, context=150), [suite])
+    score = benchmark_score(BENCHMARKS["aime2024"], suite, found)
+    assert (score["accuracy"], len(score["excluded"])) == (0.5, 1)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from stages.benchmarks.statistics import (
     accuracy,
     bootstrap,
+    grouped_accuracy,
     paired_difference,
     pass_at,
     problem_means,
@@ -117,3 +118,26 @@ def test_rank_correlation() -> None:
     assert rank_correlation([10, 20, 30, 40], [1, 5, 2, 9]) == pytest.approx(0.8)
     assert rank_correlation([1, 1, 1], [1, 2, 3]) is None
     assert rank_correlation([1, 2], [1, 2]) is None
+
+
+def test_the_macro_average_by_hand() -> None:
+    """Groups 1 of 1 and 1 of 3: (1 + 1/3) / 2 = 2/3, whatever their sizes; a single problem has no error."""
+    estimate = grouped_accuracy([[[True]], [[True], [False], [False]]])
+    assert estimate.mean == pytest.approx(2 / 3)
+    assert estimate.stderr is None
+
+
+def test_the_error_of_the_macro_average_is_that_of_a_stratified_sample() -> None:
+    """Two groups of 100, halves right and all right: errors sqrt(0.25 / 99) and 0, so 0.050252 / 2; the spread between the
+    groups is no error, so that the interval is far narrower than that of the pooled problems (0.0307)."""
+    groups = [[[n % 2 == 0] for n in range(100)], [[True]] * 100]
+    estimate = grouped_accuracy(groups)
+    assert estimate.mean == 0.75
+    assert estimate.stderr == pytest.approx(math.sqrt(0.25 / 99) / 2)
+    assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * 0.025, rel=0.08)
+    assert grouped_accuracy(groups) == estimate
+
+
+def test_no_group_has_no_average() -> None:
+    with pytest.raises(ValueError, match="at least one group"):
+        grouped_accuracy([])

@@ -1,0 +1,29 @@
+"""Every benchmark says what a reader of its score must know."""
+
+import pytest
+
+from stages.benchmarks.benchmark import Benchmark
+from stages.benchmarks.registry import BENCHMARKS
+from stages.reporting.published import published
+from stages.run.params import BenchmarkName
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS.values(), ids=BENCHMARKS.keys())
+def test_an_entry_is_complete(benchmark: Benchmark) -> None:
+    assert benchmark.name in BenchmarkName.__args__
+    texts = (benchmark.split, benchmark.origin, benchmark.prompt_source, benchmark.extraction, benchmark.rule)
+    assert all(text and "\n" not in text for text in texts)
+    assert benchmark.shots >= 0
+    assert benchmark.long_cot.temperature == 0.6
+    assert benchmark.long_cot.top_p == 0.95
+    assert benchmark.short_cot.max_tokens < benchmark.long_cot.max_tokens
+    for name, other in benchmark.rules.items():
+        assert (other.rule, other.extraction) != (benchmark.rule, benchmark.extraction), name
+        assert other.name == benchmark.name
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS.values(), ids=BENCHMARKS.keys())
+def test_title_metric_and_tables_are_those_of_the_report(benchmark: Benchmark) -> None:
+    rows = {number: row for number in (2, 3) for row in published().table(number).rows if row.benchmark == benchmark.name}
+    assert tuple(rows) == benchmark.tables
+    assert {(row.title, row.metric) for row in rows.values()} == {(benchmark.title, benchmark.metric)}
