@@ -10,7 +10,7 @@ from stages.problems.picture_worlds import COLORS, SHAPES, draw_chart, draw_scen
 from stages.problems.procedural import FAMILIES, puzzles
 from stages.problems.search import PLAN, Puzzle, found
 
-CAPTION_SHARE = 0.6
+CAPTION_SHARE = 0.45
 PICTURES = ("chart", "scene", "chart", "scene", "text")
 SIZES = (1, 2, 2, 2, 2, 2, 3, 3, 4, 10)
 DESCRIBE = "Describe."
