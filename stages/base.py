@@ -63,6 +63,7 @@ def pretrain(problems: Path, out: Path, model: Model) -> None:
         base.batch,
         seed,
         lambda step, total: learning_rate(step, total, base.learning_rate, 0.0, base.warmup, "wsd"),
+        shuffled=False,
     )
     state = state_folder("base", [problems / "train.jsonl"], [seed, base.model_dump(), model.model_dump(), hardware.model_dump()])
     filler = picture_filler(renderer, net, hardware)

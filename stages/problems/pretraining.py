@@ -10,7 +10,8 @@ from stages.problems.picture_worlds import COLORS, SHAPES, draw_chart, draw_scen
 from stages.problems.procedural import FAMILIES, puzzles
 from stages.problems.search import PLAN, Puzzle, found
 
-CAPTION_SHARE = 0.45
+CAPTION_SHARES = (0.8, 0.3)
+"""Of the first half of the documents and of the second: seeing first, then checking; mixed evenly, one holds up the other."""
 PICTURES = ("chart", "scene", "chart", "scene", "text")
 SIZES = (1, 2, 2, 2, 2, 2, 3, 3, 4, 10)
 DESCRIBE = "Describe."
@@ -26,12 +27,13 @@ class Document:
 
 
 def documents(count: int, seed: int) -> list[Document]:
-    """`count` documents: captions of pictures of all sizes, and worksheets of every family (training split only)."""
+    """`count` documents, in the order to be learned: captions of pictures of all sizes, and worksheets of every family (training
+    split only)."""
     rng = random.Random(seed)
     streams = {family: puzzles(family, "train", seed + 1, distinct=False) for family in FAMILIES}
     found = []
     for number in range(count):
-        if rng.random() < CAPTION_SHARE:
+        if rng.random() < CAPTION_SHARES[2 * number // count]:
             found.append(_caption(PICTURES[number % len(PICTURES)], rng, streams["rendered"]))
         else:
             family = FAMILIES[number % len(FAMILIES)]

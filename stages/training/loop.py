@@ -28,6 +28,8 @@ class Plan:
     """(step, total steps) -> learning rate."""
     unit: int = 1
     """Consecutive samples that belong together: 1, or 2 for preference pairs."""
+    shuffled: bool = True
+    """False: in the order given, for sets that have one (the phases of pretraining)."""
 
 
 def order_of(epoch: int, count: int, seed: int) -> list[int]:
@@ -40,7 +42,7 @@ def steps_of(count: int, plan: Plan) -> list[list[int]]:
     """The units of every optimizer step of the whole run, short last batches included."""
     steps = []
     for epoch in range(plan.epochs):
-        order = order_of(epoch, count, plan.seed)
+        order = order_of(epoch, count, plan.seed) if plan.shuffled else list(range(count))
         steps += [order[start : start + plan.batch] for start in range(0, count, plan.batch)]
     return steps
 
