@@ -64,12 +64,23 @@ EXAMPLES: dict[str, tuple[str, str, str]] = {
     "cluewsc": ("test_public.json", _rows({"target": _PRONOUN, "idx": 0, "label": "false", "text": "ab"}), "答案是B"),
     "mmmu": (
         "answer_dict_val.json",
-        json.dumps({"validation_Art_1": {"question_type": "short-answer", "ground_truth": "37.5"}}),
+        json.dumps(
+            {
+                "validation_Art_1": {"question_type": "short-answer", "ground_truth": "37.5"},
+                "validation_Art_2": {"question_type": "multiple-choice", "ground_truth": "D"},
+            }
+        ),
         "The answer is 37.5.",
     ),
     "mathvista": (
         "testmini.json",
-        json.dumps({"1": {**_VISTA, "answer": "25", "answer_type": "integer", "choices": None, "precision": None}}),
+        json.dumps(
+            {
+                "1": {**_VISTA, "answer": "25", "answer_type": "integer", "choices": None, "precision": None},
+                "2": {**_VISTA, "pid": "2", "answer": "3.75", "answer_type": "float", "choices": None, "precision": 2},
+                "3": {**_VISTA, "pid": "3", "answer": "[3, 7]", "answer_type": "list", "choices": None, "precision": None},
+            }
+        ),
         "25",
     ),
 }
