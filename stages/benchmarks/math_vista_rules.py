@@ -15,7 +15,7 @@ IntegerRule = Literal["current", "published"]
 MAX_EXTRACTION = 2000
 """Characters of an extraction that are compared; a longer one is an error."""
 _OPTION = re.compile(r"\(([a-zA-Z])\)")
-_QUOTED = re.compile(r'The answer is "([^\n]*)"\.')
+_QUOTE, _UNQUOTE = 'The answer is "', '".'
 _SAID = re.compile(r"(?i:answer|option|choice)(?i: is| to the question is)?[\s:*]{0,9}\(?([A-H])(?![A-Za-z0-9])")
 _NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|-?\.\d+")
 _SAID_NUMBER = re.compile(r"(?i:answer|result|value|total|=)(?i: is| of)?[\s:*$\\(=]{0,9}(?=[-\d.])")
@@ -45,8 +45,13 @@ def quick_extraction(response: str, choices: Sequence[str], answer_type: str) ->
             return str(int(response)) if answer_type == "integer" else str(float(response))
         except ValueError:
             pass
-    found = _QUOTED.search(response)
-    return found.group(1) if found else None
+    return next((found for found in map(_quoted, response.split("\n")) if found is not None), None)
+
+
+def _quoted(line: str) -> str | None:
+    """What stands between the first "The answer is" and the last closing quote with a full stop, in time linear in the line."""
+    start, end = line.find(_QUOTE), line.rfind(_UNQUOTE)
+    return line[start + len(_QUOTE) : end] if start != -1 and end >= start + len(_QUOTE) else None
 
 
 def found_extraction(response: str, choices: Sequence[str], answer_type: str) -> str | None:
