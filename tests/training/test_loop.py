@@ -27,6 +27,11 @@ def test_each_epoch_sees_each_unit_once(count: int, epochs: int, batch: int, see
     assert steps == steps_of(count, plan(epochs, batch, seed))
 
 
+def test_an_ordered_set_is_gone_through_as_it_is() -> None:
+    ordered = Plan(2, 2, 0, lambda *_: 0.0, shuffled=False)
+    assert steps_of(5, ordered) == [[0, 1], [2, 3], [4]] * 2
+
+
 def test_epochs_and_seeds_have_orders_of_their_own() -> None:
     assert order_of(0, 50, 1) != order_of(1, 50, 1)
     assert order_of(0, 50, 1) != order_of(0, 50, 2)
