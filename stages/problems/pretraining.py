@@ -10,8 +10,8 @@ from stages.problems.picture_worlds import COLORS, SHAPES, draw_chart, draw_scen
 from stages.problems.procedural import FAMILIES, puzzles
 from stages.problems.search import PLAN, Puzzle, found
 
-CAPTION_SHARES = (0.8, 0.3)
-"""Of the first half of the documents and of the second: seeing first, then checking; mixed evenly, one holds up the other."""
+CAPTION_SHARES = (0.65, 0.65, 0.2)
+"""Of each third of the documents: seeing first, then checking, which otherwise hold each other up."""
 PICTURES = ("chart", "scene", "chart", "scene", "text")
 SIZES = (1, 2, 2, 2, 2, 2, 3, 3, 4, 10)
 DESCRIBE = "Describe."
@@ -33,7 +33,7 @@ def documents(count: int, seed: int) -> list[Document]:
     streams = {family: puzzles(family, "train", seed + 1, distinct=False) for family in FAMILIES}
     found = []
     for number in range(count):
-        if rng.random() < CAPTION_SHARES[2 * number // count]:
+        if rng.random() < CAPTION_SHARES[len(CAPTION_SHARES) * number // count]:
             found.append(_caption(PICTURES[number % len(PICTURES)], rng, streams["rendered"]))
         else:
             family = FAMILIES[number % len(FAMILIES)]

@@ -60,7 +60,7 @@ def boxed(answer: int) -> str:
 
 def found(candidate: int) -> str:
     """The line between the trial that succeeds and the final answer; pretraining has it too, the box it has not."""
-    return f"so {candidate}\n"
+    return f"so{{{candidate}}}\n"
 
 
 def short_solution(parameters: dict[str, object]) -> str:

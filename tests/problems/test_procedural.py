@@ -195,11 +195,11 @@ def test_the_long_form_by_hand() -> None:
     full = long_solution(PARAMETERS, random.Random(0), hazard=0.0, terse_share=0.0)
     assert full == (
         "Plan: try each in turn, check it, go on.\n"
-        "0:1*0=0?7 no;1:1*1=1?7 no;2:1*2=2?7 no;3:1*3=7?7 yes\nCheck:1*3=7?7 ok\nso 3\n\\boxed{3}"
+        "0:1*0=0?7 no;1:1*1=1?7 no;2:1*2=2?7 no;3:1*3=7?7 yes\nCheck:1*3=7?7 ok\nso{3}\n\\boxed{3}"
     )
     assert behaviours(full) == {"planning": 1, "evaluation": 5, "reflection": 3, "exploration": 3}
     brief = long_solution(PARAMETERS, random.Random(0), hazard=0.0, terse_share=1.0)
-    assert brief == "0:0?7;1:1?7;2:2?7;3:7?7 yes\nso 3\n\\boxed{3}"
+    assert brief == "0:0?7;1:1?7;2:2?7;3:7?7 yes\nso{3}\n\\boxed{3}"
 
 
 def test_who_gives_up_guesses_among_what_is_left() -> None:
@@ -215,7 +215,7 @@ def test_who_gives_up_guesses_among_what_is_left() -> None:
 def test_the_short_form_tries_three_and_guesses() -> None:
     assert short_solution(PARAMETERS) == "0:0?7;1:1?7;2:2?7;stop,guess\n\\boxed{3}"
     two = {**PARAMETERS, "trials": PARAMETERS["trials"][:2]}
-    assert short_solution(two) == "0:0?7;1:1?7 yes\nso 1\n\\boxed{1}"
+    assert short_solution(two) == "0:0?7;1:1?7 yes\nso{1}\n\\boxed{1}"
 
 
 def test_a_patient_teacher_is_right_and_an_impatient_one_is_not_always(tmp_path: Path) -> None:
