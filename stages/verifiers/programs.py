@@ -29,7 +29,7 @@ class Program:
         """One run. Raises SandboxUnavailableError."""
         limits = self.language.limits
         if seconds is not None:
-            limits = replace(limits, seconds=seconds, cpu_seconds=int(2 * seconds) + 1)
+            limits = replace(limits, seconds=seconds, cpu_seconds=min(limits.cpu_seconds, int(2 * seconds) + 1))
         return run(self.files, self.language.run, stdin, limits, self.language.environment, existing(self.language.paths))
 
 
