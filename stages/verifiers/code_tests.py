@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from stages.verifiers.languages import LANGUAGES
-from stages.verifiers.programs import CompileError, Program, compiled, with_files
+from stages.verifiers.programs import PATIENCE, CompileError, Program, compiled, with_files
 from stages.verifiers.sandbox import MiB, Run, SandboxUnavailableError
 from stages.verifiers.verdict import Verdict
 
 SECONDS = 6.0
-"""Wall clock of one test, as LiveCodeBench gives."""
+"""CPU time of one test; LiveCodeBench gives as much on the wall clock of a machine that it has for itself."""
 _PYTHON = ("/usr/bin/python3", "-S", "-s")
 MEMORY = 4096 * MiB
 """What LiveCodeBench's harness says that it allows."""
@@ -108,7 +108,7 @@ def proven(program: str, tests: str, seconds: float) -> str | None:
 def ended(done: Run) -> str:
     """How a run that failed ended, in a sentence."""
     if done.killed_for:
-        return f"stopped for {done.killed_for}"
+        return f"stopped for {'time' if done.killed_for == 'cpu' else done.killed_for}"
     return f"status {done.returncode}{_last(done)}"
 
 
@@ -165,10 +165,12 @@ def _answers(
 
 def _in_one_sandbox(source: bytes, inputs: Sequence[str], function: str, seconds: float) -> Iterator[tuple[str, str | None]]:
     command = (*_PYTHON, "/box/sandboxed_tests.py", str(seconds), str(MAX_OUTPUT), function)
-    limits = replace(LANGUAGES["python"].limits, memory=MEMORY, output=4 * MAX_OUTPUT, cpu_seconds=int(seconds) + 1)
+    limits = replace(
+        LANGUAGES["python"].limits, memory=MEMORY, output=4 * MAX_OUTPUT, seconds=(PATIENCE * seconds + 1) * len(inputs) + 5
+    )
     ready = with_files("python", {"sandboxed_tests.py": _source("sandboxed_tests"), "program.py": source}, command, limits)
     wanted = b"".join(b"%d\n%s" % (len(text), text) for text in map(_bytes, inputs))
-    done = ready.run(wanted, (seconds + 1) * len(inputs) + 5)
+    done = ready.run(wanted)
     told = io.BytesIO(done.stdout)
     for _ in inputs:
         status, _, length = told.readline().decode("utf-8", "replace").partition(" ")
@@ -196,18 +198,13 @@ def _source(name: str) -> bytes:
 
 def _same_numbers(first: str, second: str) -> bool:
     """Whether two lines hold the same numbers, token by token."""
-    one, other = _decimals(first), _decimals(second)
-    return one is not None and other is not None and one == other
-
-
-def _decimals(line: str) -> list[Decimal] | None:
-    tokens = line.split()
-    if any(len(token) > MAX_NUMBER for token in tokens):
-        return None
+    one, other = first.split(), second.split()
+    if len(one) != len(other) or any(len(token) > MAX_NUMBER for token in (*one, *other)):
+        return False
     try:
-        return [Decimal(token) for token in tokens]
+        return [Decimal(token) for token in one] == [Decimal(token) for token in other]
     except InvalidOperation:
-        return None
+        return False
 
 
 def _told(value: Any) -> Any:

@@ -19,7 +19,7 @@ _JAVAC = ("-J-XX:+UseSerialGC", "-J-XX:TieredStopAtLevel=1", "-encoding", "UTF-8
 _NATIVE = Limits()
 _RUNTIME = Limits(address_space=False, memory=2048 * MiB, processes=128)
 """For runtimes that reserve much more address space than they use, and start threads of their own."""
-_COMPILER = Limits(seconds=60, cpu_seconds=120, address_space=False, memory=2048 * MiB, processes=128)
+_COMPILER = Limits(seconds=180, cpu_seconds=60, address_space=False, memory=2048 * MiB, processes=128)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,17 @@
 """Programs: compiled once, run on many inputs, each run in a sandbox of its own."""
 
 import io
+import math
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from stages.verifiers.languages import BUILT, COMPILER_LIMITS, LANGUAGES, Language, existing, require_language
-from stages.verifiers.sandbox import Limits, MiB, Run, run
+from stages.verifiers.sandbox import Limits, MiB, Run, SandboxUnavailableError, run
 
 MAX_SOURCE = 1 * MiB
+PATIENCE = 3
+"""Wall clock over CPU time: a busy machine must not make a right program wrong."""
 _MAX_BUILT = 64 * MiB
 _PACK = 'mkdir -p "$0" && "$@" 1>&2 && exec tar -cf - -C "$0" .'
 """The compiler's words go to standard error, its results as an archive to standard output."""
@@ -26,10 +29,12 @@ class Program:
     files: Mapping[str, bytes]
 
     def run(self, stdin: bytes = b"", seconds: float | None = None) -> Run:
-        """One run. Raises SandboxUnavailableError."""
+        """One run, of `seconds` of CPU time (twice that for runtimes with threads of their own) and PATIENCE times that on the wall
+        clock. Raises SandboxUnavailableError."""
         limits = self.language.limits
         if seconds is not None:
-            limits = replace(limits, seconds=seconds, cpu_seconds=min(limits.cpu_seconds, int(2 * seconds) + 1))
+            own_threads = 1 if limits.address_space else 2
+            limits = replace(limits, seconds=PATIENCE * seconds, cpu_seconds=math.ceil(seconds) * own_threads)
         return run(self.files, self.language.run, stdin, limits, self.language.environment, existing(self.language.paths))
 
 
@@ -43,6 +48,10 @@ def compiled(name: str, source: str, options: tuple[str, ...] = ()) -> Program:
     command = ["/bin/sh", "-c", _PACK, BUILT, *language.compile, *options]
     limits = replace(COMPILER_LIMITS, output=_MAX_BUILT)
     done = run({language.file: text}, command, b"", limits, language.environment, existing(language.paths))
+    if done.killed_for == "time":
+        raise SandboxUnavailableError(
+            f"the compiler of {language.title} did not end within {limits.seconds:g} s; is this machine busy?"
+        )
     if done.killed_for is not None:
         raise CompileError(f"the compiler was stopped for {done.killed_for}")
     if done.returncode != 0:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 PERIOD = 100_000
+_SHARES, _WEIGHT = 1024, 100
+"""Of one core, so that a group of several threads is not served as one."""
 _V1 = ("memory", "pids", "cpu")
 _REMOVAL_SECONDS = 5.0
 _numbers = itertools.count()
@@ -84,6 +86,7 @@ def _limit(version: int, folders: dict[str, Path], memory: int, processes: int, 
     quota = int(PERIOD * cores)
     if version == 2:
         written = {"memory.max": memory, "memory.swap.max": 0, "pids.max": processes, "cpu.max": f"{quota} {PERIOD}"}
+        written["cpu.weight"] = int(_WEIGHT * cores)
         for file, value in written.items():
             if (folders["all"] / file).exists():
                 (folders["all"] / file).write_text(str(value))
@@ -96,6 +99,7 @@ def _limit(version: int, folders: dict[str, Path], memory: int, processes: int, 
         (folders["pids"] / "pids.max").write_text(str(processes))
     if "cpu" in folders and (folders["cpu"] / "cpu.cfs_quota_us").exists():
         (folders["cpu"] / "cpu.cfs_quota_us").write_text(str(quota))
+        (folders["cpu"] / "cpu.shares").write_text(str(int(_SHARES * cores)))
 
 
 def _remove(folder: Path) -> None:

@@ -8,14 +8,16 @@ of the interpreter (5 ms) for what it prints. Calls: the function is looked for 
 in the program; each line of the input is one argument in JSON; what Python counts as equal to a JSON value is told as that value,
 anything else as something equal to nothing.
 
-Called with the seconds of one test, the most bytes of its output, and the function's name or nothing. In: for each test a line with
-its length, then its input. Out: for each test, up to the first that fails, a line "status length", then its output."""
+Called with the CPU seconds of one test, the most bytes of its output, and the function's name or nothing. In: for each test a
+line with its length, then its input. Out: for each test, up to the first that fails, a line "status length", then its output."""
 
 import ast
 import contextlib
 import io
 import json
+import math
 import os
+import resource
 import select
 import signal
 import sys
@@ -27,6 +29,8 @@ from typing import Any
 
 PROGRAM = "/box/program.py"
 TIMED_OUT, TOO_MUCH = "time", "output"
+PATIENCE = 3
+"""A test has so many times its seconds on the wall clock: a busy machine must not make a right program wrong."""
 STARRED = (
     *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics", "itertools"),
     *("functools", "operator", "io", "sys", "json", "builtins", "typing"),
@@ -115,13 +119,14 @@ def forked(work: Callable[[str], str], text: str, seconds: float, most: int) -> 
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
+        resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds) + 1))
         write, leave = os.write, os._exit
         left = memoryview(work(text).encode("utf-8", "surrogatepass"))
         while left:
             left = left[write(theirs, left) :]
         leave(0)
     os.close(theirs)
-    output, deadline, status = bytearray(), time.monotonic() + seconds, ""
+    output, deadline, status = bytearray(), time.monotonic() + PATIENCE * seconds, ""
     while not status:
         if not select.select([ours], [], [], max(0.0, deadline - time.monotonic()))[0]:
             status = TIMED_OUT
@@ -133,7 +138,8 @@ def forked(work: Callable[[str], str], text: str, seconds: float, most: int) -> 
         os.kill(child, signal.SIGKILL)
     os.close(ours)
     _, code = os.waitpid(child, 0)
-    return status or str(os.waitstatus_to_exitcode(code)), bytes(output[:most])
+    ended = os.waitstatus_to_exitcode(code)
+    return status or (TIMED_OUT if ended == -signal.SIGXCPU else str(ended)), bytes(output[:most])
 
 
 def parts() -> list[str]:
