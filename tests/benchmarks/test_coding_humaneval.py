@@ -91,8 +91,8 @@ def test_canonical_solutions_pass() -> None:
         program = assembled("python", one.question, completed("python", one.question, response))
         whole = row["prompt"] + row["canonical_solution"]
         for text, tests in ((program, one.gold), (whole, f"{row['test']}\ncheck({row['entry_point']})")):
-            if proven(text + "\n", tests, 10) is not None:
-                failed.append(one.id)
+            if (reason := proven(text + "\n", tests, 10)) is not None:
+                failed.append((one.id, reason))
     assert failed == []
 
 

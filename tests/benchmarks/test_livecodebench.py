@@ -97,9 +97,7 @@ def test_failing_cases_fail_again() -> None:
 @needs_bench
 @pytest.mark.skipif(bool(list(BENCH.glob("test*.jsonl"))), reason="the hidden tests are here")
 def test_missing_hidden_tests_are_one_clear_line() -> None:
-    with pytest.raises(
-        DataError, match=r"^LiveCodeBench: hidden tests missing for 64 of 64 problems; put test\*\.jsonl of .* in "
-    ):
+    with pytest.raises(DataError, match=r"^LiveCodeBench: hidden tests missing for 64 of 64 problems; put test\*\.jsonl of .* in "):
         loader(LONG, tested=True)(BENCH)
     item = loader(LONG, tested=False)(BENCH).items[0]
     if REASON is None:
@@ -155,11 +153,6 @@ def test_a_window_is_by_day() -> None:
     assert [LONG.holds(day) for day in ("2024-11-29T23:00:00", "2024-11-30T00:00:00", "2025-01-04")] == [False, True, True]
     days = ("2024-07-31", "2024-08-01", "2024-11-30T00:00:00", "2024-12-01")
     assert [SHORT.holds(day) for day in days] == [False, True, True, False]
-        False,
-        True,
-        True,
-        False,
-    ]
 
 
 @given(st.text(alphabet="`\n a", max_size=60))
