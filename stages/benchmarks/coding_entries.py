@@ -1,0 +1,128 @@
+"""The benchmarks of code (§3.1): HumanEval-Mul, LiveCodeBench, Codeforces."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from stages.benchmarks import coding_codeforces, coding_humaneval, coding_livecodebench
+from stages.benchmarks.averages import Average, Judged, by_group, group_figure, macro, percent
+from stages.benchmarks.benchmark import Benchmark, Item, field_id
+from stages.benchmarks.coding_livecodebench import ALL, LONG, SHORT, Window
+from stages.benchmarks.decoding import GREEDY, SAMPLED, averaged
+from stages.benchmarks.statistics import accuracy
+
+
+def mean_of_languages(judged: Sequence[Judged]) -> Average:
+    """The plain mean of the languages' scores; beside it each language and the micro average."""
+    figures = {group_figure(str(name)): percent(accuracy(rights).mean) for name, rights in by_group(judged, _group).items()}
+    return Average(macro(judged, _group), {**figures, "micro": percent(accuracy([one.rights for one in judged]).mean)})
+
+
+def rating_percentile(judged: Sequence[Judged]) -> Average:
+    """The percentile of the rating; beside it the rating."""
+    return Average(*coding_codeforces.percentile_of([(one.item, one.verdicts) for one in judged]))
+
+
+def _group(item: Item) -> str:
+    return item.group
+
+
+_LIVE = Benchmark(
+    name="livecodebench",
+    title="LiveCodeBench",
+    metric="Pass@1",
+    modality="text",
+    tables=(2, 3),
+    size=LONG.size,
+    split=f"release v5, contests from {LONG}",
+    hub_id="livecodebench/code_generation_lite",
+    revision=None,
+    origin="LiveCodeBench/submissions, commit 4d04b02a01c81b0a7207bafdcda35efad9e39b8c (questions and published verdicts)",
+    files=coding_livecodebench.FILES,
+    prompt_source=coding_livecodebench.PROMPT_SOURCE,
+    shots=0,
+    extraction="the text between the last two lines that hold three backticks, as in the authors' published runs",
+    rule=(
+        "all hidden tests pass by the authors' harness rules (testing_util.py), re-implemented in the sandbox, 6 s a test; "
+        "mean over problems of the mean of k"
+    ),
+    short_cot=GREEDY,
+    long_cot=averaged(SAMPLED, 8),
+    load=coding_livecodebench.loader(LONG, tested=True),
+    load_answers=coding_livecodebench.loader(LONG, tested=False),
+    prompt=coding_livecodebench.prompt,
+    score=coding_livecodebench.score,
+    takes_verdicts=True,
+    row_id=field_id("question_id"),
+)
+
+
+def _window(window: Window) -> Benchmark:
+    return replace(
+        _LIVE,
+        size=window.size,
+        split=f"release v5, contests from {window}",
+        load=coding_livecodebench.loader(window, tested=True),
+        load_answers=coding_livecodebench.loader(window, tested=False),
+    )
+
+
+CODING: dict[str, Benchmark] = {
+    "humaneval_mul": Benchmark(
+        name="humaneval_mul",
+        title="HumanEval-Mul",
+        metric="Pass@1",
+        modality="text",
+        tables=(3,),
+        size=coding_humaneval.SIZE,
+        split="HumanEval (Python) and MultiPL-E's HumanEval in seven languages",
+        hub_id="nuprl/MultiPL-E",
+        revision=None,
+        origin="deepseek-ai/DeepSeek-Coder, Evaluation/HumanEval/data, commit 2f9fd85927c669dae3c0fbb2d607274023af243e",
+        files=coding_humaneval.FILES,
+        prompt_source=coding_humaneval.PROMPT_SOURCE,
+        shots=0,
+        extraction="the first code block of the language, from the asked function to the last brace of its indentation",
+        rule=(
+            "the tests run to their end by the compile and pass rules of DeepSeek-Coder's runner, 10 s a program; "
+            "plain mean of the eight languages' pass@1"
+        ),
+        short_cot=GREEDY,
+        long_cot=SAMPLED,
+        load=coding_humaneval.load,
+        prompt=coding_humaneval.prompt,
+        score=coding_humaneval.score,
+        takes_verdicts=True,
+        average=mean_of_languages,
+        row_id=coding_humaneval.row_id,
+        unavailable=coding_humaneval.unavailable,
+    ),
+    "livecodebench": replace(_LIVE, rules={"2408-2411": _window(SHORT), "all": _window(ALL)}),
+    "codeforces": Benchmark(
+        name="codeforces",
+        title="Codeforces",
+        metric="Percentile",
+        modality="text",
+        tables=(2,),
+        size=0,
+        split="contests of the user's own choice",
+        hub_id="Qwen/CodeElo",
+        revision=None,
+        origin="QwenLM/CodeElo, commit 0bffc84f0477abe5fd641d4cb4c859318a572c70 (ratings of 717,421 users)",
+        files=coding_codeforces.FILES,
+        prompt_source=coding_codeforces.PROMPT_SOURCE,
+        shots=0,
+        extraction="the text between the last two lines that hold three backticks; or verdicts, or a rating, reached elsewhere",
+        rule=(
+            "rating by CodeElo's method from up to eight attempts a problem, percentile in CodeElo's table "
+            "(the report's own table is unpublished)"
+        ),
+        short_cot=GREEDY,
+        long_cot=averaged(SAMPLED, 8),
+        load=coding_codeforces.load,
+        load_answers=coding_codeforces.load_answers,
+        prompt=coding_codeforces.prompt,
+        score=coding_codeforces.score,
+        takes_verdicts=True,
+        average=rating_percentile,
+    ),
+}

@@ -1,0 +1,144 @@
+"""HumanEval-Mul (§3.1): HumanEval in eight languages, each program run with its tests in the sandbox.
+
+The headline is the plain mean of the eight languages' pass@1, as in DeepSeek's tables. Pass rules are those of DeepSeek's runner
+(stages/verifiers/languages.py) and one of ours: the tests must prove that they ran to their end. That makes three things stricter:
+a program that ends with status 0 before its tests is wrong; a C# program that dies of another exception than a failed assertion is
+wrong (the runner looks for "Fail" only); a JavaScript program may print nothing at all, as there."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from stages.benchmarks.benchmark import Item, Loaded, read_items
+from stages.benchmarks.coding_programs import STYLES, assembled, completed, extracted, with_word
+from stages.data.files import DataError
+from stages.rollout.engine import Prompt
+from stages.verifiers.code_tests import ended, proven
+from stages.verifiers.languages import LANGUAGES, missing
+from stages.verifiers.programs import CompileError, compiled
+from stages.verifiers.sandbox import Run, SandboxUnavailableError, why_unavailable
+from stages.verifiers.verdict import Verdict
+
+FILES = ("humaneval-python.jsonl",)
+SIZE = 1280
+PROMPT_SOURCE = "DeepSeek-Coder's instruction for chat models (github.com/deepseek-ai/DeepSeek-Coder, Evaluation/HumanEval)"
+INSTRUCTION = (
+    "Please continue to complete the function. You are not allowed to modify the given code and do the completion only. "
+    "Please return all completed function in a codeblock. Here is the given code to do completion:"
+)
+SECONDS = 10.0
+"""Wall clock of a program; DeepSeek's runner gives 3, which on a busy machine fails right programs."""
+_TYPESCRIPT_AGAIN = ("--target", "ES5", "--lib", "ES5,DOM,ScriptHost")
+"""tsc's own defaults, tried when the first compilation or its run fails, as the runner does."""
+_SPELLINGS = {"py": "python", "c++": "cpp", "c#": "cs", "csharp": "cs", "javascript": "js", "typescript": "ts", "bash": "sh"}
+
+
+def load(path: Path) -> Loaded:
+    """The files humaneval-LANGUAGE.jsonl of a folder: task_id, prompt, test. DataError names a file that is not there."""
+    folder = path.parent if path.is_file() else path
+    absent = [name for name in LANGUAGES if not (folder / f"humaneval-{name}.jsonl").exists()]
+    if absent:
+        named = ", ".join(f"humaneval-{name}.jsonl" for name in absent)
+        raise DataError(f"{folder}: HumanEval-Mul needs all eight languages; {named} is not there; put the published files there")
+    return Loaded([item for name in LANGUAGES for item in read_items(folder / f"humaneval-{name}.jsonl", _reader(name))], None)
+
+
+def prompt(item: Item) -> Prompt:
+    """Instruction and the head of the function in a code block."""
+    return Prompt(f"{INSTRUCTION}\n```{STYLES[item.group].fence}\n{item.question}\n```", None, instruction="")
+
+
+def row_id(row: Mapping[str, Any]) -> str | None:
+    """The id of a row: its `id` where that names a language, else language and task_id (or name)."""
+    task = next((str(row[name]) for name in ("task_id", "name", "id") if row.get(name) is not None), None)
+    if task is None:
+        return None
+    language = str(row.get("language") or row.get("lang") or "").lower()
+    language = _SPELLINGS.get(language, language)
+    if not language:
+        head, _, rest = str(row["id"] if row.get("id") is not None else task).partition("/")
+        return f"{head}/{rest}" if head in LANGUAGES and head != "python" else f"python/{_task(str(row.get('id') or task))}"
+    return f"{language}/{_task(task) if language == 'python' else task.removeprefix(language + '/')}"
+
+
+def unavailable() -> str | None:
+    """What is missing of the sandbox and the eight tool chains."""
+    reasons = [why_unavailable(), *(missing(name) for name in LANGUAGES)]
+    return "; ".join(reason for reason in reasons if reason) or None
+
+
+def score(pairs: Sequence[tuple[Item, str]], workers: int, _: float) -> list[Verdict]:
+    """Right when the program passes its tests. DataError where a program cannot be run."""
+    reason = unavailable()
+    if reason is not None:
+        raise DataError(f"HumanEval-Mul: {reason}")
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        return list(pool.map(lambda pair: judge(*pair), pairs))
+
+
+def judge(item: Item, response: str) -> Verdict:
+    """The verdict of one response."""
+    code = completed(item.group, item.question, response)
+    found = extracted(item.group, response)
+    try:
+        reason = _failure(item, assembled(item.group, item.question, code))
+    except CompileError as error:
+        return Verdict("wrong", found, str(error))
+    except SandboxUnavailableError as error:
+        return Verdict("error", found, str(error))
+    return Verdict("right", found, "passes its tests") if reason is None else Verdict("wrong", found, reason)
+
+
+def _failure(item: Item, program: str) -> str | None:
+    """Why the tests did not pass, None when they did."""
+    if item.group == "python":
+        return proven(program + "\n", item.gold, SECONDS)
+    word = secrets.token_hex(16)
+    source = f"{program}\n{with_word(item.group, item.gold, word)}"
+    if item.group != "ts":
+        options = ("-lcrypto", "-lssl") if item.group == "cpp" and "162" in item.id else ()
+        return _tested(item.group, source, word, options)
+    try:
+        first = _tested("ts", source, word, ())
+    except CompileError as error:
+        first = str(error)
+    return first and _tested("ts", source, word, _TYPESCRIPT_AGAIN)
+
+
+def _tested(language: str, source: str, word: str, options: tuple[str, ...]) -> str | None:
+    done = compiled(language, source, options).run(b"", SECONDS)
+    if not _passes(language, done):
+        return ended(done)
+    printed = done.stdout.decode("utf-8", "replace").strip()
+    if not printed.endswith(word):
+        return "it ended before its tests did"
+    return "it prints something" if language == "js" and printed != word else None
+
+
+def _passes(language: str, done: Run) -> bool:
+    """The runner's own rule."""
+    if done.killed_for:
+        return False
+    if language == "js":
+        return not done.stderr
+    if language == "cs":
+        return b"Fail" not in done.stderr
+    return done.returncode == 0
+
+
+def _reader(language: str) -> Callable[[Mapping[str, Any]], Item]:
+    def item(row: Mapping[str, Any]) -> Item:
+        task = _task(str(row["task_id"])) if language == "python" else str(row["task_id"])
+        tests = str(row["test"])
+        if language != "python":
+            with_word(language, tests, "")
+        return Item(f"{language}/{task}", str(row["prompt"]), None, tests, language)
+
+    return item
+
+
+def _task(name: str) -> str:
+    """HumanEval/23 for Python/23 and python/HumanEval/23."""
+    return f"HumanEval/{name.rpartition('/')[2]}"
