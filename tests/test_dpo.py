@@ -58,7 +58,7 @@ def test_a_step_equals_plain_dpo(tiny: Tiny) -> None:
         expected.backward()
         optimizer.step()
         assert abs(loss - expected.item()) < 1e-4
-    assert largest_gap(weights(engine.model), weights(plain)) < 5e-6
+    assert largest_gap(weights(engine.model), weights(plain)) < 5e-5, "a twentieth of one step of Adam"
     margins = torch.stack([alone(plain, sample) for sample in samples]).detach() - reference
     assert float((margins[0::2] - margins[1::2])[order].mean()) > 0.05, "the chosen gain on the rejected"
 

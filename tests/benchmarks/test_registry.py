@@ -18,7 +18,7 @@ def test_an_entry_is_complete(benchmark: Benchmark) -> None:
     assert benchmark.long_cot.top_p == 0.95
     assert benchmark.short_cot.max_tokens < benchmark.long_cot.max_tokens
     for name, other in benchmark.rules.items():
-        assert (other.rule, other.extraction) != (benchmark.rule, benchmark.extraction), name
+        assert (other.rule, other.extraction, other.split) != (benchmark.rule, benchmark.extraction, benchmark.split), name
         assert other.name == benchmark.name
 
 
