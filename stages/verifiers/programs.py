@@ -10,7 +10,7 @@ from stages.verifiers.languages import BUILT, COMPILER_LIMITS, LANGUAGES, Langua
 from stages.verifiers.sandbox import Limits, MiB, Run, SandboxUnavailableError, run
 
 MAX_SOURCE = 1 * MiB
-PATIENCE = 3
+PATIENCE = 5
 """Wall clock over CPU time: a busy machine must not make a right program wrong."""
 _MAX_BUILT = 64 * MiB
 _PACK = 'mkdir -p "$0" && "$@" 1>&2 && exec tar -cf - -C "$0" .'

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stages.verifiers import sandbox_filter
-from stages.verifiers.sandbox_groups import places_here
+from stages.verifiers.sandbox_groups import counts_by_namespace, places_here
 from stages.verifiers.sandbox_process import GATE, Ended, SetupError, Start, supervise
 
 BOX, SCRATCH = "/box", "/tmp"
@@ -26,8 +26,6 @@ PATH = "/usr/local/bin:/usr/bin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": SCRATCH, "TMPDIR": SCRATCH, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
 MiB = 1 << 20
 _OLDEST_BWRAP = (0, 8)
-_OLDEST_KERNEL = (5, 14)
-"""From here on RLIMIT_NPROC counts the processes of one user namespace, not of the user."""
 _SIGXCPU, _SIGXFSZ = 128 + 24, 128 + 25
 KilledFor = Literal["time", "cpu", "memory", "output", "file size"]
 
@@ -45,7 +43,7 @@ class Limits:
     cpu_seconds: int = 20
     """CPU time of each process."""
     cores: float = 2.0
-    """CPU cores of all processes together, where control groups can be written."""
+    """CPU cores of all processes together, where control groups of version 2 can be written."""
     memory: int = 1024 * MiB
     """Bytes of all processes together where control groups can be written, and of each process' data in any case."""
     address_space: bool = True
@@ -109,7 +107,7 @@ def why_unavailable() -> str | None:
         return f"the sandbox needs bubblewrap 0.8 or newer; {'.'.join(map(str, found))} is installed (apt-get install bubblewrap)"
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
         return "the sandbox needs setpriv to leave root (apt-get install util-linux)"
-    if _numbers(platform.release()) < _OLDEST_KERNEL and "pids" not in places_here().parents and places_here().version != 2:
+    if not counts_by_namespace() and "pids" not in places_here().parents and places_here().version != 2:
         return (
             f"the sandbox needs Linux 5.14 or newer, or writable control groups, to limit processes; this is {platform.release()}"
         )
@@ -157,7 +155,7 @@ def rlimits(limits: Limits) -> list[str]:
         "memlock": 64 << 10,
         "msgqueue": 0,
     }
-    if _numbers(platform.release()) >= _OLDEST_KERNEL:
+    if counts_by_namespace():
         found["nproc"] = limits.processes
     if limits.address_space:
         found["as"] = limits.memory + 512 * MiB

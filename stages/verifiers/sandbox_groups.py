@@ -1,11 +1,15 @@
-"""Control groups: memory, processes and CPU of a whole program, where this machine lets us write them (version 1 or 2).
+"""Control groups: memory of a whole program, where this machine lets us write them; with version 2 its processes and CPU too.
 
-Without them rlimits alone hold, which count memory process by process (docs: kernel.org, admin-guide/cgroup-v1 and cgroup-v2)."""
+Without them rlimits alone hold, which count memory process by process. In version 1 every controller is a tree of its own, and each
+move of a process costs milliseconds of waiting; so processes are left to RLIMIT_NPROC there, which counts them by user namespace
+since Linux 5.14, and CPU to RLIMIT_CPU and the clock. (kernel.org, admin-guide/cgroup-v1 and cgroup-v2)"""
 
 import contextlib
 import functools
 import itertools
 import os
+import platform
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +17,9 @@ from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 PERIOD = 100_000
-_SHARES, _WEIGHT = 1024, 100
+_WEIGHT = 100
 """Of one core, so that a group of several threads is not served as one."""
-_V1 = ("memory", "pids", "cpu")
+_OLD_KERNEL = (5, 14)
 _REMOVAL_SECONDS = 5.0
 _numbers = itertools.count()
 
@@ -56,8 +60,15 @@ def places(root: Path = ROOT) -> Places:
     if (root / "cgroup.controllers").exists():
         parent = next((folder for folder in _candidates(root) if _takes_limits(folder)), None)
         return Places(2, {"all": parent}) if parent else Places(0, {})
-    parents = {name: root / name for name in _V1 if os.access(root / name / "cgroup.procs", os.W_OK)}
-    return Places(1, parents) if "memory" in parents or "pids" in parents else Places(0, {})
+    wanted = ("memory",) if counts_by_namespace() else ("memory", "pids")
+    parents = {name: root / name for name in wanted if os.access(root / name / "cgroup.procs", os.W_OK)}
+    return Places(1, parents) if parents else Places(0, {})
+
+
+def counts_by_namespace() -> bool:
+    """Whether RLIMIT_NPROC counts the processes of one user namespace (Linux 5.14), not all of the user."""
+    major, minor = platform.release().split(".")[:2]
+    return (int(major), int(re.match(r"\d*", minor)[0] or 0)) >= _OLD_KERNEL  # type: ignore[index]
 
 
 @functools.cache
@@ -83,9 +94,8 @@ def group(where: Places, memory: int, processes: int, cores: float) -> Iterator[
 
 
 def _limit(version: int, folders: dict[str, Path], memory: int, processes: int, cores: float) -> None:
-    quota = int(PERIOD * cores)
     if version == 2:
-        written = {"memory.max": memory, "memory.swap.max": 0, "pids.max": processes, "cpu.max": f"{quota} {PERIOD}"}
+        written = {"memory.max": memory, "memory.swap.max": 0, "pids.max": processes, "cpu.max": f"{int(PERIOD * cores)} {PERIOD}"}
         written["cpu.weight"] = int(_WEIGHT * cores)
         for file, value in written.items():
             if (folders["all"] / file).exists():
@@ -97,9 +107,6 @@ def _limit(version: int, folders: dict[str, Path], memory: int, processes: int, 
             (folders["memory"] / "memory.memsw.limit_in_bytes").write_text(str(memory))
     if "pids" in folders:
         (folders["pids"] / "pids.max").write_text(str(processes))
-    if "cpu" in folders and (folders["cpu"] / "cpu.cfs_quota_us").exists():
-        (folders["cpu"] / "cpu.cfs_quota_us").write_text(str(quota))
-        (folders["cpu"] / "cpu.shares").write_text(str(int(_SHARES * cores)))
 
 
 def _remove(folder: Path) -> None:

@@ -83,8 +83,11 @@ class _Sandbox:
         self.outputs = {self.stdout: bytearray(), self.stderr: bytearray(), status: bytearray()}
         self.opened = time.monotonic()
         self.pid = self._child()
-        self.first = os.pidfd_open(self.pid)
-        """The first process of the namespace."""
+        try:
+            self.first = os.pidfd_open(self.pid)
+            """The first process of the namespace."""
+        except ProcessLookupError:
+            raise SetupError(self._complaint()) from None
 
     def _child(self) -> int:
         """Process id of the namespace's first process."""
@@ -96,19 +99,25 @@ class _Sandbox:
             if self.status in ready:
                 found = os.read(self.status, _CHUNK)
                 if not found:
-                    raise SetupError(_first_line(os.read(self.stderr, _CHUNK)))
+                    raise SetupError(self._complaint())
                 self.outputs[self.status] += found
             elif self.stderr in ready:  # a complaint before the first status; the status pipe ends after it
                 select.select([self.status], [], [], max(0.0, deadline - time.monotonic()))
         return int(json.loads(self.outputs[self.status].split(b"\n")[0])["child-pid"])
 
+    def _complaint(self) -> str:
+        """What bubblewrap said before it ended."""
+        self.process.wait(SETUP_SECONDS)
+        return _first_line(os.read(self.stderr, _CHUNK))
+
     def join(self, mine: Group) -> None:
         """Into the control group, while it waits."""
         try:
             mine.add(self.pid)
+        except ProcessLookupError:
+            raise SetupError(self._complaint()) from None
         except OSError as error:
-            said = os.read(self.stderr, _CHUNK) if select.select([self.stderr], [], [], 0)[0] else b""
-            raise SetupError(_first_line(said) if said else f"it cannot join a control group ({error})") from error
+            raise SetupError(f"it cannot join a control group ({error})") from error
 
     def open_gate(self) -> None:
         self.opened = time.monotonic()
