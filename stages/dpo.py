@@ -8,7 +8,7 @@ import torch
 
 from stages.data.files import DataError, read_records
 from stages.data.records import SampleGroup
-from stages.long2short.preference import Pair, dpo_loss, dpo_weights, pairs
+from stages.long2short.preference import Pair, dpo_loss, dpo_weights, nll_loss, pairs
 from stages.models.loading import device_of, load_model, load_processor
 from stages.models.positions import position_ids
 from stages.prompts.prompt import Prompt
@@ -46,9 +46,10 @@ def main() -> None:
     pad_id = net.config.get_text_config().pad_token_id or 0
     packed = pack(samples, hardware.pack_tokens, hardware.micro_batch_rows, pad_id, filler)
     reference = log_probs(engine, packed, len(samples))
+    lengths = torch.tensor([len(pair.chosen.token_ids) for pair in found])
 
     def loss_for(everyone: Sequence[int], mine: Sequence[int], batches: Sequence[PackedBatch]) -> LossOf:
-        return pair_loss(engine, reference, everyone, mine, batches, dpo.beta)
+        return pair_loss(engine, reference, lengths, everyone, mine, batches, dpo)
 
     def rate(step: int, total: int) -> float:
         return learning_rate(step, total, dpo.learning_rate, 0.0, dpo.warmup, "cosine")
@@ -78,18 +79,21 @@ def pair_samples(found: Sequence[Pair], renderer: Renderer, net: object) -> list
 def pair_loss(
     engine: Engine,
     reference: torch.Tensor,
+    lengths: torch.Tensor,
     everyone: Sequence[int],
     mine: Sequence[int],
     batches: Sequence[PackedBatch],
-    beta: float,
+    dpo: DPO,
 ) -> LossOf:
-    """The step's DPO loss, mean over the pairs of all ranks. Margins come first, without gradient; then each response has a known
-    weight, and the two of a pair need not lie in the same micro-batch."""
-    ratio = log_probs(engine, batches, 2 * len(mine)) - reference.reshape(-1, 2)[list(mine)].reshape(-1)
-    margin = ratio[0::2] - ratio[1::2]
-    weight = dpo_weights(margin, beta)
-    weights = torch.stack([weight, -weight], dim=1).reshape(-1).to(engine.device)
-    losses = dpo_loss(margin, beta).to(engine.device)
+    """The step's loss, DPO's and the chosen responses' NLL, mean over the pairs of all ranks; `lengths` are the chosen responses'
+    tokens. Margins come first, without gradient; then each response has a known weight, and the two of a pair need not lie in the
+    same micro-batch."""
+    logp = log_probs(engine, batches, 2 * len(mine))
+    ratio = logp - reference.reshape(-1, 2)[list(mine)].reshape(-1)
+    margin, tokens = ratio[0::2] - ratio[1::2], lengths[list(mine)]
+    weight = dpo_weights(margin, dpo.beta)
+    weights = torch.stack([weight - dpo.nll_weight / tokens, -weight], dim=1).reshape(-1).to(engine.device)
+    losses = (dpo_loss(margin, dpo.beta) + dpo.nll_weight * nll_loss(logp[0::2], tokens)).to(engine.device)
 
     def loss_of(batch: PackedBatch, logp: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
         present = batch.sample_of_target.unique()

@@ -43,14 +43,16 @@ def main() -> None:
         for problem, group in zip(part, completions, strict=True):
             groups.append(SampleGroup(problem=problem, samples=[judged(problem, c, next(verdicts)) for c in group]))
         spool.progress(start + len(part), len(chosen), "prompts")
-    shortest = demonstrations(groups)
+    shortest = demonstrations(groups, draw.min_length_ratio)
     if not shortest:
         raise DataError(
-            f"{options.model} solved none of {len(groups)} prompts in {draw.samples} samples each; long2short has nothing"
+            f"{options.model}: {len(groups)} prompts, {draw.samples} samples each, and none whose right samples are on average "
+            f"sample.min_length_ratio = {draw.min_length_ratio} times as long as the shortest: long2short has nothing to learn; "
+            "lower the ratio (1.0 takes every problem that was solved) or sample more"
         )
     write_records(options.out / "groups.jsonl", groups)
     write_records(options.out / "shortest.jsonl", shortest)
-    print(f"{len(groups)} prompts x {draw.samples} samples; {len(shortest)} prompts solved at least once")
+    print(f"{len(groups)} prompts x {draw.samples} samples; {len(shortest)} have a right one that saves tokens")
 
 
 def judged(problem: CuratedProblem, completion: Completion, verdict: Verdict) -> Sample:

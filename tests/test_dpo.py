@@ -1,11 +1,13 @@
 """The stage dpo: a step through its packed batches equals plain DPO by autograd."""
 
+import pytest
 import torch
 from tiny import CPU, Tiny, hardware, largest_gap, weights
 
 from stages.data.records import CuratedProblem, Sample, SampleGroup
 from stages.dpo import pair_loss, pair_samples
 from stages.long2short.preference import pairs
+from stages.run.params import DPO
 from stages.training.batches import TrainingSample, pack
 from stages.training.engine import log_probs, optimizer_step, start
 from stages.training.log_probs import TokenLogProbs
@@ -32,12 +34,17 @@ def alone(model: torch.nn.Module, sample: TrainingSample) -> torch.Tensor:
     return TokenLogProbs(model)(pack([sample], 1000, 1, 0)[0])[0].sum()
 
 
-def test_a_step_equals_plain_dpo(tiny: Tiny) -> None:
+@pytest.mark.parametrize("nll_weight", [0.0, 3.0])
+def test_a_step_equals_plain_dpo(tiny: Tiny, nll_weight: float) -> None:
+    dpo = DPO(
+        beta=BETA, nll_weight=nll_weight, pairs_per_problem=2, min_length_ratio=1.5, epochs=1, batch=4, learning_rate=1e-3, warmup=0
+    )
     found = pairs(groups(tiny), 1.5, 2)
     assert len(found) == 6
     engine = start(tiny.model(), hardware(), CPU, 1e9)
     samples = pair_samples(found, tiny.renderer(), engine.model)
     reference = log_probs(engine, pack(samples, 300, 2, 0), len(samples))
+    lengths = torch.tensor([len(pair.chosen.token_ids) for pair in found])
     order = [4, 1, 5, 0]
     plain = tiny.model().train()
     optimizer = torch.optim.AdamW(plain.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.0)
@@ -45,7 +52,7 @@ def test_a_step_equals_plain_dpo(tiny: Tiny) -> None:
         members = [samples[2 * pair + side] for pair in order for side in (0, 1)]
         batches = pack(members, 200, 1, 0)
         assert len(batches) > 2, "the two of a pair lie in different micro-batches"
-        loss_of = pair_loss(engine, reference, order, order, batches, BETA)
+        loss_of = pair_loss(engine, reference, lengths, order, order, batches, dpo)
         loss = optimizer_step(engine, batches, loss_of, 1e-3).loss
 
         optimizer.zero_grad()
@@ -55,6 +62,7 @@ def test_a_step_equals_plain_dpo(tiny: Tiny) -> None:
                 sign * (alone(plain, samples[2 * pair + side]) - reference[2 * pair + side]) for side, sign in ((0, 1), (1, -1))
             )
             expected = expected - torch.nn.functional.logsigmoid(BETA * margin) / len(order)
+            expected = expected - nll_weight * alone(plain, samples[2 * pair]) / len(found[pair].chosen.token_ids) / len(order)
         expected.backward()
         optimizer.step()
         assert abs(loss - expected.item()) < 1e-4

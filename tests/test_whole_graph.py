@@ -48,7 +48,10 @@ TINY: dict[str, Any] = {
     "rl.long.validate_every": 1,
     "rl.short.max_tokens": 16,
     "rl.short.train_zero_signal": True,
-    **{f"sample.{name}": value for name, value in {"prompts": 40, "samples": 8, "temperature": 0.7, "max_tokens": 24}.items()},
+    **{
+        f"sample.{name}": value
+        for name, value in {"prompts": 40, "samples": 8, "temperature": 0.7, "max_tokens": 24, "min_length_ratio": 1.0}.items()
+    },
     "evaluate.temperature": 0.7,
     "evaluate.max_tokens": 24,
 }

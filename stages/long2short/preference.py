@@ -44,6 +44,12 @@ def dpo_loss(margin_N: torch.Tensor, beta: float) -> torch.Tensor:
     return -torch.nn.functional.logsigmoid(beta * margin_N)
 
 
+def nll_loss(logp_N: torch.Tensor, tokens_N: torch.Tensor) -> torch.Tensor:
+    """-log pi(chosen) a token, elementwise (N,), from whole-response log-probabilities and lengths: the term that keeps the
+    chosen response likely while the margin grows (Pang et al. 2024, arXiv 2404.19733, eq. 1)."""
+    return -logp_N / tokens_N
+
+
 def dpo_weights(margin_N: torch.Tensor, beta: float) -> torch.Tensor:
     """d loss / d margin = -beta * sigmoid(-beta * margin), shape (N,).
 

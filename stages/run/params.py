@@ -130,10 +130,12 @@ class Draw(Section):
     samples: int = Field(ge=1)
     temperature: float = Field(gt=0)
     max_tokens: int = Field(ge=1)
+    min_length_ratio: float = Field(ge=1)
 
 
 class DPO(Section):
     beta: float = Field(gt=0)
+    nll_weight: float = Field(ge=0)
     pairs_per_problem: int = Field(ge=1)
     min_length_ratio: float = Field(ge=1)
     epochs: int = Field(ge=1)

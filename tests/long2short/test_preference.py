@@ -10,7 +10,7 @@ import torch
 from tiny import problem
 
 from stages.data.records import Sample, SampleGroup
-from stages.long2short.preference import dpo_loss, dpo_weights, pairs
+from stages.long2short.preference import dpo_loss, dpo_weights, nll_loss, pairs
 from stages.long2short.shortest import demonstrations, shortest_right
 
 CASES = [json.loads(line) for line in (Path(__file__).parents[1] / "cases/preference_pairs.jsonl").read_text().splitlines()]
@@ -63,9 +63,30 @@ def test_the_shortest_right_sample(samples: str, shortest: str | None) -> None:
 
 
 def test_demonstrations_keep_the_sampled_ids() -> None:
-    (found,) = demonstrations([group("R30 R3"), group("W1", 1)])
+    (found,) = demonstrations([group("R30 R3"), group("W1", 1)], 1.0)
     assert (found.id, found.problem_id, found.response, found.response_ids) == ("p0-shortest", "p0", "R3#1", [2, 2, 2])
     assert found.form == "short"
+
+
+@pytest.mark.parametrize(
+    "samples, saves",
+    [
+        ("R10", False),  # 10 / 10
+        ("R10 R10 R10", False),
+        ("R10 R11 R12", False),  # 11 / 10
+        ("R10 R14", True),  # 12 / 10, exactly the ratio
+        ("R10 R10 R18", True),  # 12.67 / 10
+        ("R10 R10 W99", False),  # wrong ones are no measure
+    ],
+)
+def test_only_what_saves_tokens_is_imitated(samples: str, saves: bool) -> None:
+    assert len(demonstrations([group(samples)], 1.2)) == saves
+    assert len(demonstrations([group(samples)], 1.0)) == 1, "1.0 keeps every problem that was solved"
+
+
+def test_the_chosen_ones_nll_is_a_token_mean() -> None:
+    # -(-6)/3 = 2, -(-1)/4 = 0.25
+    assert nll_loss(torch.tensor([-6.0, -1.0]), torch.tensor([3, 4])).tolist() == [2.0, 0.25]
 
 
 def test_the_loss_by_hand() -> None:
