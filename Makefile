@@ -1,4 +1,5 @@
 # The commands of the README. `make run` is the main job. A virtual environment is made on first use; later calls find it.
+#   make seeds [SEEDS="1 2"]
 #   make run [PRESET=real-data] [DATA=../data] [SET="rl.long.tau=0.2 seed=1"] [TARGETS="evaluate"]
 #   make bench [BENCH="supervised generation --repeats 3"]
 PYTHON ?= python3.11
@@ -9,10 +10,16 @@ JOBS   ?= 2
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := run
-.PHONY: run test lint format bench ui down deploy install
+.PHONY: run seeds test lint format bench ui down deploy install
 
 run: $(STAMP)
 	@$(BIN)/python -m flows.pipeline $(if $(PRESET),--preset $(PRESET)) $(if $(DATA),--data $(DATA)) $(foreach v,$(SET),-S '$(v)') $(TARGETS)
+
+# Other seeds one after another; their summaries go to results/seeds. Then this checkout's own values and results come back.
+seeds: $(STAMP)
+	@mkdir -p results/seeds && cp params.yaml results/seeds/own-params.yaml
+	@for seed in $(or $(SEEDS),1 2); do $(MAKE) run SET="seed=$$seed" && cp results/report/summary.json results/seeds/$$seed.json || exit 1; done
+	@mv results/seeds/own-params.yaml params.yaml && $(MAKE) run
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(TESTS)

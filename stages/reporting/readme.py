@@ -9,6 +9,7 @@ from typing import Any
 from stages.data.files import DataError, write_text
 from stages.reporting.evaluations import CHECKPOINTS, Evaluation, read_evaluations, read_json
 from stages.reporting.headline import headlines
+from stages.reporting.seeds import HEADS, seed_rows, summaries
 from stages.reporting.table_files import EMPTY
 from stages.run.program import run
 
@@ -41,6 +42,7 @@ def block(results: Path) -> str:
     summary = read_json(results / "report/summary.json", "dvc repro report")
     evaluations = read_evaluations(results / "evaluations")
     parts = [_measured(evaluations, summary), _checkpoints(summary["checkpoints"]), _checks(summary["checks"])]
+    parts += _seeds(results, evaluations)
     parts += [f"![{title}]({path})" for name, title in FIGURES.items() if (path := results / f"report/{name}.png").exists()]
     return "\n\n".join(parts) + "\n"
 
@@ -71,6 +73,15 @@ def _checks(checks: dict[str, dict[str, Any]]) -> str:
     rows = [["check", "measured", "verdict"], ["---"] * 3]
     rows += [[found.title, f"**{found.measured}** {found.detail}", found.verdict] for found in headlines(checks)]
     return _grid(rows)
+
+
+def _seeds(results: Path, evaluations: Mapping[str, Evaluation]) -> list[str]:
+    """The table of all seeds; nothing while there is one."""
+    (seed, *others) = {run.settings.get("seed") for run in evaluations.values()}
+    if others or not isinstance(seed, int):
+        raise DataError(f"{results / 'evaluations'}: of the seeds {[seed, *others]}; run the whole graph again")
+    found = summaries(results, seed)
+    return [_grid([list(HEADS), ["---"] * len(HEADS), *seed_rows(found)])] if len(found) > 1 else []
 
 
 def _interval(score: Mapping[str, Any] | None) -> str:

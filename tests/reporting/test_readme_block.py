@@ -1,5 +1,6 @@
 """The results part of the README: every number from the files, all else untouched."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,27 @@ def test_size_seed_time_and_checks_are_said(results: Path) -> None:
     assert "Model: 912,384 weights; seed 0; all stages together 6.2 minutes." in text
     assert "| RL beats long SFT | **+21.0 points** 42.0% [38.0, 46.0] to 63.0% [59.1, 66.9], intervals apart." in text
     assert text.count("✓ holds |") + text.count("✗ does not hold |") + text.count("? cannot be decided |") == 6
+
+
+def test_other_seeds_have_a_row_of_their_own(results: Path) -> None:
+    assert "| seed |" not in block(results), "one seed needs no table"
+    kept = results / "seeds/7.json"
+    write_json(kept, json.loads((results / "report/summary.json").read_text()))
+    lines = block(results).splitlines()
+    kept.unlink()
+    place = next(number for number, line in enumerate(lines) if line.startswith("| seed |"))
+    rows = [line.strip("| ").split(" | ") for line in lines[place + 2 : place + 4]]
+    assert [row[0] for row in rows] == ["0", "7"]
+    assert rows[0][1:] == rows[1][1:], "the same summary gives the same figures"
+    assert rows[0][1:4] == ["42.0 [38.0, 46.0]", "63.0 [59.1, 66.9]", "+21.0"]
+
+
+def test_a_file_that_is_no_seed_is_an_error(results: Path) -> None:
+    kept = results / "seeds/first.json"
+    write_json(kept, {})
+    with pytest.raises(DataError, match=r"first.json: expected <seed>.json"):
+        block(results)
+    kept.unlink()
 
 
 def test_only_figures_that_exist_are_shown(results: Path) -> None:
