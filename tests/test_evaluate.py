@@ -93,7 +93,7 @@ def test_absent_benchmarks_leave_a_reason_and_one_line(project: Callable[..., No
     benchmarks = result()["benchmarks"]
     assert benchmarks["aime2024"]["limited"]
     assert benchmarks["aime2024"]["n"] == 10
-    assert benchmarks["mathvision"]["missing"] == "not in evaluate.benchmarks of params.yaml"
+    assert benchmarks["mathvision"]["missing"] == "not among the benchmarks of this run"
     reason = benchmarks["math500"]["missing"]
     assert reason.startswith(
         "bench/math500: MATH-500 needs test.jsonl or data/test-*.parquet there; get it by `hf download HuggingFaceH4/MATH-500"

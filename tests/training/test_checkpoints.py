@@ -16,7 +16,7 @@ from tiny import CPU, Tiny, hardware, largest_gap, weights
 from stages.data.files import DataError
 from stages.training import checkpoints
 from stages.training.batches import TrainingSample, pack
-from stages.training.checkpoints import SAVE_SECONDS, SaveClock, drop_state, load_state, save_state, state_folder
+from stages.training.checkpoints import SAVE_SECONDS, SaveClock, drop_state, load_state, save_state
 from stages.training.engine import Engine, optimizer_step, start
 from stages.training.loop import mean_token_loss
 
