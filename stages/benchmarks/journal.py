@@ -5,7 +5,7 @@ A row a response: `k15 score` reads such a file as it is."""
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -134,18 +134,21 @@ def _rows(path: Path) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(content.split(b"\n")[:-1], 1):
         try:
             yield number, _read(json.loads(line))
-        except (ValueError, TypeError) as error:
+        except ValueError as error:
             raise DataError(
                 f"{path}:{number}: no row of `k15 generate` ({error}); delete the line, or choose another file"
             ) from None
 
 
-def _read(value: dict[str, Any]) -> Row:
+def _read(value: Any) -> Row:
+    """ValueError says what makes it no row."""
+    if not isinstance(value, dict) or set(value) != {field.name for field in fields(Row)}:
+        raise ValueError("its fields are others")
     row = Row(**value)
     kinds = {"id": str, "sample": int, "response": str | None, "seed": int, "prompt_hash": str, "settings": dict}
     for name, kind in kinds.items():
         if not isinstance(getattr(row, name), kind):
-            raise TypeError(f"{name} is {type(getattr(row, name)).__name__}")
+            raise ValueError(f"{name} is {type(getattr(row, name)).__name__}")
     return row
 
 

@@ -20,7 +20,6 @@ from stages.rollout.responder import EngineResponder
 from stages.rollout.scripted import ScriptedEngine
 
 
-
 def decoding(samples: int) -> Decoding:
     return Decoding(1.0, 1.0, samples, 40, "this test")
 
