@@ -38,9 +38,9 @@ fail in the end are named, the exit code is then 1, and the same command asks th
 kept in reasoning_content and not scored; thinking within the response (<think>...</think>) stays there and is taken off.
 
 examples:
-  k15 generate all --data bench --limit 20 --model artifacts/models/long_rl --context 4096 --max-tokens 128 --out answers/long_rl
-  k15 generate math500,mmmu --data bench --endpoint http://127.0.0.1:8000/v1 --model Qwen/Qwen2.5-VL-7B-Instruct --out answers/qwen
-  k15 generate aime2024 --data bench --protocol long --endpoint https://api.openai.com/v1 --model o1-mini --out answers/o1-mini \\
+  k15 generate all --data bench --limit 20 --model artifacts/models/long_rl --context 4096 --max-tokens 128 --out artifacts/answers/own
+  k15 generate math500,mmmu --data bench --endpoint http://127.0.0.1:8000/v1 --model served/model --out artifacts/answers/a
+  k15 generate aime2024 --protocol long --data bench --endpoint https://api.openai.com/v1 --model o1-mini --out artifacts/answers/b \\
       --request '{{"max_tokens": null, "temperature": null, "top_p": null, "max_completion_tokens": 32768}}'
 """
 

@@ -47,29 +47,18 @@ def main() -> None:
     values = [seed, hardware.model_dump(), model.model_dump(), wanted.model_dump()]
     state = state_folder(f"evaluate-{args.checkpoint}", [args.model, args.problems, Path(wanted.root)], values)
     spool = stage_spool(f"evaluate@{args.checkpoint}")
-    drawn = draw(
-        embedded(args.checkpoint, args.model, model, hardware),
-        [*suites, *real],
-        seed,
-        Journal({suite.name: state / "responses.jsonl" for suite in [*suites, *real]}),
-        lambda done, total: spool.progress(done, total, "responses"),
-    )
+    journal = Journal({suite.name: state / "responses.jsonl" for suite in [*suites, *real]})
+    responder = embedded(args.checkpoint, args.model, model, hardware)
+    drawn = draw(responder, [*suites, *real], seed, journal, lambda done, total: spool.progress(done, total, "responses"))
     answered = [judge(suite, found) for suite, found in zip(suites, drawn, strict=False)]
     stand_ins = stand_in_scores(suites, answered)
     for suite, found in zip(real, drawn[len(suites) :], strict=True):
         cells[suite.name], judged = cell(suite, found)
         answered.append(judged)
-    result = {
-        "checkpoint": args.checkpoint,
-        "parameters": parameters,
-        "settings": settings(wanted, model, seed),
-        "suites": stand_ins,
-        "benchmarks": cells,
-    }
     write_generations(args.generations, [*suites, *real], answered)
-    write_json(args.out, result)
-    scores = {**stand_ins, **{name: found for name, found in cells.items() if "missing" not in found}}
-    spool.log(0, {f"accuracy/{name}": score["accuracy"] for name, score in scores.items()})
+    scores = {"suites": stand_ins, "benchmarks": cells, "settings": settings(wanted, model, seed)}
+    write_json(args.out, {"checkpoint": args.checkpoint, "parameters": parameters, **scores})
+    spool.log(0, {f"accuracy/{name}": score["accuracy"] for name, score in (stand_ins | cells).items() if "accuracy" in score})
     shutil.rmtree(state, ignore_errors=True)
 
 

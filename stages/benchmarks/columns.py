@@ -66,7 +66,8 @@ def cell(suite: Suite, drawn: Sequence[Drawn]) -> tuple[Cell, list[Answered]]:
 
 def not_scored(benchmark: Benchmark, reason: str) -> Cell:
     """A cell without a score, its reason told to the user too."""
-    print(f"not scored: {benchmark.title}: {reason}", file=sys.stderr)
+    told = reason if reason.startswith(benchmark.title) else f"{benchmark.title}: {reason}"
+    print(f"not scored: {told}", file=sys.stderr)
     return empty(benchmark, reason)
 
 
