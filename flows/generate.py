@@ -34,13 +34,14 @@ Temperature, top-p, samples and tokens are each benchmark's own for short-CoT or
 EPILOG = f"""\
 The model runs here, or behind --endpoint, an OpenAI-compatible address (/chat/completions is added to it). Its key stands in the
 environment variable {KEY}; an address on this machine needs none. Requests that fail are tried again with back-off; those that
-fail in the end are named, the exit code is then 1, and the same command asks them again. Thinking that an endpoint gives apart is
+fail in the end are named, the exit code is then 1, and the same command asks them again; a benchmark with failed requests has no
+score here (by `k15 score` they count as wrong). Thinking that an endpoint gives apart is
 kept in reasoning_content and not scored; thinking within the response (<think>...</think>) stays there and is taken off.
 
 examples:
-  k15 generate all --data bench --limit 20 --model artifacts/models/long_rl --context 4096 --max-tokens 128 --out artifacts/answers/own
-  k15 generate math500,mmmu --data bench --endpoint http://127.0.0.1:8000/v1 --model served/model --out artifacts/answers/a
-  k15 generate aime2024 --protocol long --data bench --endpoint https://api.openai.com/v1 --model o1-mini --out artifacts/answers/b \\
+  k15 generate all --data bench --limit 20 --model artifacts/models/long_rl --context 4096 --max-tokens 128 --out artifacts/own
+  k15 generate math500,mmmu --data bench --endpoint http://127.0.0.1:8000/v1 --model served/model --out artifacts/served
+  k15 generate aime2024 --protocol long --data bench --endpoint https://api.openai.com/v1 --model o1-mini --out artifacts/o1 \\
       --request '{{"max_tokens": null, "temperature": null, "top_p": null, "max_completion_tokens": 32768}}'
 """
 

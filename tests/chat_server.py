@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -75,8 +75,9 @@ def served(script: Callable[[int, dict[str, Any]], Reply]) -> Iterator[Seen]:
             kind = "text/html" if isinstance(reply.body, str) else "application/json"
             for name, value in {"Content-Type": kind, "Content-Length": str(len(content)), **reply.headers}.items():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
+            with suppress(ConnectionError):  # a client that waited too long has gone
+                self.end_headers()
+                self.wfile.write(content)
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -59,7 +59,10 @@ class Endpoint:
 
     def respond(self, requests: Sequence[Request], done: Callable[[int, list[Outcome]], None]) -> None:
         """All requests, at most `concurrency` at a time. DataError when the endpoint would refuse every further one."""
-        asyncio.run(self._respond(requests, done))
+        try:
+            asyncio.run(self._respond(requests, done))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
         if self._stopped is not None:
             raise self._stopped
 
@@ -140,7 +143,7 @@ def _outcome(answer: Any) -> Outcome:
     return (
         Response(
             message.content or "",
-            str(choices[0].finish_reason),
+            choices[0].finish_reason or "unknown",
             usage.completion_tokens if usage else None,
             usage.prompt_tokens if usage else None,
             str(reasoning) if reasoning else None,

@@ -123,7 +123,7 @@ def test_a_dropped_connection_and_a_timeout_are_tried_again() -> None:
     replies = [Reply(0), Reply(seconds=1.0), completion("in time")]
     with served(lambda number, _: replies[number]) as seen:
         assert ask(seen, questions(1), seconds=0.5) == {0: (Response("in time", "stop", 3, 7),)}
-    assert len(seen.bodies) == 2
+    assert len(seen.bodies) == 3
 
 
 def test_what_fails_in_the_end_is_named_and_costs_no_other() -> None:
@@ -168,6 +168,15 @@ def test_failures_between_answers_do_not_end_it() -> None:
     with served(lambda number, _: Reply(400) if number % 2 else completion("fine")) as seen:
         found = ask(seen, questions(60), concurrency=1)
     assert sum(isinstance(outcome, Failure) for outcome in found.values()) == 30
+
+
+def test_an_error_of_whoever_listens_is_raised_as_it_is() -> None:
+    def done(*_: Any) -> None:
+        raise DataError("the disk is full")
+
+    requests = [Request((prompt,), 1, Sampling(0.0, 1.0, 9, 0)) for prompt in questions(3)]
+    with served(lambda *_: completion("fine")) as seen, pytest.raises(DataError, match="the disk is full"):
+        Endpoint(seen.address, "m", 3).respond(requests, done)
 
 
 def test_no_more_requests_are_open_than_allowed() -> None:
