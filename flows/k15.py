@@ -1,4 +1,4 @@
-"""The command `k15`: scoring of responses that exist already, without a model."""
+"""The command `k15`: `generate` asks a model the items of benchmarks, `score` scores responses that exist already."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from flows import generate
 from stages.benchmarks.benchmark import Benchmark
 from stages.benchmarks.registry import BENCHMARKS
 from stages.benchmarks.scoring import NAMED, SECONDS, Scored, score_file
@@ -26,13 +27,18 @@ example: k15 score mmlu --data bench --responses mmlu.jsonl --verdicts verdicts.
 
 def main() -> None:
     """Run the command given on the command line."""
-    run(lambda: _main(sys.argv[1:]))
+    try:
+        run(lambda: _main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on where it stopped", file=sys.stderr)
+        sys.exit(130)
 
 
 def parser() -> argparse.ArgumentParser:
     """What the command line may hold."""
     top = argparse.ArgumentParser(prog="k15", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
+    generate.add_command(commands)
     score = commands.add_parser(
         "score",
         help="score the responses in a file by the rules of a benchmark's authors",
@@ -51,11 +57,16 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument(
         "--seconds", type=float, default=SECONDS, metavar="S", help=f"limit of one comparison (default {SECONDS:g} s)"
     )
+    score.set_defaults(run=_score)
     return top
 
 
 def _main(arguments: Sequence[str]) -> None:
     args = parser().parse_args(arguments)
+    sys.exit(args.run(args))
+
+
+def _score(args: argparse.Namespace) -> int:
     benchmark = _chosen(args.benchmark, args.rule)
     if args.workers < 1 or args.seconds <= 0:
         raise DataError("--workers must be at least 1 and --seconds above 0")
@@ -67,6 +78,7 @@ def _main(arguments: Sequence[str]) -> None:
         print(line)
     print(json.dumps(scored.result))
     print(f"scored in {time.monotonic() - start:.1f} s", file=sys.stderr)
+    return 0
 
 
 def _chosen(name: str, rule: str | None) -> Benchmark:

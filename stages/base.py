@@ -20,8 +20,9 @@ from stages.run.program import run
 from stages.run.ranks import rank
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
+from stages.run.state import state_folder
 from stages.training.batches import TrainingSample
-from stages.training.checkpoints import drop_state, state_folder
+from stages.training.checkpoints import drop_state
 from stages.training.engine import barrier, save_model, start
 from stages.training.loop import Plan, mean_token_loss, train
 from stages.training.samples import picture_filler

@@ -17,8 +17,9 @@ from stages.run.params import DPO, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
 from stages.run.spool import stage_spool
+from stages.run.state import state_folder
 from stages.training.batches import PackedBatch, TrainingSample, pack
-from stages.training.checkpoints import drop_state, state_folder
+from stages.training.checkpoints import drop_state
 from stages.training.engine import Engine, LossOf, log_probs, save_model, start
 from stages.training.loop import Plan, train
 from stages.training.samples import picture_filler

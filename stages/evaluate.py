@@ -1,25 +1,30 @@
 """§3.1 and §3.3: one checkpoint on the held-out stand-in suites and on the real benchmarks.
 
 Raw responses with their verdicts go to --generations, scores to --out. A question that cannot be asked is listed and
-counts as wrong; a benchmark whose files are not there has a reason in place of a score."""
+counts as wrong; a benchmark whose files or tools are not there has a reason in place of a score. A run that is killed goes on
+where it stopped."""
 
 import argparse
 import json
-import sys
+import shutil
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.answering import Answered, Draw, answer
-from stages.benchmarks.registry import BENCHMARKS
-from stages.benchmarks.scores import benchmark_score, rows, stand_in_scores
-from stages.benchmarks.suites import Suite, benchmark_suite, stand_in_suites
-from stages.data.files import DataError, read_records, write_json, write_text
+from stages.benchmarks.answering import Answered, draw, judge
+from stages.benchmarks.columns import benchmark_suites, cell
+from stages.benchmarks.decoding import Decoding
+from stages.benchmarks.journal import Journal
+from stages.benchmarks.scores import rows, stand_in_scores
+from stages.benchmarks.suites import Suite, stand_in_suites
+from stages.data.files import read_records, write_json, write_text
 from stages.data.records import Problem
 from stages.models.size import count_parameters
 from stages.rollout.engine import Engine
+from stages.rollout.responder import EngineResponder
 from stages.run.params import Evaluate, Hardware, Model, read
 from stages.run.program import run
 from stages.run.spool import stage_spool
+from stages.run.state import state_folder
 
 
 def main() -> None:
@@ -35,75 +40,54 @@ def main() -> None:
     wanted = read("evaluate", Evaluate)
 
     problems = read_records(args.problems, Problem)
-    suites = stand_in_suites(problems, wanted.samples, hardware.workers)
-    real, missing = benchmark_suites(wanted, hardware.workers)
+    suites = stand_in_suites(problems, decoding(wanted, wanted.samples), hardware.workers)
+    drawing = decoding(wanted, wanted.benchmark_samples)
+    real, cells = benchmark_suites(wanted.benchmarks, Path(wanted.root), wanted.limit, lambda _: drawing, hardware.workers)
     parameters = count_parameters(args.model)
-    from stages.rollout.transformers_engine import load_engine
-
-    engine = load_engine(args.model, model, hardware)
-    draw = Draw(wanted.temperature, wanted.top_p, wanted.max_tokens, seed, hardware.generation_batch)
-    answered = ask(engine, args.checkpoint, [*suites, *real], draw)
-    result = {
-        "checkpoint": args.checkpoint,
-        "parameters": parameters,
-        "settings": settings(wanted, model, draw),
-        "suites": stand_in_scores(suites, answered[: len(suites)]),
-        "benchmarks": benchmark_scores(real, answered[len(suites) :]) | missing,
-    }
-    write_generations(args.generations, [*suites, *real], answered, draw)
-    write_json(args.out, result)
-    scores = {
-        **result["suites"],
-        **{name: found for name, found in result["benchmarks"].items() if "missing" not in found},
-    }
+    values = [seed, hardware.model_dump(), model.model_dump(), wanted.model_dump()]
+    state = state_folder(f"evaluate-{args.checkpoint}", [args.model, args.problems, Path(wanted.root)], values)
     spool = stage_spool(f"evaluate@{args.checkpoint}")
-    spool.log(0, {f"accuracy/{name}": score["accuracy"] for name, score in scores.items()})
+    journal = Journal({suite.name: state / "responses.jsonl" for suite in [*suites, *real]})
+    responder = embedded(args.checkpoint, args.model, model, hardware)
+    drawn = draw(responder, [*suites, *real], seed, journal, lambda done, total: spool.progress(done, total, "responses"))
+    answered = [judge(suite, found) for suite, found in zip(suites, drawn, strict=False)]
+    stand_ins = stand_in_scores(suites, answered)
+    for suite, found in zip(real, drawn[len(suites) :], strict=True):
+        cells[suite.name], judged = cell(suite, found)
+        answered.append(judged)
+    write_generations(args.generations, [*suites, *real], answered)
+    scores = {"suites": stand_ins, "benchmarks": cells, "settings": settings(wanted, model, seed)}
+    write_json(args.out, {"checkpoint": args.checkpoint, "parameters": parameters, **scores})
+    spool.log(0, {f"accuracy/{name}": score["accuracy"] for name, score in (stand_ins | cells).items() if "accuracy" in score})
+    shutil.rmtree(state, ignore_errors=True)
 
 
-def ask(engine: Engine, checkpoint: str, suites: list[Suite], draw: Draw) -> list[list[Answered]]:
-    """Judged responses of all suites, with live progress."""
-    spool = stage_spool(f"evaluate@{checkpoint}")
-    return answer(engine, suites, draw, lambda done, total: spool.progress(done, total, "responses"))
+def embedded(checkpoint: str, folder: Path, model: Model, hardware: Hardware) -> EngineResponder:
+    """The checkpoint, loaded when there is something to ask."""
+
+    def load() -> Engine:
+        from stages.rollout.transformers_engine import load_engine
+
+        return load_engine(folder, model, hardware)
+
+    return EngineResponder(load, hardware.generation_batch, {"model": checkpoint, "batch": hardware.generation_batch})
 
 
-def benchmark_suites(wanted: Evaluate, workers: int) -> tuple[list[Suite], dict[str, dict[str, Any]]]:
-    """The configured benchmarks that can be run, and the reason for every other one."""
-    suites, missing = [], {}
-    for name, benchmark in BENCHMARKS.items():
-        reason = "not in evaluate.benchmarks of params.yaml"
-        if name in wanted.benchmarks:
-            try:
-                suites.append(benchmark_suite(benchmark, Path(wanted.root), wanted.limit, wanted.benchmark_samples, workers))
-                continue
-            except DataError as error:
-                reason = str(error)
-                print(f"not scored: {benchmark.title}: {reason}", file=sys.stderr)
-        missing[name] = {"missing": reason, "title": benchmark.title, "metric": benchmark.metric}
-    return suites, missing
+def decoding(wanted: Evaluate, samples: int) -> Decoding:
+    """Every suite of a run is drawn in one way."""
+    return Decoding(wanted.temperature, wanted.top_p, samples, wanted.max_tokens, "evaluate of params.yaml")
 
 
-def benchmark_scores(suites: list[Suite], answered: list[list[Answered]]) -> dict[str, dict[str, Any]]:
-    """Scores by name, with title, metric, whose prompt it was, and whether only a part was run."""
-    scores = {}
-    for suite, found in zip(suites, answered, strict=True):
-        benchmark = BENCHMARKS[suite.name]
-        labels = {"title": benchmark.title, "metric": benchmark.metric, "prompt": benchmark.prompt_source}
-        part = {"limited": suite.part is not None, "part": suite.part}
-        scores[suite.name] = {**benchmark_score(benchmark, suite, found), **labels, **part}
-    return scores
-
-
-def settings(wanted: Evaluate, model: Model, draw: Draw) -> dict[str, Any]:
+def settings(wanted: Evaluate, model: Model, seed: int) -> dict[str, Any]:
     """How responses were drawn and judged."""
-    sampling = {"temperature": draw.temperature, "top_p": draw.top_p, "max_tokens": draw.max_tokens, "seed": draw.seed}
+    sampling = {"temperature": wanted.temperature, "top_p": wanted.top_p, "max_tokens": wanted.max_tokens, "seed": seed}
     judged = {"math": "math-verify 0.9.0", "instruction": model.instruction, "context": model.context}
     return {**sampling, **judged, "samples": wanted.samples, "benchmark_samples": wanted.benchmark_samples}
 
 
-def write_generations(path: Path, suites: list[Suite], answered: list[list[Answered]], draw: Draw) -> None:
-    """All raw responses as JSONL, in the order of suites, questions and samples."""
-    drawn = {"temperature": draw.temperature, "top_p": draw.top_p, "max_tokens": draw.max_tokens}
-    lines = [row for suite, found in zip(suites, answered, strict=True) for row in rows(suite, found, drawn)]
+def write_generations(path: Path, suites: list[Suite], answered: list[list[Answered]]) -> None:
+    """All judged responses as JSONL, in the order of suites, questions and samples."""
+    lines = [row for suite, found in zip(suites, answered, strict=True) for row in rows(suite, found)]
     write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 

@@ -16,7 +16,8 @@ from stages.run.program import run
 from stages.run.ranks import rank
 from stages.run.seeds import stream_seed
 from stages.run.spool import Spool, stage_spool
-from stages.training.checkpoints import SaveClock, drop_state, load_state, save_state, state_folder
+from stages.run.state import state_folder
+from stages.training.checkpoints import SaveClock, drop_state, load_state, save_state
 from stages.training.engine import rollout_copy, save_model, start
 
 

@@ -11,7 +11,8 @@ from stages.run.params import SFT, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
 from stages.run.spool import stage_spool
-from stages.training.checkpoints import drop_state, state_folder
+from stages.run.state import state_folder
+from stages.training.checkpoints import drop_state
 from stages.training.engine import save_model, start
 from stages.training.loop import Plan, mean_token_loss, train
 from stages.training.samples import demonstration_samples, picture_filler

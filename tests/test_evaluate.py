@@ -1,5 +1,6 @@
 """The stage, as a program: its files from problems and benchmarks to scores, and a user's mistakes as one line."""
 
+import dataclasses
 import json
 import shutil
 import sys
@@ -93,7 +94,7 @@ def test_absent_benchmarks_leave_a_reason_and_one_line(project: Callable[..., No
     benchmarks = result()["benchmarks"]
     assert benchmarks["aime2024"]["limited"]
     assert benchmarks["aime2024"]["n"] == 10
-    assert benchmarks["mathvision"]["missing"] == "not in evaluate.benchmarks of params.yaml"
+    assert benchmarks["mathvision"]["missing"] == "not among the benchmarks of this run"
     reason = benchmarks["math500"]["missing"]
     assert reason.startswith(
         "bench/math500: MATH-500 needs test.jsonl or data/test-*.parquet there; get it by `hf download HuggingFaceH4/MATH-500"
@@ -107,6 +108,55 @@ def test_equal_runs_write_equal_bytes(project: Callable[..., None]) -> None:
         project(samples=3, benchmarks=["aime2024"])
         contents.append(Path("out/long_rl.json").read_bytes() + Path("raw/long_rl.jsonl").read_bytes())
     assert contents[0] == contents[1]
+
+
+class KilledError(Exception):
+    """In place of SIGKILL: the stage does not catch it."""
+
+
+def test_after_a_kill_nothing_is_asked_again_and_the_end_is_the_same(
+    project: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["hardware"]["generation_batch"] = 4
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    wanted: dict[str, Any] = {"samples": 2, "benchmarks": ["aime2024"], "limit": 10}
+    project(**wanted)
+    whole = Path("out/long_rl.json").read_bytes() + Path("raw/long_rl.jsonl").read_bytes()
+    assert list(Path("artifacts/state/evaluate-long_rl").iterdir()) == [], "what is done needs no state"
+    asked: list[str] = []
+
+    def dying(prompt: Prompt, number: int) -> str:
+        if len(asked) == limits[0]:
+            raise KilledError
+        asked.append(prompt.question)
+        return script(prompt, number)
+
+    limits = [9]
+    engines = SimpleNamespace(load_engine=lambda *_: ScriptedEngine(dying))
+    monkeypatch.setitem(sys.modules, "stages.rollout.transformers_engine", engines)
+    Path("out/long_rl.json").unlink()
+    Path("raw/long_rl.jsonl").unlink()
+    with pytest.raises(KilledError):
+        project(**wanted)
+    assert not Path("out/long_rl.json").exists()
+    limits[0] = -1
+    project(**wanted)
+    assert Path("out/long_rl.json").read_bytes() + Path("raw/long_rl.jsonl").read_bytes() == whole
+    assert len(asked) == 9 + (6 * 2 + 10) - 8, "the two batches of four that were whole stay"
+
+
+def test_a_benchmark_whose_tools_are_missing_is_not_asked(
+    project: Callable[..., None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from stages.benchmarks.registry import BENCHMARKS
+
+    lacking = dataclasses.replace(BENCHMARKS["aime2024"], unavailable=lambda: "tsc is not here; install it")
+    monkeypatch.setitem(BENCHMARKS, "aime2024", lacking)
+    project(benchmarks=["aime2024"])
+    assert result()["benchmarks"]["aime2024"]["missing"] == "tsc is not here; install it"
+    assert capsys.readouterr().err == "not scored: AIME 2024: tsc is not here; install it\n"
+    assert "aime2024" not in Path("raw/long_rl.jsonl").read_text()
 
 
 def test_progress_and_final_accuracy_go_to_the_spool(project: Callable[..., None]) -> None:

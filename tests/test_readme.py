@@ -86,13 +86,16 @@ def activate(words: list[str], _params: Path) -> None:
     assert rest == "bin/activate"
 
 
-def score(words: list[str], _params: Path) -> None:
-    """Its own parser accepts it, and the rule exists."""
+def benchmarks(words: list[str], _params: Path) -> None:
+    """Its own parser accepts it; benchmarks and rule exist."""
     found = k15.parser().parse_args(words)
-    assert found.rule is None or found.rule in BENCHMARKS[found.benchmark].rules
+    if found.command == "score":
+        assert found.rule is None or found.rule in BENCHMARKS[found.benchmark].rules
+    else:
+        assert found.benchmarks == "all" or set(found.benchmarks.split(",")) <= set(BENCHMARKS)
 
 
-PROGRAMS = {"k15": score, "make": make, "dvc": dvc, "python": python, "git": git, ".": activate}
+PROGRAMS = {"k15": benchmarks, "make": make, "dvc": dvc, "python": python, "git": git, ".": activate}
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -112,9 +115,8 @@ def tracked() -> list[str]:
 
 
 def known_variable(name: str) -> bool:
-    return any(
-        re.search(rf"\b{name}\b", (PROJECT / path).read_text(encoding="utf-8")) for path in tracked() if path.startswith("flows/")
-    )
+    code = [PROJECT / path for path in tracked() if re.match(r"(flows|stages)/.*\.py$", path)]
+    return any(re.search(rf"\b{name}\b", path.read_text(encoding="utf-8")) for path in code)
 
 
 def test_each_path_exists_or_is_made_by_a_stage() -> None:

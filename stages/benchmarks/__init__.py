@@ -1,1 +1,1 @@
-"""Section 3.1 of the report: the real benchmarks, their files, prompts and scoring rules, their statistics."""
+"""Section 3.1 of the report: the real benchmarks, their files, prompts and scoring rules; how models are asked; statistics."""

@@ -1,96 +1,82 @@
-"""Questions to an engine, and its responses judged; what cannot be asked is excluded by name and counts as wrong."""
+"""Questions to whoever answers, and the responses judged; what cannot be asked is excluded by name and counts as wrong."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
+from stages.benchmarks.journal import Journal, Kept, Key, Slot
+from stages.benchmarks.plan import plan
 from stages.benchmarks.suites import Asked, Suite
-from stages.data.files import DataError
-from stages.rollout.engine import Completion, Engine, Sampling
-from stages.run.seeds import stream_seed
+from stages.rollout.responder import Failure, Outcome, Refusal, Responder, Response
 from stages.verifiers.verdict import Verdict
+
+Progress = Callable[[int, int], None]
+"""Is told (responses done, responses in all)."""
 
 
 @dataclass(frozen=True)
-class Draw:
-    """How responses are drawn."""
+class Drawn:
+    """What became of a question."""
 
-    temperature: float
-    top_p: float
-    max_tokens: int
-    seed: int
-    batch: int
-    """Responses generated side by side."""
+    asked: Asked
+    slots: tuple[Slot, ...]
+    """What its k responses depend on."""
+    responses: tuple[Response, ...]
+    """The k responses; fewer where some failed, () when the question was excluded."""
+    excluded: str | None
+    """Why it could not be asked (a broken picture, a prompt over the context); None when it was."""
+    failures: tuple[str, ...]
+    """Why responses are missing that the same run may bring the next time."""
 
 
 @dataclass(frozen=True)
 class Answered:
     """A question with its responses and their verdicts."""
 
-    asked: Asked
-    completions: tuple[Completion, ...]
-    """The k responses; () when the question was excluded."""
+    drawn: Drawn
     verdicts: tuple[Verdict, ...]
-    excluded: str | None
-    """Why the engine could not be asked (a broken picture, a prompt over the context); None when it was."""
-    seed: int
-    """Seed of the batch in which the responses were drawn."""
 
 
-Drawn = tuple[Asked, tuple[Completion, ...], str | None, int]
-Progress = Callable[[int, int], None]
+def draw(responder: Responder, suites: Sequence[Suite], seed: int, journal: Journal, progress: Progress) -> list[list[Drawn]]:
+    """Responses to every question of every suite, in order; what the journal has is not asked again.
+
+    Equal responders, suites and `seed` give equal responses, in one run or, after a kill, in several. DataError as the
+    responder's and the journal's; what was drawn before is in the journal."""
+    batches = plan(suites, responder.batch, seed, responder.settings)
+    kept = journal.restore([batch.all_slots() for batch in batches])
+    failed: dict[Key, str] = {}
+    waiting = [batch for batch in batches if any(slot.key not in kept for slot in batch.all_slots())]
+    total = sum(len(batch.all_slots()) for batch in batches)
+    progress(len(kept), total)
+
+    def done(index: int, outcomes: list[Outcome]) -> None:
+        entries: list[tuple[Slot, Kept]] = []
+        for slots, outcome in zip(waiting[index].slots, outcomes, strict=True):
+            if isinstance(outcome, Failure):
+                failed.update({slot.key: outcome.reason for slot in slots})
+            else:
+                entries += zip(slots, outcome if isinstance(outcome, tuple) else [outcome] * len(slots), strict=True)
+        journal.append(entries)
+        kept.update({slot.key: one for slot, one in entries})
+        progress(len(kept) + len(failed), total)
+
+    responder.respond([batch.request for batch in waiting], done)
+    by_question: dict[tuple[str, str], list[Slot]] = {}
+    for slot in (slot for batch in batches for slot in batch.all_slots()):
+        by_question.setdefault((slot.suite, slot.id), []).append(slot)
+    journal.sort([slot for slots in by_question.values() for slot in slots])
+    return [[_drawn(asked, by_question[suite.name, asked.id], kept, failed) for asked in suite.asked] for suite in suites]
 
 
-def answer(engine: Engine, suites: Sequence[Suite], draw: Draw, progress: Progress) -> list[list[Answered]]:
-    """Every question of every suite, in order. Suites with the same k are generated in common batches.
-
-    Equal engines, suites and `draw` give equal responses. `progress` is told (responses done, responses in all)."""
-    total = sum(len(suite.asked) * suite.samples for suite in suites)
-    done = 0
-
-    def advance(responses: int) -> None:
-        nonlocal done
-        done += responses
-        progress(done, total)
-
-    drawn: list[Drawn] = []
-    for samples, group in groupby(suites, lambda suite: suite.samples):
-        questions = [asked for suite in group for asked in suite.asked]
-        drawn += _draw_all(engine, questions, samples, draw, advance)
-    return _judge_all(suites, drawn)
+def judge(suite: Suite, drawn: Sequence[Drawn]) -> list[Answered]:
+    """The suite's questions with verdicts. DataError where its scorer cannot work."""
+    pairs = [(index, response.text) for index, one in enumerate(drawn) for response in one.responses]
+    verdicts = iter(suite.judge(pairs))
+    return [Answered(one, tuple(next(verdicts) for _ in one.responses)) for one in drawn]
 
 
-def _draw_all(engine: Engine, questions: Sequence[Asked], samples: int, draw: Draw, advance: Callable[[int], None]) -> list[Drawn]:
-    drawn: list[Drawn] = []
-    size = max(1, draw.batch // samples)
-    for start in range(0, len(questions), size):
-        chunk = questions[start : start + size]
-        seed = stream_seed(draw.seed, "evaluate", chunk[0].id, start)
-        drawn += _draw(engine, chunk, samples, Sampling(draw.temperature, draw.top_p, draw.max_tokens, seed))
-        advance(len(chunk) * samples)
-    return drawn
-
-
-def _draw(engine: Engine, questions: Sequence[Asked], samples: int, sampling: Sampling) -> list[Drawn]:
-    """Responses to `questions`; where the engine refuses, the halves are tried, down to the questions at fault."""
-    try:
-        groups = engine.generate([asked.prompt for asked in questions], sampling, samples)
-    except DataError as error:
-        if len(questions) == 1:
-            return [(questions[0], (), str(error), sampling.seed)]
-        middle = len(questions) // 2
-        return [found for half in (questions[:middle], questions[middle:]) for found in _draw(engine, half, samples, sampling)]
-    return [(asked, tuple(group), None, sampling.seed) for asked, group in zip(questions, groups, strict=True)]
-
-
-def _judge_all(suites: Sequence[Suite], drawn: Sequence[Drawn]) -> list[list[Answered]]:
-    answered, start = [], 0
-    for suite in suites:
-        mine = drawn[start : start + len(suite.asked)]
-        start += len(mine)
-        pairs = [(index, completion.text) for index, (_, group, _, _) in enumerate(mine) for completion in group]
-        verdicts = iter(suite.judge(pairs))
-        answered.append(
-            [Answered(asked, group, tuple(next(verdicts) for _ in group), excluded, seed) for asked, group, excluded, seed in mine]
-        )
-    return answered
+def _drawn(asked: Asked, slots: Sequence[Slot], kept: Mapping[Key, Kept], failed: Mapping[Key, str]) -> Drawn:
+    found = [kept[slot.key] for slot in slots if slot.key in kept]
+    responses = tuple(one for one in found if isinstance(one, Response))
+    excluded = next((one.reason for one in found if isinstance(one, Refusal)), None)
+    failures = tuple(failed[slot.key] for slot in slots if slot.key in failed)
+    return Drawn(asked, tuple(slots), () if excluded is not None else responses, excluded, failures)

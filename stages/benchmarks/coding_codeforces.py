@@ -35,6 +35,8 @@ def load(path: Path) -> Loaded:
     """All problems that can be asked and judged here. DataError says what is missing."""
     loaded = load_answers(path)
     items = loaded.items
+    if [item.id for item in items] == [RATING]:
+        raise DataError(f"Codeforces: no problems are there; put {CONTESTS} and {PROBLEMS} in {_folder(path)}, or score a rating")
     absent = [item.id for item in items if "tests" not in item.data]
     if absent:
         raise DataError(

@@ -21,7 +21,10 @@ from stages.verifiers.verdict import Verdict
 
 ANSWERS, TEXTS, WITH_PICTURES = "answer_dict_val.json", "val_questions_577_from_mmmu_pro.jsonl", "val_questions_with_images.jsonl"
 FILES = (ANSWERS, "*/validation-*.parquet", "validation-*.parquet", WITH_PICTURES)
-PROMPT_SOURCE = "the authors' prompt (github.com/MMMU-Benchmark/MMMU, configs/llava1.5.yaml)"
+PROMPT_SOURCE = (
+    "the authors' prompt (github.com/MMMU-Benchmark/MMMU, configs/llava1.5.yaml), each picture in the place of its mark, as "
+    "VLMEvalKit interleaves them"
+)
 EXTRACTION = (
     "a letter after the last 'Answer:' or in the last \\boxed{}, else the authors' rule: the option marked last "
     "as '(X)', else as ' X ', else whose text stands last; short answers: tails of lines after 'is', 'answer' ... and their numbers"
@@ -33,7 +36,6 @@ RULE = (
 )
 WITHOUT_TEXTS = LETTERS[:8]
 """Options of an item whose texts are not there; a ninth would be the pronoun I."""
-_MARK = re.compile(r"<image (\d+)>")
 _SUBJECT = re.compile(r"validation_(\w+)_\d+")
 
 
@@ -84,12 +86,13 @@ def with_options_of(item: Item, row: Mapping[str, Any]) -> Item:
 
 
 def prompt(item: Item) -> Prompt:
-    """Question, options, instruction; the marks of pictures stay in the text."""
+    """Question, options, instruction; a picture in the place of each mark `<image n>`."""
+    images = tuple(item.data["images"])
     if not item.data["choice"]:
-        return Prompt(f"{item.question}\n\nAnswer the question using a single word or phrase.", item.image, instruction="")
+        return Prompt(f"{item.question}\n\nAnswer the question using a single word or phrase.", images, instruction="")
     options = "\n".join(f"({letter}) {text}" for letter, text in zip(LETTERS, item.options, strict=False))
     asked = f"{item.question}\n\n{options}\n\nAnswer with the option's letter from the given choices directly."
-    return Prompt(asked, item.image, instruction="")
+    return Prompt(asked, images, instruction="")
 
 
 def score(pairs: Sequence[tuple[Item, str]], _workers: int, _seconds: float) -> list[Verdict]:
@@ -166,7 +169,7 @@ def _item(name: str, question: str, kind: str, golds: list[str], options: tuple[
     if choice and (golds[0] not in tuple(LETTERS) or (options and LETTERS.index(golds[0]) >= len(options))):
         raise DataError(f"{name}: the answer {golds[0]!r} is none of its {len(options)} options; fetch the file again")
     found = _SUBJECT.fullmatch(name)
-    data = {"images": images, "choice": choice, "golds": golds, "marks": [int(mark) for mark in _MARK.findall(question)]}
+    data = {"images": images, "choice": choice, "golds": golds}
     first = images[0] if images else None
     return Item(name, question, first, golds[0], found.group(1) if found else "MMMU", options if choice else (), data)
 

@@ -1,7 +1,6 @@
 """Judged responses as the numbers and rows that `evaluate` writes."""
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from stages.benchmarks.answering import Answered
 from stages.benchmarks.averages import Judged
 from stages.benchmarks.benchmark import Benchmark
+from stages.benchmarks.journal import EXCLUDED
 from stages.benchmarks.statistics import accuracy, pass_at
 from stages.benchmarks.suites import Suite, modality
 from stages.verifiers.verdict import Verdict
@@ -20,10 +20,10 @@ def suite_score(answered: Sequence[Answered], samples: int, stand_in: bool) -> d
     Token counts and the shares truncated, unparsed (no answer found) and errors are over the responses drawn."""
     rights = [_rights(one, samples) for one in answered]
     estimate = accuracy(rights)
-    completions = [completion for one in answered for completion in one.completions]
+    responses = [response for one in answered for response in one.drawn.responses]
     verdicts = [verdict for one in answered for verdict in one.verdicts]
-    tokens = np.array([len(completion.token_ids) for completion in completions] or [0])
-    drawn = max(1, len(completions))
+    tokens = np.array([response.tokens for response in responses if response.tokens is not None] or [0])
+    drawn = max(1, len(responses))
     return {
         "accuracy": estimate.mean,
         "ci95": [estimate.low, estimate.high],
@@ -33,12 +33,14 @@ def suite_score(answered: Sequence[Answered], samples: int, stand_in: bool) -> d
         "p95_tokens": float(np.quantile(tokens, 0.95)),
         "n": len(answered),
         "k": samples,
-        "truncated": sum(completion.finish == "length" for completion in completions) / drawn,
+        "truncated": sum(response.finish == "length" for response in responses) / drawn,
         "unparsed": sum(verdict.extracted is None for verdict in verdicts) / drawn,
         "errors": sum(verdict.outcome == "error" for verdict in verdicts) / drawn,
-        "excluded": [{"id": one.asked.id, "reason": one.excluded} for one in answered if one.excluded is not None],
+        "excluded": [
+            {"id": one.drawn.asked.id, "reason": one.drawn.excluded} for one in answered if one.drawn.excluded is not None
+        ],
         "stand_in": stand_in,
-        "modality": modality([one.asked.image for one in answered]),
+        "modality": modality([one.drawn.asked.image for one in answered]),
     }
 
 
@@ -49,8 +51,8 @@ def stand_in_scores(suites: Sequence[Suite], answered: Sequence[Sequence[Answere
     everything = [one for _, found in mine for one in found]
     pools = {
         "overall": everything,
-        "text": [one for one in everything if one.asked.image is None],
-        "image": [one for one in everything if one.asked.image is not None],
+        "text": [one for one in everything if one.drawn.asked.image is None],
+        "image": [one for one in everything if one.drawn.asked.image is not None],
     }
     return scores | {name: suite_score(pool, mine[0][0].samples, True) for name, pool in pools.items() if pool}
 
@@ -69,30 +71,32 @@ def benchmark_score(benchmark: Benchmark, suite: Suite, answered: Sequence[Answe
     return {**suite_score(answered, suite.samples, False), **headline}
 
 
-def rows(suite: Suite, answered: Sequence[Answered], settings: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def rows(suite: Suite, answered: Sequence[Answered]) -> Iterator[dict[str, Any]]:
     """One row a response, and one for every excluded question."""
     for one in answered:
+        asked, first = one.drawn.asked, one.drawn.slots[0]
         shared = {
             "suite": suite.name,
             "stand_in": suite.stand_in,
-            "id": one.asked.id,
-            "question": one.asked.question,
-            "image": one.asked.image,
-            "gold": one.asked.gold,
-            "prompt_hash": _hash(one),
-            "settings": dict(settings),
-            "seed": one.seed,
+            "id": asked.id,
+            "question": asked.question,
+            "image": asked.image,
+            "gold": asked.gold,
+            "prompt_hash": first.prompt_hash,
+            "settings": dict(first.settings),
         }
-        if one.excluded is not None:
-            blank = {"text": "", "tokens": 0, "outcome": "wrong", "extracted": None}
-            yield {**shared, "sample": 0, "finish": "excluded", "reason": one.excluded, **blank}
-        for number, (completion, verdict) in enumerate(zip(one.completions, one.verdicts, strict=True)):
+        if one.drawn.excluded is not None:
+            blank = {"text": "", "tokens": 0, "prompt_tokens": None, "outcome": "wrong", "extracted": None}
+            yield {**shared, "sample": 0, "seed": first.seed, "finish": EXCLUDED, "reason": one.drawn.excluded, **blank}
+        for slot, response, verdict in zip(one.drawn.slots, one.drawn.responses, one.verdicts, strict=False):
             yield {
                 **shared,
-                "sample": number,
-                "finish": completion.finish,
-                "text": completion.text,
-                "tokens": len(completion.token_ids),
+                "sample": slot.sample,
+                "seed": slot.seed,
+                "finish": response.finish,
+                "text": response.text,
+                "tokens": response.tokens,
+                "prompt_tokens": response.prompt_tokens,
                 "outcome": verdict.outcome,
                 "extracted": verdict.extracted,
                 "reason": verdict.reason,
@@ -101,10 +105,3 @@ def rows(suite: Suite, answered: Sequence[Answered], settings: Mapping[str, Any]
 
 def _rights(one: Answered, samples: int) -> list[bool]:
     return [verdict.outcome == "right" for verdict in one.verdicts] or [False] * samples
-
-
-def _hash(one: Answered) -> str:
-    """SHA-256 of what the engine was given: question, instruction and picture path."""
-    prompt = one.asked.prompt
-    parts = (prompt.question, repr(prompt.instruction), repr(prompt.image))
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

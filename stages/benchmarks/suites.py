@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from stages.benchmarks.benchmark import Benchmark, Item
+from stages.benchmarks.decoding import Decoding
 from stages.data.files import DataError
 from stages.data.records import Problem
 from stages.rollout.engine import Prompt
@@ -35,8 +36,8 @@ class Suite:
     name: str
     stand_in: bool
     modality: Literal["text", "image", "mixed"]
-    samples: int
-    """k, the responses to each question."""
+    decoding: Decoding
+    """How responses are drawn, k of them to each question."""
     asked: tuple[Asked, ...]
     judge: Callable[[Sequence[tuple[int, str]]], list[Verdict]]
     """Verdicts of (index into `asked`, response) pairs, in order."""
@@ -45,8 +46,13 @@ class Suite:
     items: tuple[Item, ...] = ()
     """Of a benchmark: its items, in the order of `asked`."""
 
+    @property
+    def samples(self) -> int:
+        """k, the responses to each question."""
+        return self.decoding.samples
 
-def stand_in_suites(problems: Sequence[Problem], samples: int, workers: int) -> list[Suite]:
+
+def stand_in_suites(problems: Sequence[Problem], decoding: Decoding, workers: int) -> list[Suite]:
     """One suite a family, by name. DataError for a family that has the name of a pooled score, and for no problems."""
     families: dict[str, list[Problem]] = {}
     for problem in problems:
@@ -56,31 +62,31 @@ def stand_in_suites(problems: Sequence[Problem], samples: int, workers: int) -> 
     for name in POOLED:
         if name in families:
             raise DataError(f"the family {name!r} (problem {families[name][0].id}) has the name of a pooled score; rename it")
-    return [_stand_in(name, families[name], samples, workers) for name in sorted(families)]
+    return [_stand_in(name, families[name], decoding, workers) for name in sorted(families)]
 
 
-def benchmark_suite(benchmark: Benchmark, root: Path, limit: int | None, samples: int, workers: int) -> Suite:
+def benchmark_suite(benchmark: Benchmark, root: Path, limit: int | None, decoding: Decoding, workers: int) -> Suite:
     """The benchmark's items under `root`, at most `limit` of them, evenly spaced. DataError when they cannot be had."""
     loaded = benchmark.read(root)
     items, part = loaded.items, loaded.part
     if limit is not None and limit < len(items):
-        part = "; ".join(filter(None, [f"evaluate.limit: {limit} of {len(items)} items, evenly spaced", part]))
+        part = "; ".join(filter(None, [f"limited to {limit} of {len(items)} items, evenly spaced", part]))
         items = [items[index * len(items) // limit] for index in range(limit)]
 
     def judge(pairs: Sequence[tuple[int, str]]) -> list[Verdict]:
         return benchmark.judge([(items[index], response) for index, response in pairs], workers, SECONDS)
 
     asked = tuple(_asked_item(benchmark, item) for item in items)
-    return Suite(benchmark.name, False, benchmark.modality, samples, asked, judge, part, tuple(items))
+    return Suite(benchmark.name, False, benchmark.modality, decoding, asked, judge, part, tuple(items))
 
 
-def _stand_in(name: str, problems: Sequence[Problem], samples: int, workers: int) -> Suite:
+def _stand_in(name: str, problems: Sequence[Problem], decoding: Decoding, workers: int) -> Suite:
     def judge(pairs: Sequence[tuple[int, str]]) -> list[Verdict]:
         triples = [(problems[index].verifier, problems[index].answer, response) for index, response in pairs]
         return verify_all(triples, workers, SECONDS)
 
     asked = tuple(Asked(p.id, Prompt(p.question, p.image), p.question, p.image, p.answer) for p in problems)
-    return Suite(name, True, modality([p.image for p in problems]), samples, asked, judge, None)
+    return Suite(name, True, modality([p.image for p in problems]), decoding, asked, judge, None)
 
 
 def modality(images: Sequence[str | None]) -> Literal["text", "image", "mixed"]:

@@ -15,14 +15,16 @@ from stages.run.params import Hardware
 
 def device_of(hardware: Hardware) -> torch.device:
     """The device of this rank. Raises DataError when cuda is asked for and there is none."""
-    cuda = torch.cuda.is_available()
-    if hardware.device == "cuda" and not cuda:
+    if hardware.device == "cuda" and not torch.cuda.is_available():
         raise DataError(
             "hardware.device is cuda but torch sees no CUDA device; install a CUDA build of torch or set hardware.device=cpu"
         )
-    if hardware.device == "cpu" or not cuda:
-        return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu") if hardware.device == "cpu" else best_device()
+
+
+def best_device() -> torch.device:
+    """This rank's GPU, or the CPU where there is none."""
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def load_model(source: Path | str, device: torch.device, revision: str | None = None) -> Any:
@@ -45,6 +47,14 @@ def load_processor(source: Path | str, revision: str | None = None) -> Any:
         return AutoProcessor.from_pretrained(where, revision=revision)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise DataError(_broken(where, error)) from error
+
+
+def context_of(model: Any) -> int:
+    """Tokens of prompt and response together that the checkpoint was made for. DataError when it does not say."""
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if not isinstance(context, int):
+        raise DataError("the checkpoint's config names no max_position_embeddings; say how many tokens its context has")
+    return context
 
 
 def end_ids(model: Any) -> tuple[int, ...]:

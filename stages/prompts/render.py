@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from stages.data.files import DataError
-from stages.prompts.prompt import Prompt
+from stages.prompts.prompt import Picture, Prompt
 
 PER_TOKEN = ("mm_token_type_ids", "token_type_ids")
 
@@ -21,11 +21,11 @@ class Rendered:
     per_token: dict[str, torch.Tensor]
     """Further inputs with one value a token, each of shape (L,)."""
     pixels: dict[str, torch.Tensor]
-    """Picture inputs as the processor gives them for this one prompt; empty for text."""
+    """Picture inputs as the processor gives them for this one prompt, all its pictures; empty for text."""
 
 
 class Renderer:
-    """Renders prompts for one checkpoint; text prompts are tokenised together, pictures one by one."""
+    """Renders prompts for one checkpoint; text prompts are tokenised together, those with pictures one by one."""
 
     def __init__(self, processor: Any, instruction: str, context: int) -> None:
         self.processor = processor
@@ -36,14 +36,14 @@ class Renderer:
         """Prompts in order. DataError when one leaves less than `room` tokens of the context for its response (None: of any
         length, for callers that leave out the long ones)."""
         texts = [self.template(prompt) for prompt in prompts]
-        plain = [index for index, prompt in enumerate(prompts) if prompt.image is None]
+        plain = [index for index, prompt in enumerate(prompts) if not prompt.images]
         rendered: dict[int, Rendered] = {}
         if plain:
             encoded = self.processor.tokenizer([texts[index] for index in plain], add_special_tokens=False)["input_ids"]
             rendered = {index: Rendered(tuple(ids), {}, {}) for index, ids in zip(plain, encoded, strict=True)}
         for index, prompt in enumerate(prompts):
-            if prompt.image is not None:
-                rendered[index] = self._picture(texts[index], prompt.image)
+            if prompt.images:
+                rendered[index] = self._pictured(texts[index], prompt)
             if room is not None and len(rendered[index].token_ids) + room > self.context:
                 raise DataError(
                     f"prompt of {len(rendered[index].token_ids)} tokens leaves less than {room} of model.context = {self.context} "
@@ -53,24 +53,24 @@ class Renderer:
 
     def template(self, prompt: Prompt) -> str:
         """The prompt in the checkpoint's chat template, the assistant's turn opened."""
-        instruction = self.instruction if prompt.instruction is None else prompt.instruction
-        question = f"{prompt.question}\n{instruction}" if instruction else prompt.question
-        parts = [{"type": "text", "text": question}]
-        if prompt.image is not None:
-            parts.insert(0, {"type": "image"})
+        parts = [
+            {"type": "image"} if isinstance(part, Picture) else {"type": "text", "text": part}
+            for part in prompt.turn(self.instruction)
+        ]
         messages = [{"role": "user", "content": parts}]
         return str(self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
-    def _picture(self, text: str, path: str) -> Rendered:
+    def _pictured(self, text: str, prompt: Prompt) -> Rendered:
+        paths = [part.path for part in prompt.turn("") if isinstance(part, Picture)]
         try:
-            with Image.open(path) as opened:
-                return self.picture(text, opened.convert("RGB"))
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(f"{path}: cannot be read as a picture ({error}); replace the file or drop the problem") from error
+            return self.picture(text, *map(_opened, paths))
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            names = ", ".join(dict.fromkeys(paths))
+            raise DataError(f"{names}: cannot be read as a picture ({error}); replace the file or drop the problem") from error
 
-    def picture(self, text: str, image: Image.Image) -> Rendered:
-        """One already templated text with its picture."""
-        out = self.processor(text=[text], images=[[image]], return_tensors="pt", add_special_tokens=False)
+    def picture(self, text: str, *pictures: Image.Image) -> Rendered:
+        """One already templated text with its pictures, in the order of their places in it."""
+        out = self.processor(text=[text], images=[list(pictures)], return_tensors="pt", add_special_tokens=False)
         per_token = {name: out[name][0] for name in PER_TOKEN if name in out}
         pixels = {name: value for name, value in out.items() if name not in (*PER_TOKEN, "input_ids", "attention_mask")}
         return Rendered(tuple(out["input_ids"][0].tolist()), per_token, pixels)
@@ -78,6 +78,11 @@ class Renderer:
     def blank(self) -> Rendered:
         """The smallest prompt with a picture: what ranks that hold only text run the vision tower on."""
         return self.picture(self.template(Prompt("", "", "")), Image.new("RGB", (64, 64)))
+
+
+def _opened(path: str) -> Image.Image:
+    with Image.open(path) as opened:
+        return opened.convert("RGB")
 
 
 def join_pixels(rows: list[list[Rendered]]) -> dict[str, torch.Tensor]:

@@ -1,1 +1,1 @@
-"""Generation behind one Protocol: the embedded transformers engine, and the scripted fake that tests use."""
+"""Generation behind one Protocol: the embedded transformers engine, the scripted fake that tests use; models behind an address."""

@@ -30,6 +30,8 @@ class Completion:
     logprobs: tuple[float, ...]
     """Natural log-probability of each token under the distribution it was drawn from before top-p (temperature applied)."""
     finish: Literal["stop", "length"]
+    prompt_tokens: int | None = None
+    """Tokens of the prompt, pictures included; None where the engine does not count them."""
 
 
 class Engine(Protocol):

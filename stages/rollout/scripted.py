@@ -1,6 +1,7 @@
 """An engine that answers from a script, so that whole evaluations and RL iterations run in milliseconds."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from stages.data.files import DataError
 from stages.rollout.engine import Completion, Prompt, Sampling
@@ -22,10 +23,14 @@ class ScriptedEngine:
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling, samples: int = 1) -> list[list[Completion]]:
         """`samples` completions for each prompt. DataError for a prompt over the context."""
         for prompt in prompts:
-            length = len(prompt.question.encode("utf-8", "surrogatepass"))
-            if length > self.context:
-                raise DataError(f"prompt of {length} tokens is over the context of {self.context}: {prompt.question[:80]!r}")
-        return [[self._complete(self.answers(prompt, n), sampling) for n in range(samples)] for prompt in prompts]
+            if _length(prompt) > self.context:
+                raise DataError(
+                    f"prompt of {_length(prompt)} tokens is over the context of {self.context}: {prompt.question[:80]!r}"
+                )
+        return [
+            [replace(self._complete(self.answers(prompt, n), sampling), prompt_tokens=_length(prompt)) for n in range(samples)]
+            for prompt in prompts
+        ]
 
     def _complete(self, text: str, sampling: Sampling) -> Completion:
         ids = (*text.encode("utf-8", "surrogatepass"), END)
@@ -34,3 +39,7 @@ class ScriptedEngine:
             return Completion(text, ids, (LOGPROB,) * len(ids), "stop")
         cut = bytes(kept).decode("utf-8", "ignore")
         return Completion(cut, kept, (LOGPROB,) * len(kept), "length")
+
+
+def _length(prompt: Prompt) -> int:
+    return len(prompt.question.encode("utf-8", "surrogatepass"))

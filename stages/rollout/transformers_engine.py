@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from stages.models.loading import device_of, end_ids, load_model, load_processor
+from stages.models.loading import best_device, context_of, device_of, end_ids, load_model, load_processor
 from stages.models.positions import multimodal_positions, position_ids
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer, join_pixels
@@ -91,7 +91,7 @@ class TransformersEngine:
                 use_cache=True,
             )
             logits = out.logits[:, -1]
-        return self._completions(tokens, logprobs, samples)
+        return self._completions(tokens, logprobs, prompts, samples)
 
     def _prefill(self, prompts: list[Rendered]) -> tuple[torch.Tensor, Any, torch.Tensor, torch.Tensor]:
         """Run the prompts, padded on the left: next-token logits (B, V), cache, mask (B, L), next positions (P, B)."""
@@ -143,13 +143,16 @@ class TransformersEngine:
             chosen = (allowed - noise.log()).argmax(-1)
         return chosen, logs.gather(1, chosen[:, None])[:, 0]
 
-    def _completions(self, tokens: torch.Tensor, logprobs: torch.Tensor, samples: int) -> list[list[Completion]]:
+    def _completions(
+        self, tokens: torch.Tensor, logprobs: torch.Tensor, prompts: list[Rendered], samples: int
+    ) -> list[list[Completion]]:
         ends = set(self.ends.tolist())
         kept = [[token for token in row if token >= 0] for row in tokens.tolist()]
         texts = self.tokenizer.batch_decode([[t for t in row if t not in ends] for row in kept], skip_special_tokens=False)
         values = logprobs.tolist()
+        asked = [len(prompts[row // samples].token_ids) for row in range(len(kept))]
         flat = [
-            Completion(text, tuple(ids), tuple(values[row][: len(ids)]), "stop" if ids[-1] in ends else "length")
+            Completion(text, tuple(ids), tuple(values[row][: len(ids)]), "stop" if ids[-1] in ends else "length", asked[row])
             for row, (ids, text) in enumerate(zip(kept, texts, strict=True))
         ]
         return [flat[start : start + samples] for start in range(0, len(flat), samples)]
@@ -175,3 +178,10 @@ def load_engine(folder: Path, model: Model, hardware: Hardware) -> Engine:
     """The engine for a checkpoint folder."""
     net, processor = load_model(folder, device_of(hardware)), load_processor(folder)
     return TransformersEngine(net, Renderer(processor, model.instruction, model.context), hardware.generation_batch)
+
+
+def open_engine(source: str, revision: str | None, context: int | None, batch: int) -> Engine:
+    """The engine for a folder or a hub id with its commit, outside a run: prompts bring their own instructions, and `context`
+    None is the checkpoint's own."""
+    net, processor = load_model(source, best_device(), revision), load_processor(source, revision)
+    return TransformersEngine(net, Renderer(processor, "", context_of(net) if context is None else context), batch)

@@ -1,13 +1,11 @@
 """Exact resume: state is written beside and renamed into place, and names the inputs that it belongs to."""
 
-import hashlib
 import json
 import os
 import pickle
 import random
 import shutil
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,9 @@ import numpy as np
 import torch
 
 from stages.data.files import DataError, write_json
-from stages.run.ranks import rank, world_size
+from stages.run.ranks import rank
 from stages.training.engine import Engine, agreed, barrier
 
-STATE = Path("artifacts/state")
 SAVE_SECONDS = "K15_SAVE_SECONDS"
 """Environment variable: seconds between two saves of resumable state, 60 when it is not set; 0 saves after every step."""
 
@@ -36,19 +33,6 @@ class SaveClock:
         if due:
             self.last = time.monotonic()
         return due
-
-
-def state_folder(stage: str, inputs: Sequence[Path], values: Any) -> Path:
-    """Where the resumable state of a stage lies: outside DVC's outs, keyed by the content of what the stage reads."""
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode())
-    digest.update(str(world_size()).encode())
-    for path in inputs:
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file():
-                digest.update(f"{file.relative_to(path)}".encode())
-                with file.open("rb") as content:
-                    digest.update(hashlib.file_digest(content, "sha256").digest())
-    return STATE / stage / digest.hexdigest()[:16]
 
 
 def save_state(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -> None:

@@ -1,15 +1,22 @@
 r"""Equality of two mathematical answers by math-verify 0.9.0, with its known traps closed.
 
 Left to itself math-verify takes single letters for units ("2t" becomes 2, "a + b + c" becomes "a +"), ignores the
-base of 52_8, and falls back to comparing what is left of a text that it could not parse. Here units are removed only
-where the letters cannot be variables, bases are compared, and only sympy objects or plain words are compared."""
+base of 52_8, falls back to comparing what is left of a text that it could not parse, and rounds to six decimals however
+small the numbers are (0.0000001 is 0.0000003). Here units are removed only where the letters cannot be variables, bases are
+compared, only sympy objects or plain words are compared, and numbers agree in six significant digits too."""
 
+import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from stages.verifiers.normal_forms import strip_latex, text_form
 
 Reply = tuple[str, str]
+DECIMALS, DIGITS = 6, 6
+"""Decimals in which decimal fractions must agree (math-verify's own); significant digits, which ask for more of small ones."""
+DOUBLE = 15
+"""Significant digits of a float, the last two of them noise; decimals in which other numbers must agree (math-verify's own)."""
 _LETTER_RUNS = re.compile(r"[a-zA-Z]+")
 _TEXT_GROUP = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mbox)\s*\{[^{}]*\}(?:\^\s*\{?\s*[23]\s*\}?)?")
 _COMMAND = re.compile(r"\\[a-zA-Z]+")
@@ -41,7 +48,9 @@ def equal(gold: str, answer: str) -> Reply:
     found = _read(answer, units=not (has_variables or _has_variables(answer)))
     if not found:
         return "wrong", "the boxed answer cannot be parsed"
-    if verify(expected, found, timeout_seconds=None):
+    decimals = _decimals([*expected, *found])
+    precision = max(DOUBLE, decimals - DIGITS + DOUBLE - 1)
+    if verify(expected, found, float_rounding=decimals, numeric_precision=precision, timeout_seconds=None):
         return "right", "equal by math-verify"
     return "wrong", "not equal by math-verify"
 
@@ -67,6 +76,25 @@ def _read(answer: str, units: bool) -> list[Any]:
     configs = [LatexExtractionConfig(normalization_config=rules), ExprExtractionConfig()]
     found = parse(f"${answer}$", configs, parsing_timeout=None)
     return [item for item in found if not isinstance(item, str) and not _undefined(item)]
+
+
+def _decimals(items: list[Any]) -> int:
+    """Decimals that hold DIGITS significant digits of the smallest number in `items`, at least DECIMALS."""
+    smallest = min((size for item in items for size in _sizes(item)), default=1.0)
+    return max(DECIMALS, DIGITS - 1 - math.floor(math.log10(smallest)))
+
+
+def _sizes(item: Any) -> Iterator[float]:
+    """Absolute values of the numbers in a sympy object, but for those that are zero, infinite or no float."""
+    import sympy
+
+    if isinstance(item, sympy.Expr) and item.is_number:
+        size = abs(item.evalf(DOUBLE))
+        if size.is_Float and 0 < float(size) < math.inf:
+            yield float(size)
+    else:
+        for part in item.flat() if isinstance(item, sympy.MatrixBase) else item.args:
+            yield from _sizes(part)
 
 
 def _undefined(item: Any) -> bool:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 Request = tuple[str, ...]
-"""Name of an operation of math_worker.py, and its arguments."""
+"""Name of an operation of worker.py, and its arguments."""
 Reply = tuple[str, str]
 START_SECONDS = 120.0
 MAX_STARTS_IN_A_ROW = 3
@@ -28,12 +28,12 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Worker:
-    """One process of stages/verifiers/math_worker.py, idle or busy with one request."""
+    """One process of stages/verifiers/worker.py, idle or busy with one request."""
 
     def __init__(self) -> None:
         path = os.pathsep.join([str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "stages.verifiers.math_worker"],
+            [sys.executable, "-m", "stages.verifiers.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -189,7 +189,7 @@ class _Batch:
             self.failed_starts += 1
         if self.failed_starts >= MAX_STARTS_IN_A_ROW:
             raise RuntimeError(
-                f"the verifier process does not start ({sys.executable} -m stages.verifiers.math_worker); "
+                f"the verifier process does not start ({sys.executable} -m stages.verifiers.worker); "
                 "run that command to see why (is math-verify 0.9.0 installed?)"
             )
 

@@ -22,7 +22,7 @@ PNG = bytes.fromhex("89504e470d0a1a0a")
 
 
 def item(gold: str, options: list[str], images: tuple[str, ...] = ()) -> Item:
-    data = {"choice": bool(options), "golds": [gold], "images": list(images), "marks": []}
+    data = {"choice": bool(options), "golds": [gold], "images": list(images)}
     return Item("validation_Art_1", "What is <image 1>?", images[0] if images else None, gold, "Art", tuple(options), data)
 
 

@@ -133,26 +133,30 @@ def test_broken_generation_names_line_and_field(tmp_path: Path) -> None:
 
 
 def test_what_evaluate_writes_is_what_the_report_reads() -> None:
-    from stages.benchmarks.answering import Answered
+    from stages.benchmarks.answering import Answered, Drawn
+    from stages.benchmarks.decoding import Decoding
+    from stages.benchmarks.journal import Slot
     from stages.benchmarks.scores import rows, stand_in_scores
     from stages.benchmarks.suites import Asked, Suite
-    from stages.rollout.engine import Completion, Prompt
+    from stages.rollout.engine import Prompt
+    from stages.rollout.responder import Response
     from stages.verifiers.verdict import Verdict
 
     asked = Asked("p1", Prompt("2+2?", None), "2+2?", None, "4")
     unasked = Asked("p2", Prompt("?", "gone.png"), "?", "gone.png", "5")
-    suite = Suite("arithmetic", True, "text", 2, (asked, unasked), lambda _: [], None)
-    completion = Completion("\\boxed{4}", (1, 2, 3), (-0.1, -0.2, -0.3), "stop")
+    suite = Suite("arithmetic", True, "text", Decoding(1.0, 1.0, 2, 9, ""), (asked, unasked), lambda _: [], None)
+    response = Response("\\boxed{4}", "stop", 3, 5)
     verdicts = (Verdict("right", "4", "equal"), Verdict("wrong", None, "no box"))
+    slots = tuple(Slot("arithmetic", "p1", number, "hash", {}, 0) for number in range(2))
     answered = [
-        Answered(asked, (completion, completion), verdicts, None, 0),
-        Answered(unasked, (), (), "gone.png: no such file", 0),
+        Answered(Drawn(asked, slots, (response, response), None, ()), verdicts),
+        Answered(Drawn(unasked, slots, (), "gone.png: no such file", ()), ()),
     ]
     value = {**evaluation("dpo"), "suites": stand_in_scores([suite], [answered])}
     overall = Evaluation.model_validate(json.loads(json.dumps(value))).overall
     assert (overall.accuracy, overall.n, overall.k, overall.mean_tokens) == (0.25, 2, 2, 3)
     assert [row.id for row in overall.excluded] == ["p2"]
-    found = [Generation.model_validate(row) for row in rows(suite, answered, {})]
+    found = [Generation.model_validate(row) for row in rows(suite, answered)]
     assert [(row.id, row.finish, row.outcome) for row in found] == [
         ("p1", "stop", "right"), ("p1", "stop", "wrong"), ("p2", "excluded", "wrong"),
     ]  # fmt: skip

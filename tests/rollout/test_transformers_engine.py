@@ -51,22 +51,25 @@ def ids(groups: Sequence[Sequence[Completion]]) -> list[tuple[int, ...]]:
     return [completion.token_ids for group in groups for completion in group]
 
 
+def generated(engine: TransformersEngine, prompt: Rendered) -> tuple[int, ...]:
+    """What transformers' own generate answers, with the same tokens forbidden."""
+    with torch.no_grad():
+        whole = engine.model.eval().generate(
+            input_ids=torch.tensor([prompt.token_ids]),
+            attention_mask=torch.ones(1, len(prompt.token_ids), dtype=torch.long),
+            **{name: value[None] for name, value in prompt.per_token.items()},
+            **prompt.pixels,
+            do_sample=False,
+            max_new_tokens=24,
+            bad_words_ids=[[int(token)] for token in engine.banned],
+        )
+    return tuple(whole[0, len(prompt.token_ids) :].tolist())
+
+
 def test_greedy_equals_generate_token_for_token(engine: TransformersEngine, prompts: list[Prompt]) -> None:
     found = engine.generate(prompts, GREEDY)
-    banned = [[int(token)] for token in engine.banned]
     for prompt, group in zip(rendered(engine, prompts), found, strict=True):
-        inputs = {name: value[None] for name, value in prompt.per_token.items()}
-        with torch.no_grad():
-            whole = engine.model.eval().generate(
-                input_ids=torch.tensor([prompt.token_ids]),
-                attention_mask=torch.ones(1, len(prompt.token_ids), dtype=torch.long),
-                **inputs,
-                **prompt.pixels,
-                do_sample=False,
-                max_new_tokens=24,
-                bad_words_ids=banned,
-            )
-        assert tuple(whole[0, len(prompt.token_ids) :].tolist()) == group[0].token_ids
+        assert generated(engine, prompt) == group[0].token_ids
     assert {bool(prompt.image) for prompt in prompts} == {True, False}
 
 
@@ -77,6 +80,34 @@ def test_the_batch_changes_no_greedy_response(tiny: Tiny, engine: TransformersEn
     small = TransformersEngine(engine.model, tiny.renderer(), 2)
     assert ids(small.generate(prompts, GREEDY)) == together
     assert ids(engine.generate(prompts, GREEDY, samples=3)) == [found for found in together for _ in range(3)]
+
+
+def test_no_one_and_several_pictures_in_one_batch(engine: TransformersEngine, tiny: Tiny) -> None:
+    """As alone, as transformers' own generate, and each picture in its place."""
+    paths = [str(problem.image) for problem in tiny.problems if problem.image]
+    a, b, c = paths[0], paths[3], paths[6]
+    asked = [
+        Prompt("What?", None),
+        Prompt("What?", a),
+        Prompt("<image 1> or <image 2> or <image 3>?", (a, b, c)),
+        Prompt("<image 1> or <image 2> or <image 3>?", (c, b, a)),
+        Prompt("No mark.", (a, b)),
+    ]
+    found = engine.generate(asked, GREEDY)
+    assert ids([engine.generate([prompt], GREEDY)[0] for prompt in asked]) == ids(found)
+    assert ids(engine.generate(asked[::-1], GREEDY)[::-1]) == ids(found)
+    seen = rendered(engine, asked)
+    grids = [len(one.pixels["image_grid_thw"]) if one.pixels else 0 for one in seen]
+    assert grids == [0, 1, 3, 3, 2]
+    whole, mirrored = (one.pixels["pixel_values"] for one in seen[2:4])
+    assert not torch.equal(whole, mirrored)
+    assert torch.equal(whole.sort(0).values, mirrored.sort(0).values), "the same patches in another order"
+    turned, straight = rendered(engine, [Prompt("<image 2> or <image 1>?", (a, b)), Prompt("<image 1> or <image 2>?", (b, a))])
+    assert torch.equal(turned.pixels["pixel_values"], straight.pixels["pixel_values"]), "in the order of the marks"
+    assert "<|vision_end|> or <|vision_start|>" in engine.renderer.template(asked[2])
+    for prompt, group in zip(seen, found, strict=True):
+        assert generated(engine, prompt) == group[0].token_ids
+        assert group[0].prompt_tokens == len(prompt.token_ids)
 
 
 def test_sampling_repeats_by_seed_and_its_samples_differ(engine: TransformersEngine, prompts: list[Prompt]) -> None:

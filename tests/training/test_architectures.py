@@ -96,6 +96,20 @@ def test_greedy_equals_generate(other: Tiny, model: Any) -> None:
         assert tuple(whole[0, ids.shape[1] :].tolist()) == group[0].token_ids
 
 
+def test_several_pictures_in_a_prompt(other: Tiny, model: Any) -> None:
+    """In one batch with one and none, as each of them alone."""
+    engine = TransformersEngine(model, other.renderer(CONTEXT), 16)
+    a, b, c = [str(problem.image) for problem in other.problems if problem.image][::4]
+    prompts = [
+        Prompt("What?", None),
+        Prompt("What?", a),
+        Prompt("<image 1> or <image 2> or <image 3>?", (a, b, c)),
+        Prompt("<image 1> or <image 2> or <image 3>?", (c, b, a)),
+    ]
+    together = [group[0].token_ids for group in engine.generate(prompts, GREEDY)]
+    assert [engine.generate([prompt], GREEDY)[0][0].token_ids for prompt in prompts] == together
+
+
 def test_sampled_log_probs_equal_the_trainers(other: Tiny, model: Any) -> None:
     renderer = other.renderer(CONTEXT)
     engine = TransformersEngine(model, renderer, 16)

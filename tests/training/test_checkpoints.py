@@ -16,7 +16,7 @@ from tiny import CPU, Tiny, hardware, largest_gap, weights
 from stages.data.files import DataError
 from stages.training import checkpoints
 from stages.training.batches import TrainingSample, pack
-from stages.training.checkpoints import SAVE_SECONDS, SaveClock, drop_state, load_state, save_state, state_folder
+from stages.training.checkpoints import SAVE_SECONDS, SaveClock, drop_state, load_state, save_state
 from stages.training.engine import Engine, optimizer_step, start
 from stages.training.loop import mean_token_loss
 
@@ -171,28 +171,6 @@ def test_a_disk_that_is_really_full(tiny: Tiny, tmp_path: Path) -> None:
         assert load_state(made, state) == (2, {"n": 2})
     finally:
         subprocess.run(["umount", str(disk)], check=True)
-
-
-def test_the_folder_depends_on_content_values_and_ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/a").write_text("1")
-    (tmp_path / "file").write_text("x")
-
-    def key(values: Any = (1,)) -> str:
-        return state_folder("sft-long", [tmp_path / "data", tmp_path / "file"], values).name
-
-    first = key()
-    assert state_folder("sft-long", [], 1).parent == Path("artifacts/state/sft-long")
-    assert key() == first
-    assert key((2,)) != first
-    (tmp_path / "data/a").write_text("2")
-    second = key()
-    (tmp_path / "data/a").rename(tmp_path / "data/b")
-    third = key()
-    (tmp_path / "file").write_text("y")
-    fourth = key()
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    assert len({first, second, third, fourth, key()}) == 5
 
 
 def test_the_clock_of_saves(monkeypatch: pytest.MonkeyPatch) -> None:

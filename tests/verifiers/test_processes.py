@@ -82,7 +82,7 @@ def test_workers_die_with_their_parent_even_in_a_computation() -> None:
 
 def test_a_program_that_cannot_start_is_named(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
-    with pytest.raises(RuntimeError, match=r"does not start .*math_worker.*run that command to see why"):
+    with pytest.raises(RuntimeError, match=r"does not start .*verifiers\.worker.*run that command to see why"):
         pool.run([("equal", "1", "1.0")], workers=1, seconds=10)
 
 
