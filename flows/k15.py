@@ -1,4 +1,4 @@
-"""The command `k15`: scoring of responses that exist already, without a model."""
+"""The command `k15`: scoring of responses that exist already and comparison of their verdicts, without a model."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from flows import k15_compare
 from stages.benchmarks.benchmark import Benchmark
 from stages.benchmarks.registry import BENCHMARKS
 from stages.benchmarks.scoring import NAMED, SECONDS, Scored, score_file
@@ -51,11 +52,17 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument(
         "--seconds", type=float, default=SECONDS, metavar="S", help=f"limit of one comparison (default {SECONDS:g} s)"
     )
+    score.set_defaults(run=_score)
+    k15_compare.add(commands)
     return top
 
 
 def _main(arguments: Sequence[str]) -> None:
     args = parser().parse_args(arguments)
+    args.run(args)
+
+
+def _score(args: argparse.Namespace) -> None:
     benchmark = _chosen(args.benchmark, args.rule)
     if args.workers < 1 or args.seconds <= 0:
         raise DataError("--workers must be at least 1 and --seconds above 0")

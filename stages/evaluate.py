@@ -6,10 +6,12 @@ counts as wrong; a benchmark whose files are not there has a reason in place of 
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from stages.benchmarks.answering import Answered, Draw, answer
+from stages.benchmarks.decoding import Decoding
 from stages.benchmarks.registry import BENCHMARKS
 from stages.benchmarks.scores import benchmark_score, rows, stand_in_scores
 from stages.benchmarks.suites import Suite, benchmark_suite, stand_in_suites
@@ -48,7 +50,7 @@ def main() -> None:
         "parameters": parameters,
         "settings": settings(wanted, model, draw),
         "suites": stand_in_scores(suites, answered[: len(suites)]),
-        "benchmarks": benchmark_scores(real, answered[len(suites) :]) | missing,
+        "benchmarks": benchmark_scores(real, answered[len(suites) :], decoding(wanted)) | missing,
     }
     write_generations(args.generations, [*suites, *real], answered, draw)
     write_json(args.out, result)
@@ -82,15 +84,17 @@ def benchmark_suites(wanted: Evaluate, workers: int) -> tuple[list[Suite], dict[
     return suites, missing
 
 
-def benchmark_scores(suites: list[Suite], answered: list[list[Answered]]) -> dict[str, dict[str, Any]]:
-    """Scores by name, with title, metric, whose prompt it was, and whether only a part was run."""
-    scores = {}
-    for suite, found in zip(suites, answered, strict=True):
-        benchmark = BENCHMARKS[suite.name]
-        labels = {"title": benchmark.title, "metric": benchmark.metric, "prompt": benchmark.prompt_source}
-        part = {"limited": suite.part is not None, "part": suite.part}
-        scores[suite.name] = {**benchmark_score(benchmark, suite, found), **labels, **part}
-    return scores
+def benchmark_scores(suites: list[Suite], answered: list[list[Answered]], decoding: Decoding) -> dict[str, dict[str, Any]]:
+    """Scores by name, with how they came about and whether only a part was run."""
+    return {
+        suite.name: {**benchmark_score(BENCHMARKS[suite.name], suite, found), "decoding": asdict(decoding)}
+        for suite, found in zip(suites, answered, strict=True)
+    }
+
+
+def decoding(wanted: Evaluate) -> Decoding:
+    """How the responses to every benchmark are drawn."""
+    return Decoding(wanted.temperature, wanted.top_p, wanted.benchmark_samples, wanted.max_tokens, "evaluate of params.yaml")
 
 
 def settings(wanted: Evaluate, model: Model, draw: Draw) -> dict[str, Any]:

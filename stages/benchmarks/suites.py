@@ -1,11 +1,12 @@
 """Suites: the questions of one score. Held-out problems make stand-in suites, by family; benchmarks make real ones."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from stages.benchmarks.benchmark import Benchmark, Item
+from stages.benchmarks.protocol import data_read
 from stages.data.files import DataError
 from stages.data.records import Problem
 from stages.rollout.engine import Prompt
@@ -44,6 +45,8 @@ class Suite:
     """Which part of the whole this is and why; None for the whole."""
     items: tuple[Item, ...] = ()
     """Of a benchmark: its items, in the order of `asked`."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """Of a benchmark: what was read (stages.benchmarks.protocol.data_read)."""
 
 
 def stand_in_suites(problems: Sequence[Problem], samples: int, workers: int) -> list[Suite]:
@@ -71,7 +74,8 @@ def benchmark_suite(benchmark: Benchmark, root: Path, limit: int | None, samples
         return benchmark.judge([(items[index], response) for index, response in pairs], workers, SECONDS)
 
     asked = tuple(_asked_item(benchmark, item) for item in items)
-    return Suite(benchmark.name, False, benchmark.modality, samples, asked, judge, part, tuple(items))
+    data = data_read(benchmark, loaded.files)
+    return Suite(benchmark.name, False, benchmark.modality, samples, asked, judge, part, tuple(items), data)
 
 
 def _stand_in(name: str, problems: Sequence[Problem], samples: int, workers: int) -> Suite:

@@ -153,6 +153,10 @@ class Evaluate(Section):
     max_tokens: int = Field(ge=1)
 
 
+class Report(Section):
+    columns: str
+
+
 class SFTPhases(Section):
     short: SFT
     long: SFT
@@ -180,6 +184,7 @@ class Params(Section):
     sample: Draw
     dpo: DPO
     evaluate: Evaluate
+    report: Report
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
