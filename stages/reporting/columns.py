@@ -22,6 +22,8 @@ TABLES: Mapping[str, int] = {
 }
 """The table that each of our checkpoints has a column of: 2 (long-CoT) or 3 (short-CoT)."""
 
+_PROTOCOLS = {"long": 2, "short": 3}
+"""The table that a model asked by the defaults of long-CoT or short-CoT models belongs to."""
 _REMEDY = "correct the file, or take it out of the folder"
 
 
@@ -57,8 +59,8 @@ def own_columns(evaluations: Mapping[str, Evaluation]) -> list[Column]:
 def read_columns(folder: Path) -> list[Column]:
     """The column of every *.json in `folder`, in the order of the file names; [] where there are none.
 
-    A file is what `evaluate` or `k15 generate` writes, with `table` (2 or 3) beside `checkpoint` or in `settings`. DataError
-    names the file and the field at fault, and a name that another column has."""
+    A file is what `k15 generate` writes; `table` (2 or 3) beside `checkpoint` goes before the protocol in its settings.
+    DataError names the file and the field at fault, and a name that another column has."""
     columns = [_read(path) for path in sorted(folder.glob("*.json"))]
     taken = dict.fromkeys(CHECKPOINTS.values(), "this run")
     taken |= {theirs.name: f"table {table.table} of the report" for table in published().tables for theirs in table.columns}
@@ -71,11 +73,12 @@ def read_columns(folder: Path) -> list[Column]:
 
 def _read(path: Path) -> Column:
     value: Any = read_json(path, "k15 generate")
-    settings = value.get("settings") if isinstance(value, dict) else None
-    if isinstance(settings, dict) and "table" in settings:
-        value = {"table": settings["table"], **value}
     if isinstance(value, dict) and "table" not in value:
-        raise DataError(f'{path}: table: absent; write "table": 2 for a long-CoT model, 3 for a short-CoT one')
+        settings = value.get("settings")
+        protocol = settings.get("protocol") if isinstance(settings, dict) else None
+        if protocol not in _PROTOCOLS:
+            raise DataError(f'{path}: table: absent; write "table": 2 for a long-CoT model, 3 for a short-CoT one')
+        value = {**value, "table": _PROTOCOLS[protocol]}
     found = validated(_File, value, path, _REMEDY)
     unknown = [name for name in found.benchmarks if not published().rows(name)]
     if unknown:
