@@ -1,4 +1,4 @@
-"""The command `k15`: `generate` asks a model the items of benchmarks, `score` scores responses that exist already."""
+"""The command `k15`: `generate` asks a model the items of benchmarks, `score` scores responses, `compare` compares two models."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows import generate
+from flows import generate, k15_compare
 from stages.benchmarks.benchmark import Benchmark
 from stages.benchmarks.registry import BENCHMARKS
 from stages.benchmarks.scoring import NAMED, SECONDS, Scored, score_file
@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
         "--seconds", type=float, default=SECONDS, metavar="S", help=f"limit of one comparison (default {SECONDS:g} s)"
     )
     score.set_defaults(run=_score)
+    k15_compare.add(commands)
     return top
 
 

@@ -1,26 +1,36 @@
 """§3.2, §3.3: the tables, the figures and the page of a run, and summary.json, from what the other stages measured."""
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from stages.benchmarks.statistics import paired_difference
 from stages.data.files import write_bytes, write_json, write_text
 from stages.reporting import drawing, protocol
+from stages.reporting.claims import claims_table
+from stages.reporting.columns import Column, own_columns, read_columns
 from stages.reporting.curves import Curve, read_curve, validation_suites
 from stages.reporting.evaluations import CHECKPOINTS, Evaluation, read_evaluations
-from stages.reporting.inputs import read_funnel, read_generations, read_seconds
+from stages.reporting.inputs import Generation, read_funnel, read_generations, read_seconds
 from stages.reporting.long2short_figure import figure7
 from stages.reporting.page import Report, page
+from stages.reporting.paired import paired_table
+from stages.reporting.protocol_cells import protocol_markdown
+from stages.reporting.published_tables import published_table
 from stages.reporting.rl_figures import figure5, figure6, health
+from stages.reporting.run_tables import partial_table, stand_in_table
 from stages.reporting.summary import summarise
 from stages.reporting.table_files import long_csv, markdown, wide_csv
-from stages.reporting.tables import Table, partial_table, published_table, stand_in_table
+from stages.reporting.tables import Table
 from stages.reporting.training_figures import funnel_figure, losses
 from stages.run.params import read
 from stages.run.program import run
 
 SFT = ("base", "short_sft", "long_sft", "shortest", "dpo")
 RL = ("long_rl", "short_rl")
+WIDE = ("table2", "table3")
+LONG = {"table2_claims": "percent_above_rival", "table3_claims": "percent_above_rival", "paired": "difference"}
+"""What the cells of a table hold, where that is no accuracy."""
 
 
 def main() -> None:
@@ -32,20 +42,22 @@ def main() -> None:
     curves |= {name: read_curve(paths.training / f"{name}.csv", "iteration") for name in RL}
     funnels = {"curation": read_funnel(paths.curation, "curate"), "warm-up": read_funnel(paths.warm_up, "warm_up")}
     generations = read_generations(paths.generations)
+    columns = [*own_columns(evaluations), *read_columns(Path(read("report.columns", str)))]
     seconds = read_seconds(paths.timings)
 
     suites = validation_suites(curves["long_rl"])
     summary = summarise(evaluations, suites.get("total", []), seconds)
-    tables = _tables(evaluations)
+    tables = _tables(evaluations, columns, generations)
     drawn = _figures(evaluations, curves, [funnel_figure(funnels)])
     facts = protocol.facts(evaluations, seed, seconds)
-    report = Report(evaluations, suites, summary["checks"], tables, drawn, funnels, generations, seed, facts)
+    report = Report(evaluations, suites, summary["checks"], tables, drawn, funnels, columns, generations, seed, facts)
     html = page(report)
 
     write_json(paths.out / "summary.json", summary)
     for name, table in tables.items():
         write_text(paths.out / f"{name}.md", markdown(table))
-        write_text(paths.out / f"{name}.csv", wide_csv(table) if name in ("table2", "table3") else long_csv(table))
+        write_text(paths.out / f"{name}.csv", wide_csv(table) if name in WIDE else long_csv(table, LONG.get(name, "accuracy")))
+    write_text(paths.out / "protocol.md", protocol_markdown(columns, protocol.shared_settings(evaluations)))
     for name, figure in drawn.items():
         write_text(paths.out / f"{name}.svg", figure.svg)
         write_bytes(paths.out / f"{name}.png", figure.png)
@@ -53,9 +65,12 @@ def main() -> None:
     print(f"report: {paths.out / 'index.html'}")
 
 
-def _tables(evaluations: Mapping[str, Evaluation]) -> dict[str, Table]:
-    tables = [published_table(number, evaluations) for number in (2, 3)]
-    return {table.name: table for table in [*tables, stand_in_table(evaluations), partial_table(evaluations)]}
+def _tables(
+    evaluations: Mapping[str, Evaluation], columns: Sequence[Column], generations: Mapping[str, Sequence[Generation]]
+) -> dict[str, Table]:
+    tables = [make(number, columns) for number in (2, 3) for make in (published_table, claims_table)]
+    paired = paired_table(generations, evaluations, paired_difference)
+    return {table.name: table for table in [*tables, stand_in_table(evaluations), paired, partial_table(columns)]}
 
 
 def _figures(

@@ -1,6 +1,7 @@
 """The stage, as a program: its files from problems and benchmarks to scores, and a user's mistakes as one line."""
 
 import dataclasses
+import hashlib
 import json
 import shutil
 import sys
@@ -14,7 +15,7 @@ import yaml
 
 from stages.data.records import Problem
 from stages.evaluate import main
-from stages.reporting.evaluations import Evaluation
+from stages.reporting.evaluations import Benchmark, Evaluation
 from stages.reporting.inputs import read_generations
 from stages.rollout.engine import Prompt
 from stages.rollout.scripted import ScriptedEngine
@@ -87,6 +88,24 @@ def test_the_official_prompt_is_asked_and_the_score_is_labelled(project: Callabl
     assert (aime["accuracy"], aime["n"], aime["limited"], aime["stand_in"]) == (1.0, 30, False, False)
     assert (aime["title"], aime["metric"]) == ("AIME 2024", "Pass@1")
     assert "QwQ" in aime["prompt"]
+
+
+def test_how_a_score_came_about_is_recorded(project: Callable[..., None]) -> None:
+    project(benchmarks=["aime2024"], benchmark_samples=3, temperature=0.7)
+    aime = result()["benchmarks"]["aime2024"]
+    content = Path("bench/aime2024/test.jsonl").read_bytes()
+    assert (aime["data"]["files"], aime["data"]["sha256"]) == (["test.jsonl"], hashlib.sha256(content).hexdigest())
+    assert (aime["data"]["hub_id"], aime["data"]["revision"]) == ("math-ai/aime24", None)
+    drawn = {"temperature": 0.7, "top_p": 1.0, "samples": 3, "max_tokens": 160}
+    assert aime["decoding"] == {**drawn, "source": "evaluate of params.yaml"}
+    assert (aime["shots"], aime["split"]) == (0, "the 30 problems of AIME I and II")
+    assert set(aime["scorer"]) == {"code", "math-verify", "sympy", "langdetect"}
+    assert aime["pass_at"] == {"1": 1.0, "2": 1.0, "3": 1.0}
+    assert all(aime[name] for name in ("prompt", "extraction", "rule"))
+    found = Evaluation.model_validate(result()).benchmarks["aime2024"]
+    assert isinstance(found, Benchmark)
+    assert found.data is not None
+    assert found.decoding is not None
 
 
 def test_absent_benchmarks_leave_a_reason_and_one_line(project: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,7 +100,7 @@ def test_the_command_runs_the_stages_own_program(name: str) -> None:
 
 def code(stage: str) -> set[Path]:
     """Declared dependencies that are code: under stages/, and no folder of data that a parameter names."""
-    data = {PARAMS["collect"]["root"], PARAMS["evaluate"]["root"]}
+    data = {PARAMS["collect"]["root"], PARAMS["evaluate"]["root"], PARAMS["report"]["columns"]}
     declared = {dep.def_path for dep in stages()[stage].deps if dep not in stages()[stage].params}
     return {Path(path) for path in declared if path.startswith("stages/") and path not in data}
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reporting.synthetic_run import ACCURACY, FAMILIES, NASTY, arguments, write_run
+from reporting.synthetic_run import ACCURACY, FAMILIES, NASTY, arguments, benchmark, column, write_json, write_run
 
 PROJECT = Path(__file__).parents[1]
+TABLES = ("table2", "table2_claims", "table3", "table3_claims", "stand_in", "paired", "partial")
 
 
 def report(root: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -44,12 +45,13 @@ def page(root: Path) -> str:
 
 
 def test_every_output_is_there(root: Path) -> None:
-    tables = [f"{name}.{kind}" for name in ("table2", "table3", "stand_in", "partial") for kind in ("md", "csv")]
+    tables = [f"{name}.{kind}" for name in TABLES for kind in ("md", "csv")]
     figures = ["figure5", "figure6", "figure7", "health", "losses", "funnel"]
     expected = {
         *tables,
         *(f"{name}.{kind}" for name in figures for kind in ("svg", "png")),
         "summary.json",
+        "protocol.md",
         "index.html",
     }
     assert {path.name for path in (root / "results/report").iterdir()} == expected
@@ -146,6 +148,32 @@ def test_missing_evaluation_is_one_clear_line_and_keeps_the_last_report(root: Pa
     assert done.returncode == 2
     assert done.stderr.strip() == f"error: {path}: no such file; run `dvc repro evaluate@merged`"
     assert (root / "results/report/index.html").read_text(encoding="utf-8") == page
+
+
+def test_columns_of_other_models_reach_tables_page_and_protocol(tmp_path: Path) -> None:
+    words = write_run(tmp_path)
+    found = column(f"Other 7B {NASTY}", 2, math500=benchmark(0.95, 500, "MATH-500", k=4))
+    write_json(tmp_path / "stages/reporting/columns/other.json", found)
+    done = report(tmp_path, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    out = tmp_path / "results/report"
+    (row,) = [line for line in (out / "table2.md").read_text(encoding="utf-8").splitlines() if line.startswith("| MATH-500")]
+    assert row.endswith("| 95.0 [94.0, 96.0], 120 tokens, n=500, k=4, inside: OpenAI o1 |")
+    assert "Other 7B" in (out / "protocol.md").read_text(encoding="utf-8")
+    assert "Other 7B" not in (out / "summary.json").read_text(encoding="utf-8")
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "Other 7B &lt;script&gt;" in page
+    assert NASTY not in page
+
+
+def test_a_column_at_fault_is_one_clear_line(tmp_path: Path) -> None:
+    words = write_run(tmp_path)
+    write_json(tmp_path / "stages/reporting/columns/other.json", column("Other 7B", 4))
+    done = report(tmp_path, *words)
+    assert done.returncode == 2
+    where = "stages/reporting/columns/other.json: table"
+    assert done.stderr == f"error: {where}: Input should be 2 or 3; correct the file, or take it out of the folder\n"
+    assert not (tmp_path / "results/report").exists()
 
 
 def test_a_run_without_validation_points_or_timings_still_reports(tmp_path: Path) -> None:

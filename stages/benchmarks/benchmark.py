@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -127,7 +127,7 @@ class Benchmark:
         if len(set(ids)) < len(ids):
             raise DataError(f"{path}: the id {_first_twice(ids)!r} occurs twice; fetch the file again")
         if loaded.part is None and len(ids) != self.size:
-            return Loaded(loaded.items, f"the file holds {len(ids)} of {self.size} items")
+            return replace(loaded, part=f"the file holds {len(ids)} of {self.size} items")
         return loaded
 
 

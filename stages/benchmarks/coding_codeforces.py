@@ -50,12 +50,13 @@ def load_answers(path: Path) -> Loaded:
     """The problems of all contests; without contests.jsonl the one item that takes a rating."""
     folder = _folder(path)
     if not (folder / CONTESTS).exists():
-        return Loaded([Item(RATING, "the model's rating", None, "a percentile", "rating")], "a rating reached elsewhere")
+        return Loaded([Item(RATING, "the model's rating", None, "a percentile", "rating")], "a rating reached elsewhere", ())
     contests = [_contest(row, f"{folder / CONTESTS}: row {number}") for number, row in enumerate(read_rows(folder / CONTESTS), 1)]
-    rows = read_rows(folder / PROBLEMS) if (folder / PROBLEMS).exists() else []
+    files = tuple(folder / name for name in (CONTESTS, PROBLEMS) if (folder / name).exists())
+    rows = read_rows(folder / PROBLEMS) if folder / PROBLEMS in files else []
     problems = {f"{row.get('contest_id')}/{row.get('index')}": row for row in rows}
     items = [_item(contest, index, problems) for contest in contests for index in contest.points]
-    return Loaded(items, f"{len(items)} problems of {len(contests)} contests of the user's choice")
+    return Loaded(items, f"{len(items)} problems of {len(contests)} contests of the user's choice", files)
 
 
 def prompt(item: Item) -> Prompt:

@@ -42,7 +42,9 @@ def load(path: Path) -> Loaded:
     if absent:
         named = ", ".join(f"humaneval-{name}.jsonl" for name in absent)
         raise DataError(f"{folder}: HumanEval-Mul needs all eight languages; {named} is not there; put the published files there")
-    return Loaded([item for name in LANGUAGES for item in read_items(folder / f"humaneval-{name}.jsonl", _reader(name))], None)
+    files = {name: folder / f"humaneval-{name}.jsonl" for name in LANGUAGES}
+    items = [item for name, file in files.items() for item in read_items(file, _reader(name))]
+    return Loaded(items, None, tuple(files.values()))
 
 
 def prompt(item: Item) -> Prompt:

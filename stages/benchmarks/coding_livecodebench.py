@@ -71,7 +71,8 @@ def loader(window: Window, tested: bool) -> Callable[[Path], Loaded]:
             raise DataError(_missing(folder, len(absent), len(items)))
         if not items:
             raise DataError(f"{folder}: no problem is dated {window}; LiveCodeBench needs release v5; put {NEEDED} there")
-        return Loaded(items, None if len(items) == window.size else f"{len(items)} problems of {window}, expected {window.size}")
+        part = None if len(items) == window.size else f"{len(items)} problems of {window}, expected {window.size}"
+        return Loaded(items, part, tuple(sorted({*folder.glob(STATEMENTS), *folder.glob(FILES[0])})))
 
     return load
 

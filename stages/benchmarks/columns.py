@@ -59,9 +59,7 @@ def cell(suite: Suite, drawn: Sequence[Drawn]) -> tuple[Cell, list[Answered]]:
         score = benchmark_score(benchmark, suite, answered)
     except DataError as error:
         return not_scored(benchmark, str(error)), []
-    labels = {"title": benchmark.title, "metric": benchmark.metric, "prompt": benchmark.prompt_source}
-    part = {"limited": suite.part is not None, "part": suite.part}
-    return {**score, **labels, **part, "decoding": asdict(suite.decoding)}, answered
+    return {**score, "decoding": asdict(suite.decoding)}, answered
 
 
 def not_scored(benchmark: Benchmark, reason: str) -> Cell:

@@ -23,13 +23,13 @@ _AIME_RANGE = re.compile(r"0|[1-9][0-9]{0,2}")
 def load_math500(folder: Path) -> Loaded:
     """The published file, JSONL or Parquet: problem, answer, subject, level, unique_id."""
     file = first_file(folder, MATH500_FILES)
-    return Loaded(items_of(file, rows_of(file), _math500_item), None)
+    return Loaded(items_of(file, rows_of(file), _math500_item), None, (file,))
 
 
 def load_aime2024(folder: Path) -> Loaded:
     r"""The published files: problem, and the answer in `answer` or boxed at the end of `solution`."""
     file = first_file(folder, AIME_FILES)
-    return Loaded(items_of(file, rows_of(file), _aime_item), None)
+    return Loaded(items_of(file, rows_of(file), _aime_item), None, (file,))
 
 
 def boxed_prompt(item: Item) -> Prompt:

@@ -19,7 +19,8 @@ PROMPT_SOURCE = "the published prompt as it is (github.com/google-research/googl
 
 def load(path: Path) -> Loaded:
     """The published file in any of its versions: key, prompt, instruction_id_list, kwargs (padded with nulls on the hub)."""
-    return Loaded(read_items(first_file(path, FILES), _item), None)
+    file = first_file(path, FILES)
+    return Loaded(read_items(file, _item), None, (file,))
 
 
 def prompt(item: Item) -> Prompt:

@@ -33,6 +33,8 @@ class Loaded:
     items: list[Item]
     part: str | None
     """None when these are all items; else which part they are and why. A part stays out of tables 2 and 3."""
+    files: tuple[Path, ...]
+    """What was read, in any order; pictures are not among them."""
 
 
 def first_file(path: Path, names: Sequence[str]) -> Path:

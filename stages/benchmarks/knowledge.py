@@ -37,7 +37,8 @@ _STATED = re.compile(r"(?i)Answer[ \t]*:[ \t]*([A-D])")
 
 def load(path: Path) -> Loaded:
     """The authors' CSV files (one a subject, no header), the hub's Parquet file of all subjects, or rows of either form."""
-    return Loaded([item for file in _files(path) for item in _items(file)], None)
+    files = _files(path)
+    return Loaded([item for file in files for item in _items(file)], None, tuple(files))
 
 
 def prompt(item: Item) -> Prompt:

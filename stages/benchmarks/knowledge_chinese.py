@@ -53,7 +53,7 @@ _CAPITAL = re.compile(r"[A-Z]")
 def load_ceval(path: Path) -> Loaded:
     """The labelled val split: the authors' CSV files, or the hub's Parquet files, one a subject."""
     files = [path] if path.is_file() else next((sorted(path.glob(name)) for name in CEVAL_FILES if any(path.glob(name))), [])
-    return Loaded([item for file in files for item in _ceval_items(file)], None)
+    return Loaded([item for file in files for item in _ceval_items(file)], None, tuple(files))
 
 
 def ceval_prompt(item: Item) -> Prompt:
@@ -102,7 +102,8 @@ def load_cluewsc(path: Path) -> Loaded:
     file = first_file(path, CLUEWSC_FILES)
     items = items_of(file, rows_of(file), _cluewsc_item)
     whole = file.name == "test_public.json"
-    return Loaded(items, None if whole else f"{file.name}: {len(items)} items, not FewCLUE's test_public split of 976")
+    part = None if whole else f"{file.name}: {len(items)} items, not FewCLUE's test_public split of 976"
+    return Loaded(items, part, (file,))
 
 
 def cluewsc_prompt(item: Item) -> Prompt:

@@ -30,14 +30,14 @@ def load(folder: Path) -> Loaded:
     folder = folder_of(folder)
     parquet = next(iter(sorted(folder.glob("data/test-*.parquet"))), None)
     if parquet is not None and not (folder / "test.jsonl").exists():
-        return Loaded(_hub_items(parquet), None)
+        return Loaded(_hub_items(parquet), None, (parquet,))
     full = _read(folder, "test.jsonl")
     if full is not None and full[1] is None:
-        return Loaded(full[0], None)
+        return Loaded(full[0], None, (folder / "test.jsonl",))
     why = f"{folder / 'test.jsonl'} is absent" if full is None else str(full[1])
     small = _read(folder, "testmini.jsonl")
     if small is not None and small[1] is None:
-        return Loaded(small[0], f"testmini, {len(small[0])} items, because {why}")
+        return Loaded(small[0], f"testmini, {len(small[0])} items, because {why}", (folder / "testmini.jsonl",))
     raise DataError(f"{folder}: {why}{'' if small is None else f'; {small[1]}'}; put the published pictures there")
 
 
@@ -45,7 +45,7 @@ def load_answers(path: Path) -> Loaded:
     """The items of test.jsonl, or of testmini.jsonl where that is all there is, whether or not their pictures are there."""
     folder, file = folder_of(path), first_file(path, FILES)
     items = _hub_items(file) if file.suffix == ".parquet" else read_items(file, lambda row: _item(folder, row))
-    return Loaded(items, None)
+    return Loaded(items, None, (file,))
 
 
 def prompt(item: Item) -> Prompt:

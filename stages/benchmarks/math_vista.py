@@ -48,10 +48,12 @@ def load_answers(path: Path) -> Loaded:
     folder = folder_of(path)
     file = path if path.is_file() else next(found for name in FILES for found in sorted(path.glob(name)))
     if file.suffix == ".parquet":
-        return Loaded(items_of(file, rows_of(file), lambda row: _item(row, picture_path(row.get("decoded_image")))), None)
-    queries = read_object(folder / "query.json") if (folder / "query.json").exists() else {}
+        items = items_of(file, rows_of(file), lambda row: _item(row, picture_path(row.get("decoded_image"))))
+        return Loaded(items, None, (file,))
+    beside = [folder / "query.json"] if (folder / "query.json").exists() else []
+    queries = read_object(beside[0]) if beside else {}
     rows = [{"query": queries.get(pid), **row} for pid, row in read_object(file).items()]
-    return Loaded(items_of(file, rows, lambda row: _item(row, str(folder / row["image"]))), None)
+    return Loaded(items_of(file, rows, lambda row: _item(row, str(folder / row["image"]))), None, (file, *beside))
 
 
 def prompt(item: Item) -> Prompt:

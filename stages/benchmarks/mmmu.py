@@ -43,7 +43,7 @@ def load(path: Path) -> Loaded:
     """The hub's Parquet files, or the published questions whose pictures are there, as a declared part."""
     parquet = _parquet_files(path)
     if parquet:
-        return Loaded([item for file in parquet for item in items_of(file, rows_of(file), _hub_item)], None)
+        return Loaded([item for file in parquet for item in items_of(file, rows_of(file), _hub_item)], None, tuple(parquet))
     file = path if path.is_file() else path / WITH_PICTURES
     if not file.exists():
         raise DataError(f"{path}: no question with its pictures; put {WITH_PICTURES} and images there, or the hub's Parquet files")
@@ -52,7 +52,7 @@ def load(path: Path) -> Loaded:
     absent = [image for item in items for image in item.data["images"] if not Path(image).is_file()]
     if absent:
         raise DataError(f"{file}: {len(absent)} pictures are absent, for example {absent[0]}; put the published pictures there")
-    return Loaded(items, f"the {len(items)} of 900 questions whose text and pictures are in {file.name}")
+    return Loaded(items, f"the {len(items)} of 900 questions whose text and pictures are in {file.name}", (file,))
 
 
 def load_answers(path: Path) -> Loaded:
@@ -61,7 +61,8 @@ def load_answers(path: Path) -> Loaded:
         return load(path)
     if not (path / ANSWERS).exists():
         return load(path)
-    texts = {row["id"]: row for row in rows_of(path / TEXTS)} if (path / TEXTS).exists() else {}
+    files = tuple(path / name for name in (ANSWERS, TEXTS) if (path / name).exists())
+    texts = {row["id"]: row for row in rows_of(path / TEXTS)} if path / TEXTS in files else {}
     items = []
     for name, entry in read_object(path / ANSWERS).items():
         text = texts.get(name, {})
@@ -69,7 +70,7 @@ def load_answers(path: Path) -> Loaded:
         corrected = text.get("answer") not in golds  # MMMU-Pro changed the options of two items with their answer
         options = () if corrected else tuple(map(str, text["options"]))
         items.append(_item(name, str(text.get("question", "")), entry["question_type"], golds, options, []))
-    return Loaded(items, None)
+    return Loaded(items, None, files)
 
 
 def with_options_of(item: Item, row: Mapping[str, Any]) -> Item:

@@ -1,7 +1,7 @@
 """Responses that exist already, as rows of JSONL, matched with the items of a benchmark."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +18,10 @@ class Given:
     item: Item
     kind: Kind
     texts: tuple[str, ...]
+    tokens: tuple[int | None, ...] = ()
+    """Length of each response, where the row's `tokens` says so; as many as texts."""
+    finishes: tuple[str | None, ...] = ()
+    """Why each response ended, where the row's `finish` says so: "length" is one cut at the limit."""
 
 
 @dataclass
@@ -62,10 +66,28 @@ def match(benchmark: Benchmark, items: Sequence[Item], path: Path) -> Matched:
 
 def _joined(samples: Sequence[Given]) -> Given:
     first = samples[0]
-    return Given(first.item, first.kind, tuple(text for given in samples for text in given.texts))
+    return replace(
+        first,
+        texts=tuple(text for given in samples for text in given.texts),
+        tokens=tuple(count for given in samples for count in given.tokens),
+        finishes=tuple(word for given in samples for word in given.finishes),
+    )
 
 
 def _given(benchmark: Benchmark, item: Item, row: Mapping[str, Any], where: str) -> Given:
+    given = _judgeable(benchmark, item, row, where)
+    tokens = [count if type(count) is int and count >= 0 else None for count in _beside(row, "tokens", len(given.texts))]
+    finishes = [word if isinstance(word, str) else None for word in _beside(row, "finish", len(given.texts))]
+    return replace(given, tokens=tuple(tokens), finishes=tuple(finishes))
+
+
+def _beside(row: Mapping[str, Any], name: str, count: int) -> list[Any]:
+    """What the row says in the field `name` of each of its `count` responses; None where it says nothing of the kind."""
+    values = _listed(row.get(name))
+    return values if len(values) == count else [None] * count
+
+
+def _judgeable(benchmark: Benchmark, item: Item, row: Mapping[str, Any], where: str) -> Given:
     if benchmark.takes_verdicts and row.get("verdicts") is not None:
         return Given(item, "verdicts", tuple(_verdict(value, where) for value in _listed(row["verdicts"])))
     if benchmark.score_extraction is not None and row.get("extraction") is not None:

@@ -9,7 +9,8 @@ from stages.benchmarks.answering import Answered
 from stages.benchmarks.averages import Judged
 from stages.benchmarks.benchmark import Benchmark
 from stages.benchmarks.journal import EXCLUDED
-from stages.benchmarks.statistics import accuracy, pass_at
+from stages.benchmarks.protocol import described
+from stages.benchmarks.statistics import accuracy, pass_at_powers
 from stages.benchmarks.suites import Suite, modality
 from stages.verifiers.verdict import Verdict
 
@@ -28,7 +29,7 @@ def suite_score(answered: Sequence[Answered], samples: int, stand_in: bool) -> d
         "accuracy": estimate.mean,
         "ci95": [estimate.low, estimate.high],
         "stderr": estimate.stderr,
-        "pass_at_k": pass_at(rights, samples),
+        "pass_at": pass_at_powers(rights),
         "mean_tokens": float(tokens.mean()),
         "p95_tokens": float(np.quantile(tokens, 0.95)),
         "n": len(answered),
@@ -58,7 +59,8 @@ def stand_in_scores(suites: Sequence[Suite], answered: Sequence[Sequence[Answere
 
 
 def benchmark_score(benchmark: Benchmark, suite: Suite, answered: Sequence[Answered]) -> dict[str, Any]:
-    """`suite_score`, with the headline averaged as the benchmark's authors do, and its extra figures in percent."""
+    """`suite_score`, with the headline averaged as the benchmark's authors do, its extra figures in percent, whether only a
+    part was run, and how the score came about."""
     blank = (Verdict("wrong", None, "excluded"),)
     judged = [Judged(item, one.verdicts or blank) for item, one in zip(suite.items, answered, strict=True)]
     average = benchmark.average(judged)
@@ -68,7 +70,8 @@ def benchmark_score(benchmark: Benchmark, suite: Suite, answered: Sequence[Answe
         "stderr": average.score.stderr,
         "figures": dict(average.figures),
     }
-    return {**suite_score(answered, suite.samples, False), **headline}
+    part = {"limited": suite.part is not None, "part": suite.part}
+    return {**suite_score(answered, suite.samples, False), **headline, **described(benchmark, dict(suite.data)), **part}
 
 
 def rows(suite: Suite, answered: Sequence[Answered]) -> Iterator[dict[str, Any]]:

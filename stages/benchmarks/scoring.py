@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from stages.benchmarks.averages import Judged, percent
-from stages.benchmarks.benchmark import Benchmark, Item
+from stages.benchmarks.benchmark import Benchmark, Item, Loaded
+from stages.benchmarks.protocol import data_read, scorer
 from stages.benchmarks.responses import Given, Kind, Matched, match
-from stages.benchmarks.statistics import accuracy, pass_at
+from stages.benchmarks.statistics import accuracy, pass_at_powers
 from stages.data.files import DataError
 from stages.verifiers.verdict import Outcome, Verdict
 
@@ -45,7 +48,7 @@ def score_file(benchmark: Benchmark, data: Path, responses: Path, workers: int, 
     judged = [_judged(item, matched, verdicts) for item in loaded.items]
     given = [one for one in judged if one.item.id in matched.given]
     rows = [row for one in given for row in _rows(one)]
-    return Scored(_result(benchmark, judged, given, matched, loaded.part), rows)
+    return Scored(_result(benchmark, judged, given, matched, loaded), rows)
 
 
 def _verdicts(benchmark: Benchmark, given: Sequence[Given], workers: int, seconds: float) -> dict[str, tuple[Verdict, ...]]:
@@ -93,7 +96,7 @@ def _rows(one: Judged) -> list[dict[str, Any]]:
 
 
 def _result(
-    benchmark: Benchmark, judged: Sequence[Judged], given: Sequence[Judged], matched: Matched, part: str | None
+    benchmark: Benchmark, judged: Sequence[Judged], given: Sequence[Judged], matched: Matched, loaded: Loaded
 ) -> dict[str, Any]:
     average = benchmark.average(judged)
     counts = [len(one.verdicts) for one in given]
@@ -109,7 +112,9 @@ def _result(
         "ci95": [percent(estimate.low), percent(estimate.high)],
         "errors": sum(verdict.outcome == "error" for verdict in verdicts),
         "unparsed": sum(verdict.extracted is None for verdict in verdicts),
+        "unparsed_share": percent(sum(verdict.extracted is None for verdict in verdicts) / len(verdicts)),
         "responses": len(verdicts),
+        **_lengths(matched),
         **_counted("missing", matched.missing),
         **_counted("duplicates", matched.duplicates),
         **_counted("unmatched", matched.unmatched),
@@ -117,19 +122,30 @@ def _result(
     if matched.missing:
         result["score_of_given"] = percent(accuracy([one.rights for one in given]).mean)
     if min(counts) > 1:
-        result["pass_at"] = {str(k): percent(pass_at([one.rights for one in given], k)) for k in _powers(min(counts))}
+        result["pass_at"] = {k: percent(share) for k, share in pass_at_powers([one.rights for one in given]).items()}
     if min(counts) != max(counts):
         result["k_least"] = min(counts)
-    return {**result, **average.figures, "rule": benchmark.rule, "part": part}
+    read = data_read(benchmark, loaded.files)
+    data = {"files": len(read["files"]), "sha256": read["sha256"]}
+    return {**result, **average.figures, "rule": benchmark.rule, "scorer": scorer(), "data": data, "part": loaded.part}
+
+
+def _lengths(matched: Matched) -> dict[str, Any]:
+    """Responses cut at the limit and lengths in tokens; None where not every row gives `finish` or `tokens`."""
+    tokens = [count for given in matched.given.values() for count in given.tokens]
+    finishes = [word for given in matched.given.values() for word in given.finishes]
+    known = [count for count in tokens if count is not None]
+    cut = sum(word == "length" for word in finishes)
+    return {
+        "truncated": None if None in finishes else cut,
+        "truncated_share": None if None in finishes else percent(cut / len(finishes)),
+        "mean_tokens": round(float(np.mean(known)), 2) if len(known) == len(tokens) else None,
+        "p95_tokens": round(float(np.quantile(known, 0.95)), 2) if len(known) == len(tokens) else None,
+    }
 
 
 def _counted(name: str, ids: Sequence[str]) -> dict[str, Any]:
     return {name: len(ids)} | ({f"{name}_ids": [one[:80] for one in ids[:NAMED]]} if ids else {})
-
-
-def _powers(k: int) -> list[int]:
-    """1, 2, 4 ... below k, and k."""
-    return sorted({k} | {2**power for power in range(k.bit_length()) if 2**power < k})
 
 
 def _few(names: Sequence[str]) -> str:

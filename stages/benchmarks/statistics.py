@@ -109,6 +109,13 @@ def pass_at(rights: Sequence[Sequence[bool]], k: int) -> float:
     return sum(shares) / len(shares)
 
 
+def pass_at_powers(rights: Sequence[Sequence[bool]]) -> dict[str, float]:
+    """Unbiased pass@k for k = 1, 2, 4 ... and for the least number of responses that every problem has."""
+    least = min(map(len, rights))
+    powers = sorted({least} | {2**power for power in range(least.bit_length()) if 2**power < least})
+    return {str(k): pass_at(rights, k) for k in powers}
+
+
 def paired_difference(first: Sequence[Sequence[bool]], second: Sequence[Sequence[bool]]) -> Estimate:
     """Accuracy of `second` minus that of `first` on the same problems in the same order.
 

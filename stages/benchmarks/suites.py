@@ -1,12 +1,13 @@
 """Suites: the questions of one score. Held-out problems make stand-in suites, by family; benchmarks make real ones."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from stages.benchmarks.benchmark import Benchmark, Item
 from stages.benchmarks.decoding import Decoding
+from stages.benchmarks.protocol import data_read
 from stages.data.files import DataError
 from stages.data.records import Problem
 from stages.rollout.engine import Prompt
@@ -45,6 +46,8 @@ class Suite:
     """Which part of the whole this is and why; None for the whole."""
     items: tuple[Item, ...] = ()
     """Of a benchmark: its items, in the order of `asked`."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """Of a benchmark: what was read (stages.benchmarks.protocol.data_read)."""
 
     @property
     def samples(self) -> int:
@@ -77,7 +80,8 @@ def benchmark_suite(benchmark: Benchmark, root: Path, limit: int | None, decodin
         return benchmark.judge([(items[index], response) for index, response in pairs], workers, SECONDS)
 
     asked = tuple(_asked_item(benchmark, item) for item in items)
-    return Suite(benchmark.name, False, benchmark.modality, decoding, asked, judge, part, tuple(items))
+    data = data_read(benchmark, loaded.files)
+    return Suite(benchmark.name, False, benchmark.modality, decoding, asked, judge, part, tuple(items), data)
 
 
 def _stand_in(name: str, problems: Sequence[Problem], decoding: Decoding, workers: int) -> Suite:

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from stages.data.files import DataError
+
+M = TypeVar("M", bound=BaseModel)
 
 CHECKPOINTS: Mapping[str, str] = {
     "base": "base",
@@ -57,13 +59,39 @@ class Score(BaseModel):
     """Share of responses in which no answer was found."""
     errors: float = Field(ge=0, le=1)
     """Share of responses that the verifier could not decide."""
+    stderr: float | None = None
+    """Standard error of `accuracy`, clustered by problem; None where it is not known."""
+    pass_at: dict[str, float] = {}
+    """Unbiased pass@k by k."""
     excluded: list[Excluded] = []
     stand_in: bool
     """True for suites that stand in for a benchmark; never beside published numbers."""
 
 
+class Decoding(BaseModel):
+    """How the responses to a benchmark were drawn."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    temperature: float
+    top_p: float
+    max_tokens: int
+
+
+class Data(BaseModel):
+    """What was read of a benchmark."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    hub_id: str
+    revision: str | None
+    origin: str
+    files: list[str]
+    sha256: str | None
+
+
 class Benchmark(Score):
-    """The score on a real benchmark."""
+    """The score on a real benchmark, and how it came about: None is what the file does not say."""
 
     title: str
     metric: str
@@ -71,6 +99,16 @@ class Benchmark(Score):
     """True when only a part of the items was run."""
     part: str | None = None
     """Which part, and why."""
+    prompt: str | None = None
+    """Whose prompt it was."""
+    shots: int | None = None
+    split: str | None = None
+    extraction: str | None = None
+    rule: str | None = None
+    scorer: dict[str, str] = {}
+    """Code and libraries that scored, with their versions."""
+    data: Data | None = None
+    decoding: Decoding | None = None
 
 
 class Missing(BaseModel):
@@ -115,17 +153,22 @@ def read_evaluations(folder: Path) -> dict[str, Evaluation]:
 
 def _read_evaluation(path: Path, name: str) -> Evaluation:
     found = read_json(path, f"dvc repro evaluate@{name}")
-    try:
-        evaluation = Evaluation.model_validate(found)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "file"
-        raise DataError(f"{path}: {where}: {first['msg']}; run `dvc repro --force evaluate@{name}`") from error
+    evaluation = validated(Evaluation, found, path, f"run `dvc repro --force evaluate@{name}`")
     if evaluation.checkpoint != name:
         raise DataError(f"{path}: holds checkpoint {evaluation.checkpoint!r}, expected {name!r}; evaluate it again")
     if "overall" not in evaluation.suites:
         raise DataError(f"{path}: suites: no 'overall', found {', '.join(evaluation.suites) or 'none'}; evaluate it again")
     return evaluation
+
+
+def validated(kind: type[M], value: object, where: object, remedy: str) -> M:
+    """`value` as a `kind`. DataError names `where`, the field at fault, what is wrong with it, and the remedy."""
+    try:
+        return kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "file"
+        raise DataError(f"{where}: {field}: {first['msg']}; {remedy}") from error
 
 
 def read_json(path: Path, remedy: str) -> Any:

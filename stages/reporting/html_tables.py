@@ -5,12 +5,12 @@ from itertools import groupby
 
 from stages.reporting.markup import Html, join, tag
 from stages.reporting.table_files import EMPTY, reasons
-from stages.reporting.tables import OWN, Cell, Head, Line, Table
+from stages.reporting.tables import Cell, Head, Line, Table
 
 
 def results_table(table: Table) -> Html:
     """A table of results: groups above the columns, blocks of rows, numbered reasons of empty cells below."""
-    notes = join(*(tag("p", note, class_="note") for note in table.notes))
+    notes = tag("ul", *(tag("li", note) for note in table.notes), class_="notes") if table.notes else Html("")
     if not table.lines:
         return notes
     letters = reasons(table)
@@ -36,15 +36,15 @@ def scrollable(content: Html, label: str) -> Html:
 
 def _head(table: Table) -> Html:
     groups = [
-        tag("th", name, scope="colgroup", colspan=len(list(heads)), class_=_own(name))
-        for name, heads in groupby(head.group for head in table.heads)
+        tag("th", name, scope="colgroup", colspan=len(list(heads)), class_="own" if measured else None)
+        for (name, measured), heads in groupby((head.group, head.measured) for head in table.heads)
     ]
-    names = [tag("th", head.name, *_size(head), scope="col", class_=_own(head.group)) for head in table.heads]
+    names = [tag("th", head.name, *_size(head), scope="col", class_=_own(head)) for head in table.heads]
     return tag("thead", tag("tr", tag("td", ""), *groups), tag("tr", tag("th", table.first, scope="col"), *names))
 
 
 def _line(table: Table, line: Line, letters: dict[str, str]) -> Html:
-    cells = [_cell(cell, letters, _own(head.group)) for head, cell in zip(table.heads, line.cells, strict=True)]
+    cells = [_cell(cell, letters, _own(head)) for head, cell in zip(table.heads, line.cells, strict=True)]
     return tag("tr", tag("th", line.label, scope="row"), *cells)
 
 
@@ -52,12 +52,13 @@ def _cell(cell: Cell, letters: dict[str, str], class_: str | None) -> Html:
     if cell.value is None:
         return tag("td", EMPTY, tag("sup", letters[cell.reason]), class_=class_, title=cell.reason)
     value = tag("b" if cell.best else "span", cell.text, class_="value")
-    return tag("td", value, *(tag("small", part) for part in cell.detail), class_=class_)
+    mark = [tag("sup", cell.mark)] if cell.mark else []
+    return tag("td", value, *mark, *(tag("small", part) for part in cell.detail), class_=class_)
 
 
 def _size(head: Head) -> list[Html]:
     return [tag("small", head.size)] if head.size else []
 
 
-def _own(group: str) -> str | None:
-    return "own" if group == OWN else None
+def _own(head: Head) -> str | None:
+    return "own" if head.measured else None

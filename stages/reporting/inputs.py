@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from stages.data.files import DataError, read_rows
-from stages.reporting.evaluations import CHECKPOINTS, read_json
-
-M = TypeVar("M", bound=BaseModel)
+from stages.data.files import read_rows
+from stages.reporting.evaluations import CHECKPOINTS, read_json, validated
 
 
 class _Input(BaseModel):
@@ -64,13 +61,14 @@ class _Timing(_Input):
 
 def read_funnel(path: Path, stage: str) -> Funnel:
     """The funnel of `stage`. DataError names file and field."""
-    return _validate(Funnel, read_json(path, f"dvc repro {stage}"), path, f"dvc repro --force {stage}")
+    return validated(Funnel, read_json(path, f"dvc repro {stage}"), path, f"run `dvc repro --force {stage}`")
 
 
 def read_seconds(folder: Path) -> dict[str, float]:
     """Seconds by stage; {} when the folder is absent (timings are no content, DVC does not keep them)."""
     timings = [
-        _validate(_Timing, read_json(path, "dvc repro"), path, "rm it and dvc repro") for path in sorted(folder.glob("*.json"))
+        validated(_Timing, read_json(path, "dvc repro"), path, "delete it, run `dvc repro`")
+        for path in sorted(folder.glob("*.json"))
     ]
     return {timing.stage: timing.seconds for timing in timings}
 
@@ -82,16 +80,7 @@ def read_generations(folder: Path, checkpoints: Sequence[str] = tuple(CHECKPOINT
         path = folder / f"{name}.jsonl"
         rows = read_rows(path)
         found[name] = [
-            _validate(Generation, row, f"{path}:{number}", f"dvc repro --force evaluate@{name}")
+            validated(Generation, row, f"{path}:{number}", f"run `dvc repro --force evaluate@{name}`")
             for number, row in enumerate(rows, 1)
         ]
     return found
-
-
-def _validate(kind: type[M], value: object, where: object, remedy: str) -> M:
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "file"
-        raise DataError(f"{where}: {field}: {first['msg']}; run `{remedy}`") from error

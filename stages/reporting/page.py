@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.reporting.columns import Column
 from stages.reporting.curves import Validation
 from stages.reporting.drawing import Drawn
 from stages.reporting.evaluations import Evaluation
@@ -13,6 +14,7 @@ from stages.reporting.html_tables import plain_table, results_table
 from stages.reporting.inline_svg import key, panels
 from stages.reporting.inputs import Funnel, Generation
 from stages.reporting.markup import Html, join, tag
+from stages.reporting.protocol_cells import STATISTICS, protocols
 from stages.reporting.published import published
 from stages.reporting.rl_figures import slope_text, suite_line
 from stages.reporting.samples import SHOWN, samples_html
@@ -43,6 +45,8 @@ class Report:
     tables: Mapping[str, Table]
     figures: Mapping[str, Drawn]
     funnels: Mapping[str, Funnel]
+    columns: Sequence[Column]
+    """What tables 2 and 3 have measured columns of."""
     generations: Mapping[str, Sequence[Generation]]
     seed: int
     facts: Mapping[str, Mapping[str, str]]
@@ -87,9 +91,9 @@ def _bodies(report: Report) -> dict[str, list[Html]]:
             cards(dict(report.checks)),
         ],
         "rl": [*_figures(report, "figure5", "figure6"), _slopes(report.suites)],
-        "scores": [results_table(report.tables["stand_in"])],
+        "scores": [results_table(report.tables["stand_in"]), *_tables(report, "paired")],
         "long2short": _figures(report, "figure7"),
-        "benchmarks": _benchmarks(report),
+        "benchmarks": _tables(report, "table2", "table2_claims", "table3", "table3_claims", "partial"),
         "samples": [
             tag(
                 "p",
@@ -103,7 +107,11 @@ def _bodies(report: Report) -> dict[str, list[Html]]:
             *(_funnel_table(name, funnel) for name, funnel in report.funnels.items()),
         ],
         "health": _figures(report, "health", "losses"),
-        "protocol": [plain_table(caption, ["what", "value"], list(facts.items())) for caption, facts in report.facts.items()],
+        "protocol": [
+            tag("p", STATISTICS),
+            *_protocols(report.columns),
+            *(plain_table(caption, ["what", "value"], list(facts.items())) for caption, facts in report.facts.items()),
+        ],
     }
 
 
@@ -139,12 +147,23 @@ def _slopes(suites: Mapping[str, Sequence[Validation]]) -> Html:
     )
 
 
-def _benchmarks(report: Report) -> list[Html]:
-    found = []
-    for name in ("table2", "table3", "partial"):
-        table = report.tables[name]
-        found += [tag("h3", table.title), results_table(table)]
-    return found
+def _tables(report: Report, *names: str) -> list[Html]:
+    return [part for name in names for part in (tag("h3", report.tables[name].title), results_table(report.tables[name]))]
+
+
+def _protocols(columns: Sequence[Column]) -> list[Html]:
+    """How each cell of tables 2 and 3 came about; what was not measured is one table of reasons."""
+    found, rows = [], []
+    for one in protocols(columns):
+        names = ", ".join(one.columns)
+        if one.facts:
+            table = plain_table(f"How these cells of {one.benchmark} came about", ["what", "value"], list(one.facts.items()))
+            found.append(tag("details", tag("summary", f"{one.benchmark}: {names}"), table))
+        else:
+            rows.append([one.benchmark, names, one.reason])
+    absent = plain_table("Cells without a score", ["benchmark", "columns", "reason"], rows)
+    found += [tag("details", tag("summary", "Cells without a score, with the reason"), absent)] if rows else []
+    return [tag("h3", "Benchmarks of tables 2 and 3"), *found, tag("h3", "The run")]
 
 
 def _funnel_table(name: str, funnel: Funnel) -> Html:

@@ -2,6 +2,7 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,12 +29,19 @@ class Row(_Part):
     title: str
     metric: str
     block: str
+    items: int | None
+    """Items of what the row measures; None where nobody says. A score over another number is no entry of this row."""
+    note: str | None
+    """What a reader of the row must know."""
 
 
 class PublishedTable(_Part):
     table: int
     page: int
     title: str
+    bold: dict[str, list[str]] | None
+    """Columns that the report prints bold, by benchmark; None where type weight was not transcribed."""
+    note: str | None
     columns: list[Column]
     rows: list[Row]
 
@@ -46,6 +54,34 @@ class Number(_Part):
     benchmark: str
     column: str
     value: int | float
+
+
+class Claim(_Part):
+    """A comparison that the report makes in words."""
+
+    where: str
+    says: str
+    """In our words."""
+    kind: Literal["largest_gain", "best"]
+    """"largest_gain": up to `stated` percent more than a rival; "best": no rival is above."""
+    table: int
+    model: str
+    rivals: list[str]
+    benchmarks: list[str]
+    stated: float | None
+    """Percent."""
+
+
+class LengthClaim(_Part):
+    """A statement of the report on the length of responses, which figure 7 can be asked about."""
+
+    where: str
+    says: str
+    benchmark: str
+    model: str
+    stated_tokens: int | None
+    rivals: list[str]
+    """Models that are said to need about as many tokens."""
 
 
 class Slope(_Part):
@@ -73,16 +109,20 @@ class Published(_Part):
 
     source: str
     figure7_how: str
-    full_items: dict[str, int]
-    """Items of the whole benchmark; a score over fewer is no entry of tables 2 and 3."""
     tables: list[PublishedTable]
     numbers: list[Number]
+    claims: list[Claim]
+    length_claims: list[LengthClaim]
     figure6_slopes: list[Slope]
     figure7_points: list[Point]
 
     def table(self, number: int) -> PublishedTable:
         """Table 2 or 3. Raises KeyError for any other number."""
         return {table.table: table for table in self.tables}[number]
+
+    def rows(self, benchmark: str) -> dict[int, Row]:
+        """The rows of a benchmark by the number of their table."""
+        return {table.table: row for table in self.tables for row in table.rows if row.benchmark == benchmark}
 
     def value(self, table: int, benchmark: str, column: str) -> int | float | None:
         """The printed number of a cell; None where the report gives none."""

@@ -6,7 +6,7 @@ from typing import Any
 from stages.reporting.checks import checks
 from stages.reporting.curves import Validation
 from stages.reporting.evaluations import Benchmark, Evaluation, Score
-from stages.reporting.limits import whole
+from stages.reporting.limits import whole_anywhere
 
 
 def summarise(evaluations: Mapping[str, Evaluation], total: Sequence[Validation], seconds: Mapping[str, float]) -> dict[str, Any]:
@@ -28,9 +28,8 @@ def summarise(evaluations: Mapping[str, Evaluation], total: Sequence[Validation]
 
 
 def _scores(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
-    benchmarks = {
-        name: result for name, result in evaluation.benchmarks.items() if isinstance(result, Benchmark) and whole(name, result)
-    }
+    scored = {name: result for name, result in evaluation.benchmarks.items() if isinstance(result, Benchmark)}
+    benchmarks = {name: result for name, result in scored.items() if whole_anywhere(name, result)}
     return {suite: _score(score) for suite, score in {**evaluation.suites, **benchmarks}.items()}
 
 

@@ -155,6 +155,10 @@ class Evaluate(Section):
     max_tokens: int = Field(ge=1)
 
 
+class Report(Section):
+    columns: str
+
+
 class SFTPhases(Section):
     short: SFT
     long: SFT
@@ -182,6 +186,7 @@ class Params(Section):
     sample: Draw
     dpo: DPO
     evaluate: Evaluate
+    report: Report
 
 
 def load(path: Path = Path("params.yaml")) -> Params:

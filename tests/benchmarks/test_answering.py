@@ -75,7 +75,7 @@ def test_scores_by_hand() -> None:
     (found,) = run(ScriptedEngine(script), suites)
     score = suite_score(found, 2, True)
     assert score["accuracy"] == (1 + 1 + 0.5 + 0) / 4
-    assert score["pass_at_k"] == 0.75
+    assert score["pass_at"] == {"1": 0.625, "2": 0.75}
     assert score["truncated"] == score["unparsed"] == 2 / 8
     assert score["mean_tokens"] == (6 * len("\\boxed{1}" + "E") + 2 * 40) / 8
     assert (score["n"], score["k"], score["errors"], score["excluded"]) == (4, 2, 0, [])
@@ -181,7 +181,7 @@ def test_a_benchmark_is_averaged_as_its_authors_do(tmp_path: Path) -> None:
     (found,) = run(ScriptedEngine(lambda *_: "<think>B?</think>A", context=1000), [suite])
     score = benchmark_score(BENCHMARKS["ceval"], suite, found)
     assert score["accuracy"] == pytest.approx(2 / 3)
-    assert (score["figures"]["micro"], score["n"], score["pass_at_k"]) == (50.0, 4, 0.5)
+    assert (score["figures"]["micro"], score["n"], score["pass_at"]) == (50.0, 4, {"1": 0.5})
 
 
 def test_an_item_that_cannot_be_asked_is_wrong_in_the_average(tmp_path: Path) -> None:

@@ -27,3 +27,13 @@ def test_title_metric_and_tables_are_those_of_the_report(benchmark: Benchmark) -
     rows = {number: row for number in (2, 3) for row in published().table(number).rows if row.benchmark == benchmark.name}
     assert tuple(rows) == benchmark.tables
     assert {(row.title, row.metric) for row in rows.values()} == {(benchmark.title, benchmark.metric)}
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS.values(), ids=BENCHMARKS.keys())
+def test_the_rows_have_the_items_of_the_benchmark(benchmark: Benchmark) -> None:
+    """Of LiveCodeBench table 3 has an earlier window; the contests of Codeforces are unknown."""
+    sizes = {number: row.items for number, row in published().rows(benchmark.name).items()}
+    expected: dict[int, int | None] = dict.fromkeys(benchmark.tables, benchmark.size or None)
+    if benchmark.name == "livecodebench":
+        expected[3] = benchmark.rules["2408-2411"].size
+    assert sizes == expected

@@ -1,5 +1,6 @@
 """Scoring of a file of responses: what counts, what does not match, what is refused, and that equal input gives equal bytes."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +62,30 @@ def test_k_samples_in_a_list_or_in_rows(data: Path) -> None:
     first, second = scored(data, lists), scored(data, rows)
     assert first == second
     assert (first.result["score"], first.result["k"], first.result["pass_at"]) == (37.5, 2, {"1": 37.5, "2": 50.0})
+
+
+def test_lengths_and_cuts_where_the_rows_give_them(data: Path) -> None:
+    """Tokens 10, 20, 30, 40: mean 25, 95th percentile 40 - 0.15 * 10 = 38.5; one of four is cut."""
+    rows: list[dict[str, Any]] = [
+        {"id": 0, "response": [box(0), box(1)], "tokens": [10, 20], "finish": ["stop", "length"]},
+        {"id": 1, "sample": 0, "response": box(1), "tokens": 30, "finish": "stop"},
+        {"id": 1, "sample": 1, "response": "x", "tokens": 40, "finish": "stop"},
+    ]
+    found = scored(data, rows).result
+    assert found.items() >= {
+        "truncated": 1, "truncated_share": 25.0, "mean_tokens": 25.0, "p95_tokens": 38.5, "unparsed": 1, "unparsed_share": 25.0,
+    }.items()  # fmt: skip
+    for change in ({"tokens": None, "finish": None}, {"tokens": [1], "finish": 7}, {"tokens": ["a", "b"], "finish": ["a"]}):
+        found = scored(data, [{**rows[0], **change}, *rows[1:]]).result
+        unknown = [found[name] for name in ("truncated", "truncated_share", "mean_tokens", "p95_tokens")]
+        assert unknown == [None] * 4, "not of some of the responses"
+
+
+def test_the_result_names_data_and_scorer(data: Path) -> None:
+    found = scored(data, [{"id": 0, "response": box(0)}]).result
+    content = (data / "aime2024/test.jsonl").read_bytes()
+    assert found["data"] == {"files": 1, "sha256": hashlib.sha256(content).hexdigest()}
+    assert found["scorer"]["math-verify"] == "0.9.0"
 
 
 def test_different_numbers_of_samples_are_told(data: Path) -> None:

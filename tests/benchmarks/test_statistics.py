@@ -1,10 +1,13 @@
 """The statistics of a score, on numbers worked out by hand."""
 
+import itertools
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from stages.benchmarks.statistics import (
     accuracy,
@@ -12,8 +15,10 @@ from stages.benchmarks.statistics import (
     grouped_accuracy,
     paired_difference,
     pass_at,
+    pass_at_powers,
     problem_means,
     rank_correlation,
+    standard_error,
     wilson,
 )
 
@@ -136,6 +141,42 @@ def test_the_error_of_the_macro_average_is_that_of_a_stratified_sample() -> None
     assert estimate.stderr == pytest.approx(math.sqrt(0.25 / 99) / 2)
     assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * 0.025, rel=0.08)
     assert grouped_accuracy(groups) == estimate
+
+
+def test_wilson_standard_error_and_bootstrap_agree_with_scipy() -> None:
+    for successes, trials in ((0, 30), (1, 30), (17, 30), (30, 30), (3, 500)):
+        theirs = stats.binomtest(successes, trials).proportion_ci(method="wilson")
+        assert wilson(successes, trials) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    mean_N = problem_means([[n % 3 == 0, n % 5 == 0, n % 7 < 3] for n in range(400)])
+    assert standard_error(mean_N) == pytest.approx(stats.sem(mean_N))
+    theirs = stats.bootstrap((mean_N,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(1))
+    assert bootstrap(mean_N) == pytest.approx(tuple(theirs.confidence_interval), abs=0.004)
+
+
+def test_the_paired_difference_agrees_with_scipys_paired_test() -> None:
+    """By Student's t over the problems' differences; k = 2 and k = 3 of the same 300 problems."""
+    first = [[n % 2 == 0, n % 3 == 0] for n in range(300)]
+    second = [[n % 2 == 0, n % 5 != 0, n % 7 != 0] for n in range(300)]
+    estimate = paired_difference(first, second)
+    theirs = stats.ttest_rel(problem_means(second), problem_means(first))
+    interval = theirs.confidence_interval()
+    assert estimate.mean / (estimate.stderr or 0) == pytest.approx(theirs.statistic)
+    assert (estimate.low, estimate.high) == pytest.approx((interval.low, interval.high), abs=0.006)
+
+
+@pytest.mark.parametrize("verdicts", [[True, False, False], [True, True, False, False, False], [False] * 4, [True] * 3])
+def test_pass_at_k_is_the_share_of_the_subsets_with_a_right_one(verdicts: list[bool]) -> None:
+    for k in range(1, len(verdicts) + 1):
+        subsets = list(itertools.combinations(verdicts, k))
+        assert pass_at([verdicts], k) == pytest.approx(sum(map(any, subsets)) / len(subsets))
+
+
+def test_pass_at_powers_of_two_and_all_that_every_problem_has() -> None:
+    """Six responses, one right: pass@k = k / 6. Of two problems the one with fewer responses decides."""
+    six = [True, *[False] * 5]
+    assert pass_at_powers([six]) == pytest.approx({"1": 1 / 6, "2": 2 / 6, "4": 4 / 6, "6": 1.0})
+    assert list(pass_at_powers([six, [True, False]])) == ["1", "2"]
+    assert pass_at_powers([[True], [False]]) == {"1": 0.5}
 
 
 def test_no_group_has_no_average() -> None:

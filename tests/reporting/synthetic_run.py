@@ -66,7 +66,21 @@ def benchmark(accuracy: float, n: int, title: str, k: int = 1, limited: bool = F
         "part": "first 50" if limited else None,
         "title": title,
         "metric": "EM",
+        "prompt": "the boxed instruction",
+        "shots": 0,
+        "split": "test",
+        "data": {"hub_id": "a/b", "revision": None, "origin": "c/d, commit e", "files": ["test.jsonl"], "sha256": 64 * "5"},
+        "extraction": "the last box",
+        "rule": "equality; mean over problems",
+        "scorer": {"code": "0123456789ab", "math-verify": "0.9.0"},
+        "decoding": {"temperature": 0.6, "top_p": 0.95, "samples": k, "max_tokens": 32768, "source": "ours"},
     }
+
+
+def column(name: str, table: int | None, **benchmarks: Any) -> dict[str, Any]:
+    """The file of another model's column."""
+    chosen = {} if table is None else {"table": table}
+    return {"checkpoint": name, "parameters": None, "settings": {}, "suites": {}, "benchmarks": benchmarks, **chosen}
 
 
 def evaluation(name: str) -> dict[str, Any]:

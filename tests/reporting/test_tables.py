@@ -7,9 +7,22 @@ from typing import Any
 import pytest
 from synthetic_run import benchmark, evaluation
 
-from stages.reporting.evaluations import CHECKPOINTS, Evaluation
-from stages.reporting.table_files import long_csv, markdown, wide_csv
-from stages.reporting.tables import Table, partial_table, published_table, size, stand_in_table
+from stages.reporting import published_tables, run_tables
+from stages.reporting.columns import Column, own_columns
+from stages.reporting.evaluations import CHECKPOINTS, BenchmarkResult, Evaluation
+from stages.reporting.html_tables import results_table
+from stages.reporting.published import published
+from stages.reporting.run_tables import stand_in_table
+from stages.reporting.table_files import long_csv, markdown, reasons, wide_csv
+from stages.reporting.tables import Cell, Head, Line, Table, size
+
+
+def published_table(number: int, runs: dict[str, Evaluation], *more: Column) -> Table:
+    return published_tables.published_table(number, [*own_columns(runs), *more])
+
+
+def partial_table(runs: dict[str, Evaluation]) -> Table:
+    return run_tables.partial_table(own_columns(runs))
 
 
 def run(**benchmarks: Any) -> dict[str, Evaluation]:
@@ -44,7 +57,77 @@ def test_best_of_the_row_is_computed_over_theirs_and_ours() -> None:
 def test_ours_has_interval_n_and_k() -> None:
     cell = cells(published_table(2, run(math500=benchmark(0.1, 500, "MATH-500", k=4))), "MATH-500")["long RL"]
     assert cell.text == "10.0"
-    assert cell.detail == ("[8.7, 11.3]", "120 tokens", "n=500, k=4")  # 1.96 * sqrt(.1 * .9 / 2000) = 1.3 points
+    # 1.96 * sqrt(.1 * .9 / 2000) = 1.3 points
+    assert cell.detail == ("[8.7, 11.3]", "120 tokens", "n=500, k=4", "inside: none")
+
+
+def test_published_values_inside_the_interval_are_named() -> None:
+    """62.5 of 64: half an interval of 11.9 points, so 53.1 and 67.2 lie inside, 40.6 does not. Ends belong to the interval."""
+    table = published_table(2, run(livecodebench=benchmark(0.625, 64, "LiveCodeBench")))
+    cell = cells(table, "LiveCodeBench")["long RL"]
+    assert cell.detail[-1] == "inside: OpenAI o1-mini, OpenAI o1, Kimi k1.5"
+    edge = benchmark(0.625, 64, "LiveCodeBench") | {"ci95": [0.406, 0.53]}
+    cell = cells(published_table(2, run(livecodebench=edge)), "LiveCodeBench")["long RL"]
+    assert cell.detail[-1] == "inside: QwQ-32B Preview"
+    assert cell.facts["published_inside"] == "QwQ-32B Preview"
+
+
+def test_a_score_without_an_interval_holds_nothing() -> None:
+    rating = benchmark(0.9, 40, "Codeforces") | {"ci95": [0.0, 1.0], "stderr": None}
+    cell = cells(published_table(2, run(codeforces=rating)), "Codeforces")["long RL"]
+    assert cell.detail == ("no interval", "120 tokens", "n=40, k=1")
+
+
+def test_the_reports_own_bold_is_marked_where_it_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Had the report printed only Kimi k1.5 bold in the tied row, and MMMU's second."""
+    facts = published()
+    table2 = facts.table(2)
+    best = {row.benchmark: ["Kimi k1.5"] for row in table2.rows} | {"livecodebench": ["OpenAI o1"], "mmmu": ["QVQ-72B Preview"]}
+    changed = facts.model_copy(update={"tables": [table2.model_copy(update={"bold": best}), facts.table(3)]})
+    monkeypatch.setattr(published_tables, "published", lambda: changed)
+    table = published_table(2, run(math500=benchmark(0.99, 500, "MATH-500")))
+    assert {name: cell.mark for name, cell in cells(table, "Codeforces").items() if cell.mark} == {"OpenAI o1": "◇"}
+    assert {name: cell.mark for name, cell in cells(table, "MMMU").items() if cell.mark} == {
+        "QVQ-72B Preview": "◆", "OpenAI o1": "◇",
+    }  # fmt: skip
+    assert not any(cell.mark for cell in cells(table, "MATH-500").values()), "of the report's columns, whatever ours are"
+    assert "| **94**◇ | **94** |" in markdown(table)
+    assert "<sup>◇</sup>" in results_table(table)
+    assert table.notes[0].startswith("◆: bold in the report")
+
+
+def test_without_transcribed_bold_type_the_table_says_so() -> None:
+    assert published().table(2).bold is None
+    assert published_table(2, run()).notes[0].startswith("The report's own bold type was not transcribed")
+
+
+def test_a_row_of_another_window_stays_empty() -> None:
+    """LiveCodeBench: 64 problems in table 2, 223 in table 3."""
+    runs = run(livecodebench=benchmark(0.5, 64, "LiveCodeBench"))
+    assert cells(published_table(2, runs), "LiveCodeBench")["long RL"].text == "50.0"
+    cell = cells(published_table(3, runs), "LiveCodeBench")["short RL"]
+    assert cell.reason.startswith("scored on the 64 items of table 2; here are 223: contests 2024-08 to 2024-11")
+    runs = run(livecodebench=benchmark(0.5, 223, "LiveCodeBench"))
+    assert cells(published_table(3, runs), "LiveCodeBench")["short RL"].text == "50.0"
+    assert not [line for line in partial_table(runs).lines if line.label.startswith("LiveCodeBench")]
+
+
+def test_columns_of_other_models_stand_after_ours() -> None:
+    result: dict[str, BenchmarkResult] = dict(run(math500=benchmark(0.97, 500, "MATH-500"))["dpo"].benchmarks)
+    other = Column("Other 7B", "measured by this code", 2, None, result)
+    table = published_table(2, run(), other)
+    assert [head.name for head in table.heads[-3:]] == ["long SFT", "long RL", "Other 7B"]
+    assert [name for name, cell in cells(table, "MATH-500").items() if cell.best] == ["Other 7B"]
+    assert "Other 7B" not in [head.name for head in published_table(3, run(), other).heads]
+    assert '<th scope="colgroup" colspan="1" class="own">measured by this code</th>' in results_table(table)
+
+
+def test_more_reasons_than_letters() -> None:
+    lines = tuple(Line("b", str(n), (Cell(None, reason=f"reason {n}"),)) for n in range(30))
+    table = Table("t", "T", "c", "f", (Head("h", "g"),), lines, ())
+    letters = list(reasons(table).values())
+    assert (letters[0], letters[25], letters[26], letters[29]) == ("a", "z", "aa", "ad")
+    assert "(ad)" in markdown(table)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +139,7 @@ def test_ours_has_interval_n_and_k() -> None:
             "run on 50 items of 500 (first 50): see the table of partial runs",
         ),
         (benchmark(0.2, 499, "MATH-500"), "run on 499 items of 500: see the table of partial runs"),
+        (benchmark(0.2, 501, "MATH-500"), "run on 501 items of 500: see the table of partial runs"),
         (benchmark(0.2, 500, "MATH-500") | {"stand_in": True}, "a stand-in is no published benchmark"),
     ],
 )
@@ -102,6 +186,9 @@ def test_csv_files_hold_the_same_numbers() -> None:
     wide = list(csv.DictReader(io.StringIO(wide_csv(published_table(2, run())))))
     row = next(row for row in wide if row["Benchmark (metric)"].startswith("MATH-500"))
     assert (row["OpenAI o1"], row["long RL"], row["long RL: n"], row["long RL: k"]) == ("94.8", "2.5", "500", "1")
+    facts = ("stderr", "p95_tokens", "truncated", "unparsed", "published_inside")
+    assert [row[f"long RL: {name}"] for name in facts] == ["0.69", "252.0", "0.0100", "0.0200", ""]
+    assert "OpenAI o1: n" not in row
     assert next(row for row in wide if row["Benchmark (metric)"].startswith("AIME"))["long RL: reason"]
     long = list(csv.DictReader(io.StringIO(long_csv(stand_in_table(run())))))
     assert len(long) == 9 * 8
