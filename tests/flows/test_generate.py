@@ -258,6 +258,7 @@ def test_an_interrupted_run_says_how_to_go_on(bench: Path, tmp_path: Path) -> No
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell ignores it for what it starts behind "&"
         )
         while len(seen.bodies) < 4:
             assert run.poll() is None
