@@ -80,10 +80,33 @@ class Sample(Record):
     """The response's ids as sampled, the end token included when the model stopped by itself."""
     logprobs: list[float]
     """Behaviour log-probability of each token, natural log, at the sampling temperature."""
-    finish: Literal["stop", "length"]
+    finish: Literal["stop", "length", "repeat"]
     outcome: Literal["right", "wrong", "error"]
     reason: str
     """Why the verifier decided so."""
+
+
+class Segment(Record):
+    """The tokens that one iteration of RL added to a response (§2.6, partial rollouts)."""
+
+    iteration: int = Field(ge=0)
+    """Whose policy drew them."""
+    token_ids: list[int] = Field(min_length=1)
+    logprobs: list[float]
+    """Behaviour log-probability of each token, natural log, at the sampling temperature."""
+
+
+class Rollout(Record):
+    """One response of RL, finished or not: member `member` of the group of K responses to one problem."""
+
+    problem_id: str
+    begun: int = Field(ge=0)
+    """Iteration at which its group was drawn; with problem_id it names the group."""
+    member: int = Field(ge=0)
+    segments: list[Segment]
+    """In order; [] before the first token."""
+    finish: Literal["stop", "length", "repeat"] | None
+    """None: unfinished, to be continued."""
 
 
 class SampleGroup(Record):
