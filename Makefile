@@ -15,11 +15,13 @@ TORCH  := $(shell grep '^torch==' constraints.txt)
 run: $(STAMP)
 	@$(BIN)/python -m flows.pipeline $(if $(PRESET),--preset $(PRESET)) $(if $(DATA),--data $(DATA)) $(foreach v,$(SET),-S '$(v)') $(TARGETS)
 
-# Other seeds one after another; their summaries go to results/seeds. Then this checkout's own values and results come back.
+# Other seeds one after another; their summaries go to results/seeds. Whatever happens, this checkout's own values come back.
 seeds: $(STAMP)
-	@mkdir -p results/seeds && cp params.yaml results/seeds/own-params.yaml
-	@for seed in $(or $(SEEDS),1 2); do $(MAKE) run SET="seed=$$seed" && cp results/report/summary.json results/seeds/$$seed.json || exit 1; done
-	@mv results/seeds/own-params.yaml params.yaml && $(MAKE) run
+	@mkdir -p results/seeds artifacts && cp params.yaml artifacts/own-params.yaml && trap 'cp artifacts/own-params.yaml params.yaml' EXIT && \
+	for seed in $(or $(SEEDS),1 2); do \
+	  $(MAKE) run SET="seed=$$seed" && cp results/report/summary.json results/seeds/$$seed.json || exit 1; \
+	  cp artifacts/own-params.yaml params.yaml; \
+	done && $(MAKE) run
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(TESTS)

@@ -13,7 +13,7 @@ compare   dvc metrics diff, dvc params diff, dvc plots diff"""
 
 
 def table(root: Path) -> list[str]:
-    """Checkpoint, overall accuracy with its interval, mean tokens; empty where no report has been made."""
+    """Checkpoint, accuracy on the held-out stand-in problems with its interval, mean tokens; empty where there is no report."""
     path = root / "results/report/summary.json"
     if not path.is_file():
         return []
@@ -24,7 +24,9 @@ def table(root: Path) -> list[str]:
             low, high = overall["ci95"]
             accuracy, tokens, count = overall["accuracy"], overall["mean_tokens"], overall["n"]
             lines.append(f"{name:<12} {accuracy:>8.3f} {f'{low:.3f} to {high:.3f}':>16} {tokens:>8.1f} {count:>6}")
-    return ["", *lines, ""] if len(lines) > 1 else []
+    return (
+        ["", "on held-out problems of the run's own sources, which stand in for benchmarks:", *lines, ""] if len(lines) > 1 else []
+    )
 
 
 def _in_order(root: Path, checkpoints: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,9 @@ def main() -> None:
     write_records(out / "resized.jsonl", [finding for loaded in loads for finding in loaded.resized])
     summary = funnel(collect.sources, loads, problems, excluded, short)
     write_json(out / "funnel.json", summary)
+    for row in summary["sources"]:
+        for split, lacking in row["missing"].items():
+            print(f"{row['source']}: {lacking} of the wanted {split} problems are missing; the source has no more of them")
     print(f"{len(problems)} problems {summary['splits']}, {len(short)} short demonstrations, {len(excluded)} exclusions")
 
 
@@ -62,6 +65,7 @@ def funnel(
                 "source": title(source),
                 "rows": loaded.rows,
                 "kept": dict(Counter(problem.split for problem in loaded.problems)),
+                "missing": missing(source, loaded.problems),
                 "removed": dict(Counter(finding.rule for finding in loaded.excluded)),
                 "beyond_quota": loaded.beyond_quota,
                 "resized": len(loaded.resized),
@@ -73,6 +77,12 @@ def funnel(
         "removed": dict(Counter(finding.rule for finding in excluded)),
         "short_demonstrations": len(short),
     }
+
+
+def missing(source: Source, problems: Sequence[Problem]) -> dict[str, int]:
+    """How many problems of each split the source did not give; splits that are full are left out."""
+    kept = Counter(problem.split for problem in problems)
+    return {split: lacking for split in SPLITS if (lacking := getattr(source, split) * len(source.families) - kept[split]) > 0}
 
 
 if __name__ == "__main__":

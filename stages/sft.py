@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from stages.data.files import DataError, read_records
+from stages.data.files import DataError, read_records, write_json
 from stages.data.records import Demonstration
 from stages.models.loading import device_of, load_model, load_processor
 from stages.prompts.render import Renderer
@@ -26,6 +26,7 @@ def main() -> None:
     arguments.add_argument("--demonstrations", type=Path, required=True)
     arguments.add_argument("--out", type=Path, required=True)
     arguments.add_argument("--curves", type=Path, required=True)
+    arguments.add_argument("--left-out", type=Path, required=True, help="JSON of the demonstrations that exceed the context")
     options = arguments.parse_args()
     phase = options.phase
     seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
@@ -36,9 +37,8 @@ def main() -> None:
     renderer = Renderer(processor, model.instruction, model.context)
     samples, left_out = demonstration_samples(read_records(options.demonstrations, Demonstration), renderer, net)
     if rank() == 0:
-        for row in left_out:
-            print(f"left out {row['id']}: {row['reason']}")
-        print(f"{len(samples)} demonstrations, {len(left_out)} left out")
+        write_json(options.left_out, {"demonstrations": len(samples) + len(left_out), "left_out": left_out})
+        print(f"{len(samples)} demonstrations, {len(left_out)} left out (listed in {options.left_out})")
     if not samples:
         raise DataError(f"{options.demonstrations}: no demonstration fits model.context = {model.context}; nothing to train on")
 

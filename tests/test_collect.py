@@ -49,6 +49,14 @@ def collected(tmp_path_factory):
     return folder
 
 
+def test_a_source_that_runs_short_says_so(tmp_path):
+    done = collect(tmp_path, [EXAMPLES[0], source("gsm8k", "gsm8k/train.jsonl", ["gsm8k"], 1000, 0, 0)])
+    full, row = json.loads((tmp_path / "out/funnel.json").read_text())["sources"]
+    assert full["missing"] == {}
+    assert row["missing"] == {"train": 1000 - row["kept"]["train"]}
+    assert f"{row['missing']['train']} of the wanted train problems are missing" in done.stdout
+
+
 def test_examples_of_every_format_become_problems(collected):
     splits = {name: read_records(collected / f"out/{name}.jsonl", Problem) for name in ("train", "validation", "heldout")}
     everything = [problem for problems in splits.values() for problem in problems]

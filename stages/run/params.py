@@ -3,17 +3,21 @@
 A stage asks for exactly the parts that dvc.yaml lists as its params: `read("rl.long", RL)`."""
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 T = TypeVar("T")
 BenchmarkName = Literal[
     "mmlu", "ifeval", "cluewsc", "ceval", "humaneval_mul", "livecodebench",
     "codeforces", "aime2024", "math500", "mmmu", "mathvision", "mathvista",
 ]  # fmt: skip
+
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class ParamsError(ValueError):
@@ -40,6 +44,16 @@ class Model(Section):
     revision: str | None
     context: int = Field(ge=64)
     instruction: str
+
+    @model_validator(mode="after")
+    def pinned(self) -> "Model":
+        """A hub id (owner/name that is no folder here) needs the commit that pins it."""
+        if self.revision is None and self.source != "scratch" and not Path(self.source).is_dir() and _HUB_ID.fullmatch(self.source):
+            raise ValueError(
+                f"source {self.source!r} is no folder here, and a hub id needs the commit that pins it; "
+                "correct the path, or set model.revision"
+            )
+        return self
 
 
 class Source(Section):
@@ -219,6 +233,8 @@ def _explain(path: Path, problem: Any) -> str:
         return f"{path}: unknown parameter {where!r}{_nearest(str(problem['loc'][-1]), _known(problem['loc'][:-1]))}"
     if problem["type"] == "missing":
         return f"{path}: parameter {where!r} is missing; give it a value (git diff params.yaml shows what changed)"
+    if problem["type"] == "value_error":
+        return f"{path}: {where}: {problem['msg'].removeprefix('Value error, ')}"
     return f"{path}: {where} = {problem['input']!r}: {problem['msg']}"
 
 

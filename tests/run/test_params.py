@@ -96,6 +96,14 @@ def test_parts_are_typed(tmp_path: Path) -> None:
     assert load(tmp_path / "params.yaml").rl.long.tau == 1.0, "a whole number is a number"
 
 
+def test_a_hub_id_needs_its_commit(tmp_path: Path) -> None:
+    write_params(tmp_path, model__source="owner/name")
+    with pytest.raises(ParamsError, match=r"model: source 'owner/name' is no folder here, and a hub id needs the commit"):
+        load(tmp_path / "params.yaml")
+    write_params(tmp_path, model__source="owner/name", model__revision=40 * "0")
+    assert load(tmp_path / "params.yaml").model.revision == 40 * "0"
+
+
 def test_parameters_cannot_be_changed(tmp_path: Path) -> None:
     write_params(tmp_path)
     with pytest.raises(ValueError, match="frozen"):

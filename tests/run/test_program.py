@@ -1,16 +1,20 @@
 """What a user can do wrong ends in one clear line and exit code 2, never in a traceback."""
 
+import errno
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 from tiny import Tiny, write_params
 
 from stages import dpo, merge, rl, sample, sft
 from stages.data.files import DataError, write_records
 from stages.run.params import ParamsError
 from stages.run.program import run
+from stages.run.spool import Spool
 
 Told = Callable[..., str]
 
@@ -34,7 +38,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return call
 
 
-SFT = ("long", "--demonstrations", "d.jsonl", "--out", "out", "--curves", "c.csv")
+SFT = ("long", "--demonstrations", "d.jsonl", "--out", "out", "--curves", "c.csv", "--left-out", "l.json")
 RL = ("long", "--prompt-set", "p.jsonl", "--validation", "v.jsonl", "--out", "out", "--curves", "c.csv")
 
 
@@ -67,6 +71,9 @@ def test_no_demonstration_fits(told: Told, tiny: Tiny) -> None:
     long = [row.model_copy(update={"question": "Why? " * 200, "image": None}) for row in tiny.demonstrations()[:2]]
     write_records(Path("d.jsonl"), long)
     assert "no demonstration fits model.context = 64; nothing to train on" in told(sft.main, "--init", tiny.folder, *SFT)
+    listed = json.loads(Path("l.json").read_text())
+    assert (listed["demonstrations"], [row["id"] for row in listed["left_out"]]) == (2, [row.id for row in long])
+    assert "exceed model.context = 64" in listed["left_out"][0]["reason"]
 
 
 def test_a_prompt_over_the_context(told: Told, tiny: Tiny) -> None:
@@ -116,9 +123,35 @@ def test_errors_that_a_user_can_act_on(error: Exception, capsys: pytest.CaptureF
     assert capsys.readouterr().err in ("error: a: b\n", "error: a: No such file\n")
 
 
-def test_other_errors_keep_their_traceback() -> None:
+@pytest.mark.parametrize(
+    "error, where",
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), ""),  # of a file that was open already
+        (OSError(errno.ENOSPC, "No space left on device", "a/b.png"), "a/b.png: "),
+        (SafetensorError("I/O error: No space left on device (os error 28)"), ""),
+    ],
+)
+def test_a_full_disk_is_one_line(error: Exception, where: str, capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> None:
-        raise KeyError("a bug")
+        raise error
 
-    with pytest.raises(KeyError):
+    with pytest.raises(SystemExit) as end:
+        run(main)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == (
+        f"error: {where}no space left on the disk; free some and run the same command: it goes on from the last saved state\n"
+    )
+
+
+def test_a_disk_that_fills_up_while_a_stage_writes(told: Told) -> None:
+    """/dev/full takes no byte, as a full disk: a spool that was opened before cannot be appended to."""
+    assert "no space left on the disk" in told(lambda: Spool(Path("/dev/full")).log(0, {"loss": 1.0}))
+
+
+@pytest.mark.parametrize("error", [KeyError("a bug"), SafetensorError("header too large"), OSError(5, "I/O error")])
+def test_other_errors_keep_their_traceback(error: Exception) -> None:
+    def main() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
         run(main)

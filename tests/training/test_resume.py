@@ -56,7 +56,7 @@ def interrupted(module: str, arguments: list[str], spool: str, last: int, whole:
 @pytest.mark.slow
 def test_sft_killed_at_a_random_step(tiny: Tiny, tmp_path: Path) -> None:
     arguments = ["long", "--init", str(tiny.folder), "--demonstrations", "demonstrations.jsonl"]
-    arguments += ["--out", "out", "--curves", "curves.csv"]
+    arguments += ["--out", "out", "--curves", "curves.csv", "--left-out", "left_out.json"]
     for name in ("whole", "cut"):
         write_params(tmp_path / name, sft__long__epochs=3, sft__long__batch=6, sft__long__learning_rate=0.003)
         write_records(tmp_path / name / "demonstrations.jsonl", tiny.demonstrations()[:24])
