@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
+
+from stages.run.sections import Section
 
 T = TypeVar("T")
 BenchmarkName = Literal[
@@ -18,10 +20,6 @@ BenchmarkName = Literal[
 
 class ParamsError(ValueError):
     """params.yaml cannot be used; the message names the key, what was found and what was expected."""
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Hardware(Section):
