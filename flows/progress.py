@@ -6,7 +6,8 @@ import os
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from stages.run.spool import PROGRESS
 
 EVERY = 10.0
 """Seconds between two lines where no terminal redraws them."""
+SHOWN: Mapping[str, str] = {"reward": "reward {:.3f}", "mean_tokens": "tokens {:,.0f}", "loss": "loss {:.3g}"}
+"""Metrics whose last values stand in the progress line, in order, and how."""
 
 
 class Tail:
@@ -59,10 +62,13 @@ class Progress:
     first_done: int = 0
     first_time: float = 0.0
     time: float = 0.0
+    last: dict[str, float] = field(default_factory=dict)
+    """The last value of each metric of SHOWN."""
 
     def update(self, rows: list[dict[str, Any]]) -> None:
-        """Take in the progress rows among `rows`; another unit or total is another piece of work with its own clock."""
+        """Take in new rows; another unit or total of progress is another piece of work with its own clock."""
         for row in rows:
+            self.last |= {name: row[name] for name in SHOWN if isinstance(row.get(name), float | int)}
             if not isinstance(state := row.get(PROGRESS), dict):
                 continue
             if (state["unit"], state["total"]) != (self.unit, self.total) or state["done"] < self.done:
@@ -77,10 +83,11 @@ class Progress:
         return (self.total - self.done) * (self.time - self.first_time) / (self.done - self.first_done)
 
     def line(self) -> str | None:
-        """For example `sft@long  step 120/375  32%  1:20 left`."""
+        """For example `sft@long  step 120/375  32%  loss 0.41  1:20 left`."""
         if not self.total:
             return None
         parts = [self.stage, f"{self.unit} {self.done}/{self.total}", f"{100 * self.done // self.total}%"]
+        parts += [text.format(self.last[name]) for name, text in SHOWN.items() if name in self.last]
         if (left := self.seconds_left()) is not None:
             parts.append(f"{clock(left)} left")
         return "  ".join(parts)

@@ -150,8 +150,9 @@ def _found(path: Path) -> None:
 
 
 def _metric_name(dotted: str) -> str:
-    """`sft@long.loss` -> `sft_long/loss`: MLflow groups charts by what is before the slash, and takes few signs."""
-    return re.sub(r"[^\w/ -]", "_", dotted.replace(".", "/"))
+    """`sft@long.loss` -> `sft_long/loss`: MLflow groups charts by what is before the slash, and takes few signs. The point of a
+    number (`sampled/pass_rate_0.0_0.2`) stays."""
+    return re.sub(r"[^\w/. -]", "_", re.sub(r"(?<!\d)\.|\.(?!\d)", "/", dotted))
 
 
 def provenance(root: Path) -> dict[str, str]:

@@ -11,13 +11,14 @@ from stages.reporting.claims import claims_table
 from stages.reporting.columns import Column, own_columns, read_columns
 from stages.reporting.curves import Curve, read_curve, validation_suites
 from stages.reporting.evaluations import CHECKPOINTS, Evaluation, read_evaluations
+from stages.reporting.health_figures import domains, health, sampled, staleness
 from stages.reporting.inputs import Generation, read_funnel, read_generations, read_seconds
 from stages.reporting.long2short_figure import figure7
 from stages.reporting.page import Report, page
 from stages.reporting.paired import paired_table
 from stages.reporting.protocol_cells import protocol_markdown
 from stages.reporting.published_tables import published_table
-from stages.reporting.rl_figures import figure5, figure6, health
+from stages.reporting.rl_figures import figure5, figure6
 from stages.reporting.run_tables import partial_table, stand_in_table
 from stages.reporting.summary import summarise
 from stages.reporting.table_files import long_csv, markdown, wide_csv
@@ -79,11 +80,13 @@ def _figures(
     """Every figure that has something to show, by name."""
     suites = validation_suites(curves["long_rl"])
     labelled = {CHECKPOINTS[name]: curve for name, curve in curves.items()}
+    phases = {CHECKPOINTS[name]: curves[name] for name in RL}
     figures = [
         figure5(suites),
         figure6(suites),
         figure7(evaluations),
-        health({CHECKPOINTS[name]: curves[name] for name in RL}),
+        *(figure(phases) for figure in (health, sampled, staleness)),
+        domains(*next(iter(phases.items()))),
         losses(labelled),
         *more,
     ]

@@ -46,7 +46,7 @@ def page(root: Path) -> str:
 
 def test_every_output_is_there(root: Path) -> None:
     tables = [f"{name}.{kind}" for name in TABLES for kind in ("md", "csv")]
-    figures = ["figure5", "figure6", "figure7", "health", "losses", "funnel"]
+    figures = ["figure5", "figure6", "figure7", "health", "sampled", "staleness", "domains", "losses", "funnel"]
     expected = {
         *tables,
         *(f"{name}.{kind}" for name in figures for kind in ("svg", "png")),
@@ -124,7 +124,7 @@ def test_the_page_escapes_what_models_and_data_wrote(page: str) -> None:
 def test_the_page_can_be_used_without_seeing_it(outline: Outline) -> None:
     assert outline.all("html")[0]["lang"] == "en"
     assert all(image["alt"] for image in outline.all("img"))
-    assert len(outline.all("svg")) == 7 + 7 + 3 + 9 + 7 + 2
+    assert len(outline.all("svg")) == 7 + 7 + 3 + 12 + 2 + 2 + 6 + 7 + 2
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in outline.all("svg"))
     assert len(outline.all("caption")) == len(outline.all("table")) > 6
     ids = [attributes["id"] for _, attributes in outline.tags if "id" in attributes]
@@ -189,3 +189,4 @@ def test_a_run_without_validation_points_or_timings_still_reports(tmp_path: Path
     assert summary["checks"]["length_grows_with_accuracy"]["holds"] is None
     page = (tmp_path / "results/report/index.html").read_text(encoding="utf-8")
     assert "No figure5: the curves hold no measured point for it." in page
+    assert "No staleness" not in page, "figures of columns that not every run has are left out"

@@ -35,6 +35,10 @@ SECTIONS: Mapping[str, str] = {
 }
 
 
+_OPTIONAL = ("domains", "sampled", "staleness")
+"""Figures of columns that not every run has."""
+
+
 @dataclass(frozen=True)
 class Report:
     """All that the page shows."""
@@ -106,7 +110,7 @@ def _bodies(report: Report) -> dict[str, list[Html]]:
             *_figures(report, "funnel"),
             *(_funnel_table(name, funnel) for name, funnel in report.funnels.items()),
         ],
-        "health": _figures(report, "health", "losses"),
+        "health": _figures(report, "health", *(name for name in _OPTIONAL if name in report.figures), "losses"),
         "protocol": [
             tag("p", STATISTICS),
             *_protocols(report.columns),

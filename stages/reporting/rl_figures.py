@@ -1,28 +1,14 @@
-"""Figures 5 and 6 of §3.3 and the health curves, from the curves that RL wrote."""
+"""Figures 5 and 6 of §3.3, from the curves that RL wrote."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from stages.reporting.curves import Curve, Validation
-from stages.reporting.drawing import AREA, PALETTE, Figure, Key, Panel, Style
+from stages.reporting.curves import Validation
+from stages.reporting.drawing import AREA, PALETTE, Figure, Key, Panel
 from stages.reporting.fits import Line, fit_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-HEALTH: Mapping[str, tuple[str, str]] = {
-    "reward": ("Mean reward", "verifier's reward, length reward included"),
-    "mean_tokens": ("Mean response tokens", "over the iteration's samples"),
-    "p95_tokens": ("95th percentile of tokens", "over the iteration's samples"),
-    "entropy": ("Entropy of the policy", "nats per token"),
-    "kl_rollout_trainer": ("KL, rollout against trainer", "mean gap of the log-probabilities of the same weights, nats; near 0"),
-    "ratio_max": ("Largest probability ratio", "of any token between rollout and trainer; the same weights, so near 1"),
-    "grad_norm": ("Gradient norm", "largest of the iteration, before clipping"),
-    "zero_signal": ("Zero-signal groups", "share of problems whose samples all get the same reward"),
-    "truncated": ("Truncated responses", "share cut at the token limit"),
-    "reward_errors": ("Undecided responses", "share that the verifier could not decide"),
-}
-"""Column of the RL curves -> name of its panel, and what it measures."""
 
 
 def figure5(suites: Mapping[str, Sequence[Validation]]) -> Figure:
@@ -33,7 +19,7 @@ def figure5(suites: Mapping[str, Sequence[Validation]]) -> Figure:
         "Validation problems of each stand-in suite, answered at the sampling temperature of training. "
         "Left axis: accuracy. Right axis: mean response tokens; the band reaches up to the 95th percentile of length, "
         "as in the report's figure 5.",
-        tuple(_growth_panel(suite, points) for suite, points in suites.items()),
+        tuple(growth_panel(suite, points) for suite, points in suites.items()),
         columns=4,
         keys=(
             Key("accuracy (left)", "blue"),
@@ -71,28 +57,13 @@ def suite_line(points: Sequence[Validation]) -> Line | None:
     return fit_line([point.mean_tokens for point in points], [point.accuracy for point in points])
 
 
-def health(curves: Mapping[str, Curve]) -> Figure:
-    """One panel for every health column that a curve has; `curves` by the name of the RL phase, long first."""
-    shown = [column for column in HEALTH if any(curve.points(column) for curve in curves.values())]
-    return Figure(
-        "health",
-        "Health of the RL runs",
-        "One value an iteration. " + " ".join("{}: {}.".format(*HEALTH[name]) for name in shown),
-        tuple(_health_panel(column, curves) for column in shown),
-        columns=3,
-        keys=tuple(Key(name, colour, style) for name, (colour, style) in zip(curves, _PHASES, strict=False)),
-        margins=(0.62, 0.2, 0.46, 0.42),
-        height=2.2,
-    )
-
-
 _ROUND = (1, 2, 2.5, 5, 10)
 """Leading digits of tick distances."""
 
-_PHASES: tuple[tuple[str, Style], ...] = (("blue", "-"), ("vermilion", "--"))
 
-
-def _growth_panel(suite: str, points: Sequence[Validation]) -> Panel:
+def growth_panel(suite: str, points: Sequence[Validation], markers: bool = True) -> Panel:
+    """Accuracy (left axis) and mean tokens with the band up to the 95th percentile (right axis) over iterations."""
+    square, circle = ("s", "o") if markers else (None, None)
     first, last = points[0], points[-1]
     alt = (
         f"{suite}, iterations {first.iteration} to {last.iteration}: "
@@ -111,9 +82,9 @@ def _growth_panel(suite: str, points: Sequence[Validation]) -> Panel:
             [point.p95_tokens for point in points],
             color=PALETTE["vermilion"], alpha=AREA["band"], linewidth=0,
         )  # fmt: skip
-        right.plot(iterations, [point.mean_tokens for point in points], color=PALETTE["vermilion"], marker="s", markersize=2.5)
+        right.plot(iterations, [point.mean_tokens for point in points], color=PALETTE["vermilion"], marker=square, markersize=2.5)
         accuracy = [point.accuracy for point in points]
-        right.plot(iterations, accuracy, color=PALETTE["blue"], marker="o", markersize=3, transform=left.transData)
+        right.plot(iterations, accuracy, color=PALETTE["blue"], marker=circle, markersize=3, transform=left.transData)
         left.set_ylim(0, 1)
         right.set_ylim(0, 1.05 * max(max(point.p95_tokens for point in points), 1))
         left.set(xlabel="RL iteration", ylabel="accuracy")
@@ -144,21 +115,6 @@ def _length_panel(suite: str, points: Sequence[Validation]) -> Panel:
         ticks(axes, x=5, y=5)
 
     return Panel(suite, f"{suite}: {len(points)} checkpoints, {text}", paint)
-
-
-def _health_panel(column: str, curves: Mapping[str, Curve]) -> Panel:
-    found = {name: curve.points(column) for name, curve in curves.items()}
-    alt = f"{HEALTH[column][0]}: " + "; ".join(
-        f"{name} {points[0][1]:.3g} at first, {points[-1][1]:.3g} at last" for name, points in found.items() if points
-    )
-
-    def paint(axes: "Axes") -> None:
-        for (colour, style), points in zip(_PHASES, found.values(), strict=False):
-            axes.plot([x for x, _ in points], [y for _, y in points], color=PALETTE[colour], linestyle=style, linewidth=1.3)
-        axes.set_xlabel("RL iteration")
-        ticks(axes, x=5, y=4)
-
-    return Panel(HEALTH[column][0], alt, paint)
 
 
 def ticks(axes: "Axes", x: int | None = None, y: int | None = None) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from stages.run.sections import Section
 
 T = TypeVar("T")
 BenchmarkName = Literal[
@@ -22,10 +24,6 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 class ParamsError(ValueError):
     """params.yaml cannot be used; the message names the key, what was found and what was expected."""
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class Hardware(Section):

@@ -1,5 +1,6 @@
 """Log-probabilities of given tokens under a model, for packed batches; only positions that carry loss reach the output layer."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -35,3 +36,14 @@ class TokenLogProbs(nn.Module):
 def sum_by_sample(values: torch.Tensor, batch: PackedBatch, samples: int) -> torch.Tensor:
     """(samples,) sum of `values` (T,) over each sample's targets; 0 for samples that are not in the batch."""
     return values.new_zeros(samples).index_add(0, batch.sample_of_target, values)
+
+
+def split_by_sample(values: torch.Tensor, batch: PackedBatch) -> dict[int, torch.Tensor]:
+    """`values` (T,) of the batch's targets, taken apart: the loss tokens of each sample in order, by the sample's index."""
+    samples, counts = batch.sample_of_target.unique_consecutive(return_counts=True)
+    return dict(zip(samples.tolist(), values.split(counts.tolist()), strict=True))
+
+
+def join_for_batch(values: Sequence[torch.Tensor], batch: PackedBatch) -> torch.Tensor:
+    """(T,) `values`, one tensor of loss tokens for every sample that was packed, in the order of the batch's targets."""
+    return torch.cat([values[index] for index in batch.sample_of_target.unique_consecutive().tolist()])

@@ -54,6 +54,20 @@ def test_time_left_is_from_the_first_row_of_this_piece_of_work() -> None:
     assert state.seconds_left() == 12.0
 
 
+def test_the_line_shows_the_last_reward_length_and_loss() -> None:
+    state = Progress("rl@long")
+    state.update([{"time": 1.0, "step": 0, "reward": 0.5, "mean_tokens": 49.5, "loss": -0.884, "entropy": 0.1}, row(1.0, 1, 30)])
+    assert state.line() == "rl@long  step 1/30  3%  reward 0.500  tokens 50  loss -0.884"
+    # an iteration without anything to learn has no loss, validation and speeds are other rows: what was measured last stays
+    state.update([
+        {"time": 2.0, "step": 1, "reward": 0.65234, "mean_tokens": 1234.0},
+        {"time": 2.0, "step": 1, "speed": {"reward": 9.0}},
+        {"time": 2.0, "step": 1, "validation_accuracy": 0.5},
+        row(2.0, 2, 30),
+    ])  # fmt: skip
+    assert state.line() == "rl@long  step 2/30  6%  reward 0.652  tokens 1,234  loss -0.884  0:28 left"
+
+
 @pytest.mark.parametrize("seconds, shown", [(0.4, "0:00"), (75, "1:15"), (3700, "1:01:40")])
 def test_clock(seconds: float, shown: str) -> None:
     assert clock(seconds) == shown

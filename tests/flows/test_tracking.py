@@ -123,7 +123,15 @@ def test_a_broken_store_is_one_line(toy: Toy) -> None:
 
 
 @pytest.mark.parametrize(
-    "dotted, shown", [("loss", "loss"), ("speed.tokens", "speed/tokens"), ("sft@long.p(95)", "sft_long/p_95_")]
+    "dotted, shown",
+    [
+        ("loss", "loss"),
+        ("speed.tokens", "speed/tokens"),
+        ("sft@long.p(95)", "sft_long/p_95_"),
+        ("sampled/pass_rate_0.0_0.2", "sampled/pass_rate_0.0_0.2"),
+        ("staleness/3+", "staleness/3_"),
+        ("suites.math500.accuracy", "suites/math500/accuracy"),
+    ],
 )
 def test_metric_names(dotted: str, shown: str) -> None:
     assert tracking._metric_name(dotted) == shown

@@ -28,6 +28,8 @@ def test_bounds_and_order(group: list[tuple[int, bool]]) -> None:
     assert [loss for _, loss in solved] == sorted(loss for _, loss in solved), "of two right responses the longer has no more"
     if max(lengths) > min(lengths):
         assert rewards[lengths.index(max(lengths))] == -0.5
+        shortest = lengths.index(min(lengths))
+        assert rewards[shortest] == (0.5 if right[shortest] else 0.0), "paid when right, neither paid nor punished when wrong"
 
 
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=8), st.integers(0, 1000))

@@ -1,14 +1,16 @@
 """Curriculum and prioritised sampling (§2.3.4)."""
 
+import json
 from collections import Counter
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import problem
 
-from stages.policy.samplers import FLOOR, MEMORY, NEUTRAL, ProblemSampler
+from stages.data.files import DataError
+from stages.policy.samplers import CAP, FLOOR, MEMORY, NEUTRAL, ProblemSampler, sampled_difficulty
 
 
 def sampler(rates: list[float], **changed: object) -> ProblemSampler:
@@ -92,3 +94,145 @@ def test_iterations_and_seeds_draw_differently() -> None:
     drawn = sampler([0.5] * 50)
     assert drawn.draw(0, 10) != drawn.draw(1, 10)
     assert drawn.draw(0, 10) != sampler([0.5] * 50, seed=6).draw(0, 10)
+
+
+def mixed(texts: int, pictures: int, **changed: object) -> ProblemSampler:
+    """Problems t0 ... are texts, i0 ... pictures."""
+    made = [problem(n, id=f"t{n}") for n in range(texts)] + [problem(n, id=f"i{n}", modality="image") for n in range(pictures)]
+    return ProblemSampler(made, **{"seed": 5, "curriculum_until": 0, "hard_pass_rate": 1.0, "prioritized": True, **changed})
+
+
+def test_floor_and_cap_bound_the_weights() -> None:
+    drawn = sampler([0.5] * 4, floor=0.2, cap=0.9)
+    drawn.update({"p0": 0.0, "p1": 0.75, "p2": 1.0})
+    assert drawn.weights(0).tolist() == pytest.approx([0.9, 0.25, 0.2, 1 - NEUTRAL])
+    assert CAP == 1.0, "by default a problem never solved weighs what 1 - s_i says"
+    for floor, cap in ((0.0, 1.0), (0.6, 0.5)):
+        with pytest.raises(DataError, match="expected 0 < floor <= cap"):
+            sampler([0.5], floor=floor, cap=cap)
+
+
+def test_none_may_be_drawn() -> None:
+    assert sampler([0.5] * 3).draw(0, 0) == []
+    assert mixed(3, 3, image_share=0.5).draw(0, 0) == []
+    assert sampler([0.5] * 2).draw(0, 2, exclude=["p0", "p1"]) == []
+
+
+def test_excluded_problems_are_not_drawn() -> None:
+    drawn = sampler([0.5] * 4)
+    assert {found.id for found in drawn.draw(0, 4, exclude={"p1", "unknown"})} == {"p0", "p2", "p3"}
+    assert drawn.draw(3, 2, exclude=[]) == drawn.draw(3, 2)
+
+
+def test_the_mixture_by_hand() -> None:
+    for iteration in range(20):
+        ids = [found.id for found in mixed(9, 9, image_share=0.25).draw(iteration, 8)]
+        assert sorted(name[0] for name in ids) == ["i", "i", "t", "t", "t", "t", "t", "t"]
+    orders = {"".join(found.id[0] for found in mixed(9, 9, image_share=0.5).draw(n, 4)) for n in range(30)}
+    assert len(orders) > 3, "pictures and texts come in mixed order, so that every rank gets some of both"
+    assert {found.id[0] for found in mixed(3, 3, image_share=1.0).draw(0, 3)} == {"i"}
+    assert {found.id[0] for found in mixed(3, 3, image_share=0.0).draw(0, 3)} == {"t"}
+
+
+def test_a_share_between_whole_numbers_holds_on_average() -> None:
+    """One picture in three single draws: 1,500 draws, within four standard errors."""
+    drawn = mixed(5, 5, image_share=1 / 3)
+    pictures = sum(drawn.draw(iteration, 1)[0].modality == "image" for iteration in range(1500))
+    assert pictures / 1500 == pytest.approx(1 / 3, abs=4 * (2 / 9 / 1500) ** 0.5)
+
+
+def test_a_mixture_is_prioritised_within_each_modality() -> None:
+    drawn = mixed(2, 2, image_share=0.5, floor=1e-9)
+    drawn.update({"t0": 0.0, "t1": 1.0, "i0": 1.0, "i1": 0.0})
+    assert all({found.id for found in drawn.draw(iteration, 2)} == {"t0", "i1"} for iteration in range(20))
+
+
+def test_too_few_of_a_modality_is_one_clear_error() -> None:
+    with pytest.raises(DataError, match=r"2 picture problems, image_share = 0.5 asks for 3 an iteration; change image_share"):
+        mixed(9, 2, image_share=0.5, curriculum_until=1).draw(0, 6)
+    with pytest.raises(DataError, match="0 text problems"):
+        mixed(0, 9, image_share=0.5).require(1)
+    mixed(3, 3, image_share=0.5).require(6)
+    mixed(3, 0).require(6)
+    with pytest.raises(DataError, match="expected a share from 0 to 1"):
+        mixed(3, 3, image_share=50)
+    late = mixed(3, 3, image_share=0.5, curriculum_until=100, hard_pass_rate=0.6)
+    late.problems[3:] = [found.model_copy(update={"pass_rate": 0.9}) for found in late.problems[3:]]
+    late.draw(0, 4)
+    with pytest.raises(DataError, match=r"0 picture problems with a pass rate of at most 0.6, .* asks for 2"):
+        late.require(4)
+
+
+def test_open_problems_make_a_mixture_smaller_not_an_error() -> None:
+    drawn = mixed(4, 2, image_share=0.5).draw(0, 4, exclude={"i0"})
+    assert sorted(found.id[0] for found in drawn) == ["i", "t", "t"]
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 12), st.integers(0, 12), st.floats(0, 1), st.integers(0, 14), st.integers(0, 50),
+    st.sets(st.sampled_from([f"{kind}{n}" for kind in "ti" for n in range(12)])),
+)  # fmt: skip
+def test_any_mixture(texts: int, pictures: int, share: float, count: int, iteration: int, closed: set[str]) -> None:
+    drawn = mixed(texts, pictures, image_share=share)
+    try:
+        drawn.require(count)
+    except DataError:
+        return
+    found = [p.id for p in drawn.draw(iteration, count, closed)]
+    assert len(set(found)) == len(found)
+    assert not closed & set(found)
+    assert found == [p.id for p in mixed(texts, pictures, image_share=share).draw(iteration, count, closed)]
+    if not closed:
+        assert len(found) == count
+        assert abs(sum(name.startswith("i") for name in found) - share * count) < 1 + 1e-6
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 10), st.booleans()), min_size=1, max_size=30))
+def test_the_histogram_of_what_was_drawn(found: list[tuple[int, bool]]) -> None:
+    figures = sampled_difficulty(
+        [
+            problem(number, pass_rate=tenth / 10, modality="image" if image else "text")
+            for number, (tenth, image) in enumerate(found)
+        ]
+    )
+    bins = {name: value for name, value in figures.items() if "pass_rate" in name}
+    assert len(bins) == 5
+    assert sum(bins.values()) == pytest.approx(1.0)
+    assert figures["sampled/image"] == pytest.approx(sum(image for _, image in found) / len(found))
+
+
+def test_the_histogram_by_hand() -> None:
+    figures = sampled_difficulty([problem(n, pass_rate=rate) for n, rate in enumerate([0.0, 0.1, 0.2, 0.6, 0.6, 0.79, 0.8, 1.0])])
+    assert figures == {
+        "sampled/pass_rate_0.0_0.2": 0.25,
+        "sampled/pass_rate_0.2_0.4": 0.125,
+        "sampled/pass_rate_0.4_0.6": 0.0,
+        "sampled/pass_rate_0.6_0.8": 0.375,
+        "sampled/pass_rate_0.8_1.0": 0.25,
+        "sampled/image": 0.0,
+    }
+    assert sampled_difficulty([]) == {}
+
+
+def test_a_resumed_sampler_goes_on_as_the_first_would_have() -> None:
+    """Ten iterations with varying counts and open problems, against one that is saved and restored after each."""
+    whole, ids = mixed(20, 20, image_share=0.4, curriculum_until=4), []
+    for resumed in (False, True):
+        drawn, seen = whole if not resumed else mixed(20, 20, image_share=0.4, curriculum_until=4), []
+        for iteration, count in enumerate((8, 0, 3, 5, 8, 1, 0, 8, 2, 6)):
+            if resumed:
+                state = json.loads(json.dumps(drawn.state()))
+                drawn = mixed(20, 20, image_share=0.4, curriculum_until=4)
+                drawn.restore(state)
+            found = drawn.draw(iteration, count, exclude=[name for names in seen[-2:] for name in names])
+            drawn.update({p.id: (hash_free(p.id) + iteration) % 5 / 4 for p in found})
+            seen.append([p.id for p in found])
+        ids.append(seen)
+    assert ids[0] == ids[1]
+    assert sum(map(len, ids[0])) == 41
+
+
+def hash_free(name: str) -> int:
+    return sum(map(ord, name))

@@ -17,6 +17,7 @@ FAMILIES = {
     "scene": "image",
     "rendered": "image",
 }
+DOMAINS = ("mathematics", "logic", "chart_reading", "spatial_reasoning")
 ACCURACY = {
     "base": 0.06,
     "short_sft": 0.31,
@@ -123,6 +124,10 @@ def rl_rows(iterations: int, every: int, tokens: float, seed: int, families: tup
             "loss": chance.gauss(0, 0.05),
             "truncated": 0.02 + 0.03 * share,
             "length_reward": 0.0,
+            "repeat": 0.01 * share,
+            "cut": 0.12 + chance.gauss(0, 0.01),
+            "ratio_p99": 1 + abs(chance.gauss(0, 1e-3)),
+            **mixture(share, tokens, chance),
             "seconds_extra": 1.0,
         }
         if iteration % every == 0 or iteration == iterations - 1:
@@ -132,6 +137,19 @@ def rl_rows(iterations: int, every: int, tokens: float, seed: int, families: tup
                 row[prefix + "p95_tokens"] = 2 * tokens * (1 + 0.5 * share + 0.1 * place) + chance.gauss(0, 4)
         rows.append(row)
     return rows
+
+
+def mixture(share: float, tokens: float, chance: random.Random) -> dict[str, float]:
+    """What was drawn, how old the tokens were, and the domains; harder and older as the run goes on."""
+    bins = [max(0.05, 1 + share * (2 - n) + chance.gauss(0, 0.08)) for n in range(5)]
+    ages = [0.9 - 0.2 * share, 0.08 + 0.1 * share, 0.02 + 0.06 * share, 0.04 * share]
+    row = {f"sampled/pass_rate_{n / 5:.1f}_{(n + 1) / 5:.1f}": value / sum(bins) for n, value in enumerate(bins)}
+    row |= {f"staleness/{name}": age / sum(ages) for name, age in zip(("0", "1", "2", "3+"), ages, strict=True)}
+    for place, group in enumerate(("text", "image", *(f"domain/{name}" for name in DOMAINS))):
+        row[f"{group}/accuracy"] = 0.4 + 0.05 * place + 0.25 * share + chance.gauss(0, 0.04)
+        row[f"{group}/mean_tokens"] = tokens * (1 + 0.1 * place + 0.6 * share) + chance.gauss(0, 2)
+        row[f"{group}/p95_tokens"] = 2 * tokens * (1 + 0.1 * place + 0.5 * share) + chance.gauss(0, 4)
+    return row
 
 
 def write_csv(path: Path, step: str, rows: list[dict[str, Any]]) -> None:

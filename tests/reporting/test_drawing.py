@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from synthetic_run import ACCURACY, CURATION, WARM_UP, evaluation, funnel, rl_ro
 from stages.reporting.curves import read_curve, validation_suites
 from stages.reporting.drawing import Drawn, Figure, cell_box, compose, draw
 from stages.reporting.evaluations import Evaluation
+from stages.reporting.health_figures import domains, health, sampled, staleness
 from stages.reporting.inline_svg import key, panels
 from stages.reporting.inputs import Funnel
 from stages.reporting.long2short_figure import figure7
-from stages.reporting.rl_figures import figure5, figure6, health, slope_text, suite_line
+from stages.reporting.rl_figures import figure5, figure6, slope_text, suite_line
 from stages.reporting.training_figures import funnel_figure, losses
 
 FAMILIES = ("arithmetic", "word_problem", "a_rather_long_family_name")
@@ -29,14 +31,15 @@ def figures(folder: Path) -> dict[str, Figure]:
         figure5(suites),
         figure6(suites),
         figure7({name: Evaluation.model_validate(evaluation(name)) for name in ACCURACY}),
-        health({"long RL": rl, "short RL": rl}),
+        *(figure({"long RL": rl, "short RL": rl}) for figure in (health, sampled, staleness)),
+        domains("long RL", rl),
         losses({"base": sft, "long RL": rl}),
         funnel_figure(funnels),
     ]
     return {figure.name: figure for figure in made}
 
 
-NAMES = ("figure5", "figure6", "figure7", "health", "losses", "funnel")
+NAMES = ("figure5", "figure6", "figure7", "health", "sampled", "staleness", "domains", "losses", "funnel")
 
 
 @pytest.fixture(scope="module")
@@ -138,4 +141,48 @@ def test_nothing_measured_gives_no_panels(tmp_path: Path) -> None:
     write_csv(tmp_path / "rl.csv", "iteration", [{"iteration": 0, "accuracy": 0.5}])
     curve = read_curve(tmp_path / "rl.csv", "iteration")
     assert figure5(validation_suites(curve)).panels == ()
-    assert health({"long RL": curve}).panels == ()
+    for figure in (health, sampled, staleness):
+        assert figure({"long RL": curve}).panels == ()
+    assert domains("long RL", curve).panels == ()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_title_and_key_fit_the_figure(made: dict[str, Figure], name: str) -> None:
+    for figure in (made[name], replace(made[name], panels=made[name].panels[:2])):
+        canvas = compose(figure)
+        canvas.draw_without_rendering()
+        for found in [*canvas.texts, *canvas.legends]:
+            assert found.get_window_extent().x1 <= canvas.bbox.x1, f"{name} with {len(figure.panels)} panels"
+
+
+def test_the_layers_of_what_was_drawn(made: dict[str, Figure]) -> None:
+    """Five shares that fill the axes from 0 to 1, hard problems at the bottom; ages likewise, fresh tokens at the bottom."""
+    for name, layers, first in (("sampled", 5, "0.0 to 0.2"), ("staleness", 4, "0")):
+        figure = made[name]
+        assert [panel.name for panel in figure.panels] == ["long RL", "short RL"]
+        assert len(figure.keys) == layers
+        assert figure.keys[0].label == first
+        (axes, *_) = compose(figure).axes
+        tops = [area.get_datalim(axes.transData).y1 for area in axes.collections]
+        assert len(tops) == layers
+        assert tops[-1] == pytest.approx(1.0)
+
+
+def test_panels_whose_columns_are_missing_are_left_out(tmp_path: Path) -> None:
+    rows = [{"iteration": n, "reward": 0.5, "staleness/0": 1.0, "domain/logic/accuracy": 0.5} for n in range(3)]
+    write_csv(tmp_path / "new.csv", "iteration", [{**row, "repeat": 0.0} for row in rows])
+    write_csv(tmp_path / "old.csv", "iteration", [{"iteration": 0, "reward": 0.5}])
+    new, old = read_curve(tmp_path / "new.csv", "iteration"), read_curve(tmp_path / "old.csv", "iteration")
+    phases = {"long RL": new, "short RL": old}
+    assert [panel.name for panel in health(phases).panels] == ["Mean reward", "Repeating responses"]
+    assert [panel.name for panel in staleness(phases).panels] == ["long RL"]
+    assert sampled(phases).panels == ()
+    assert domains("long RL", new).panels == (), "a domain without lengths has no panel"
+    lengths = {"mean_tokens": 9.0, "p95_tokens": 20.0}
+    logic = {f"domain/logic/{name}": value for name, value in lengths.items()}
+    pictures = {f"image/{name}": value for name, value in {"accuracy": 0.5, **lengths}.items()}
+    write_csv(tmp_path / "one.csv", "iteration", [{**row, **logic} for row in rows])
+    write_csv(tmp_path / "two.csv", "iteration", [{**row, **logic, **pictures} for row in rows])
+    assert domains("long RL", read_curve(tmp_path / "one.csv", "iteration")).panels == (), "one group alone is the whole"
+    two = domains("long RL", read_curve(tmp_path / "two.csv", "iteration"))
+    assert [panel.name for panel in two.panels] == ["all pictures", "logic"]

@@ -1,15 +1,18 @@
 """Packing: rows, masks and positions by hand; a sample's log-probabilities do not depend on its neighbours."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import Tiny
 
 from stages.data.files import DataError
 from stages.prompts.render import Rendered
 from stages.training.batches import PackedBatch, TrainingSample, pack, plan_rows
-from stages.training.log_probs import TokenLogProbs, sum_by_sample
+from stages.training.log_probs import TokenLogProbs, split_by_sample, sum_by_sample
 
 TOLERANCE = {"rtol": 1e-4, "atol": 1e-4}  # float32, sums of up to 200 token log-probabilities
 
@@ -132,3 +135,39 @@ def test_the_filler_goes_where_no_picture_is_and_carries_no_loss(tiny: Tiny) -> 
     assert all(int(batch.sample_of_target.max()) <= len(text) for batch in batches)
     with_filler = totals(model, batches, len(text) + 1)
     torch.testing.assert_close(with_filler, totals(model, pack([*text, picture], 128, 1, 0), len(text) + 1), **TOLERANCE)
+
+
+@pytest.fixture(scope="module")
+def exact(tiny: Tiny) -> tuple[torch.nn.Module, list[TrainingSample], list[list[float]]]:
+    """The model in double precision, samples of text and pictures, and each token's log-probability of a sample by itself."""
+    model = tiny.model().eval().double()
+    samples = [
+        replace(found, prompt=replace(found.prompt, pixels={name: value.double() if value.is_floating_point() else value
+                                                            for name, value in found.prompt.pixels.items()}))
+        for found in tiny.samples(model)[::3]
+    ]  # fmt: skip
+    assert {bool(found.prompt.pixels) for found in samples} == {True, False}
+    module = TokenLogProbs(model)
+    with torch.no_grad():
+        alone = [module(pack([found], 10_000, 1, 0)[0])[0].tolist() for found in samples]
+    return module, samples, alone
+
+
+@settings(deadline=None, max_examples=25)
+@given(data=st.data())
+def test_no_token_depends_on_micro_batch_packing_padding_or_order(exact: Any, data: st.DataObject) -> None:
+    """Any samples in any order, any row length, any rows per micro-batch, any pad token, with and without the picture filler."""
+    module, samples, alone = exact
+    chosen = data.draw(st.lists(st.integers(0, len(samples) - 1), min_size=1, max_size=8, unique=True))
+    row_tokens, rows = data.draw(st.integers(1, 900)), data.draw(st.integers(1, 5))
+    pad_id = data.draw(st.integers(0, 50))
+    picture = next(found for found in samples if found.prompt.pixels)
+    filler = TrainingSample(picture.prompt, (), picture.positions[:, : len(picture.prompt.token_ids)])
+    batches = pack([samples[i] for i in chosen], row_tokens, rows, pad_id, data.draw(st.sampled_from([None, filler])))
+    seen: dict[int, list[float]] = {}
+    with torch.no_grad():
+        for batch in batches:
+            seen |= {place: values.tolist() for place, values in split_by_sample(module(batch)[0], batch).items()}
+    assert sorted(seen) == list(range(len(chosen)))
+    for place, index in enumerate(chosen):
+        assert seen[place] == pytest.approx(alone[index], abs=1e-5), (place, index)

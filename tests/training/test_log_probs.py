@@ -5,7 +5,7 @@ import torch
 from tiny import Tiny
 
 from stages.training.batches import pack
-from stages.training.log_probs import TokenLogProbs, sum_by_sample
+from stages.training.log_probs import TokenLogProbs, join_for_batch, split_by_sample, sum_by_sample
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
@@ -29,3 +29,16 @@ def test_sums_by_sample_by_hand(tiny: Tiny) -> None:
     (batch,) = pack(samples, 1000, 3, 0)
     ones = sum_by_sample(torch.ones(len(batch.targets)), batch, 4)
     assert ones.tolist() == [*(float(len(found.response_ids)) for found in samples), 0.0]
+
+
+def test_values_of_a_batch_are_taken_apart_and_joined(tiny: Tiny) -> None:
+    """Token-level references are kept by response, whatever batches they came from and go to."""
+    samples = tiny.samples(tiny.model())[:5]
+    values = [torch.arange(len(found.response_ids)) + 1000.0 * index for index, found in enumerate(samples)]
+    found: dict[int, torch.Tensor] = {}
+    for batch in pack(samples, 200, 1, 0):
+        joined = join_for_batch(values, batch)
+        assert len(joined) == len(batch.targets)
+        assert (joined // 1000).long().tolist() == batch.sample_of_target.tolist()
+        found |= split_by_sample(joined, batch)
+    assert [found[index].tolist() for index in range(5)] == [value.tolist() for value in values]

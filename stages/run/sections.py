@@ -1,0 +1,31 @@
+"""What a section of params.yaml is, and two sections of RL: variants of the loss, and the limits of its health panel."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Limits = Annotated[list[float | None], Field(min_length=2, max_length=2)]
+"""[warn, stop]; null is no limit."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Loss(Section):
+    baseline: Literal["mean", "log_partition"]
+    length_normalised: bool
+    token_level: bool
+    drop_negatives: float = Field(ge=0, le=1)
+
+
+class Health(Section):
+    mismatch_kl: Limits
+    ratio_p99: Limits
+    entropy_share: Limits
+    """Of the first iteration's entropy; the same for the next one."""
+    length_share: Limits
+    reward_errors: Limits
+    truncated: Limits
+    zero_signal: Limits
+    grad_norm: Limits
