@@ -29,7 +29,7 @@ ADVANTAGES: Mapping[str, Callable[[torch.Tensor, float], torch.Tensor]] = {
     "mean": lambda reward_K, _: advantages(reward_K),
     "log_partition": log_partition_advantages,
 }
-"""`loss.baseline` -> the advantages of the K rewards of one problem at tau."""
+"""Name of the baseline -> the advantages of the K rewards of one problem at tau."""
 
 
 def mirror_descent_loss(

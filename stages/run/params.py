@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from stages.run.sections import Section
+from stages.run.sections import Health, Loss, Section
 
 T = TypeVar("T")
 BenchmarkName = Literal[
@@ -130,6 +130,7 @@ class RL(Section):
     curriculum_until: int = Field(ge=0)
     hard_pass_rate: float = Field(ge=0, le=1)
     prioritized: bool
+    image_share: float | None = Field(ge=0, le=1)
     validate_every: int = Field(ge=1)
 
 
@@ -194,6 +195,8 @@ class Params(Section):
     curate: Curate
     warm_up: WarmUp
     rl: RLPhases
+    loss: Loss
+    health: Health
     merge: Merge
     sample: Draw
     dpo: DPO

@@ -13,9 +13,8 @@ class Section(BaseModel):
 
 
 class Loss(Section):
-    baseline: Literal["mean", "log_partition"]
-    length_normalised: bool
-    token_level: bool
+    variants: list[Literal["log_partition", "length_normalised", "token_level"]]
+    """Departures from the report's loss, each described in stages/policy/mirror_descent.py; [] is the report's."""
     drop_negatives: float = Field(ge=0, le=1)
 
 
