@@ -15,7 +15,7 @@ def figure5(suites: Mapping[str, Sequence[Validation]]) -> Figure:
     """Accuracy (left axis) and mean tokens with the band up to the 95th percentile (right axis) over RL iterations."""
     return Figure(
         "figure5",
-        "Figure 5: accuracy and response length over RL iterations",
+        "Figure 5: accuracy and response length over RL iterations, stand-in suites",
         "Validation problems of each stand-in suite, answered at the sampling temperature of training. "
         "Left axis: accuracy. Right axis: mean response tokens; the band reaches up to the 95th percentile of length, "
         "as in the report's figure 5.",
@@ -33,23 +33,25 @@ def figure6(suites: Mapping[str, Sequence[Validation]]) -> Figure:
     """Accuracy against mean tokens over the checkpoints of RL, with the least-squares line of each suite."""
     return Figure(
         "figure6",
-        "Figure 6: accuracy against response length over the checkpoints of RL",
-        "One point a validation of RL, fainter to stronger with the iterations. Slope: accuracy (0 to 1) per token by "
+        "Figure 6: accuracy against response length over the checkpoints of RL, stand-in suites",
+        "One point a validation of RL, fainter to stronger with the iterations. Slope: points of accuracy per token by "
         "least squares, with its 95% interval as if the points were independent, which neighbours are not quite. "
         "The x axis is the suite's own mean length; in the report's panels it is that of the whole set.",
         tuple(_length_panel(suite, points) for suite, points in suites.items()),
         columns=4,
-        margins=(0.62, 0.2, 0.46, 0.56),
+        margins=(0.7, 0.2, 0.46, 0.56),
     )
 
 
 def slope_text(line: Line | None) -> str:
-    """The slope with its interval, or why there is none."""
+    """The slope with its interval in points of accuracy per token, or why there is none."""
     if line is None:
         return "no slope: lengths do not differ"
+    if line.slope == 0.0:
+        return "no slope: accuracy does not differ"
     if line.ci95 is None:
-        return f"slope {line.slope:+.2e}, no interval from two points"
-    return f"slope {line.slope:+.1e} [{line.ci95[0]:+.1e}, {line.ci95[1]:+.1e}]"
+        return f"slope {100 * line.slope:+.2f}, no interval from two points"
+    return f"slope {100 * line.slope:+.2f} [{100 * line.ci95[0]:+.2f}, {100 * line.ci95[1]:+.2f}]"
 
 
 def suite_line(points: Sequence[Validation]) -> Line | None:
@@ -85,7 +87,7 @@ def growth_panel(suite: str, points: Sequence[Validation], markers: bool = True)
         right.plot(iterations, [point.mean_tokens for point in points], color=PALETTE["vermilion"], marker=square, markersize=2.5)
         accuracy = [point.accuracy for point in points]
         right.plot(iterations, accuracy, color=PALETTE["blue"], marker=circle, markersize=3, transform=left.transData)
-        left.set_ylim(0, 1)
+        left.set_ylim(-0.02, 1.03)
         right.set_ylim(0, 1.05 * max(max(point.p95_tokens for point in points), 1))
         left.set(xlabel="RL iteration", ylabel="accuracy")
         right.set_ylabel("tokens")
@@ -94,7 +96,7 @@ def growth_panel(suite: str, points: Sequence[Validation], markers: bool = True)
         ticks(left, x=5, y=5)
         ticks(right, y=5)
 
-    return Panel(suite, alt, paint)
+    return Panel(suite.replace("_", " "), alt, paint)
 
 
 def _length_panel(suite: str, points: Sequence[Validation]) -> Panel:
@@ -110,11 +112,11 @@ def _length_panel(suite: str, points: Sequence[Validation]) -> Panel:
             ends = [min(tokens), max(tokens)]
             axes.plot(ends, [line.intercept + line.slope * x for x in ends], color=PALETTE["vermilion"], linewidth=1.2)
         axes.set(xlabel="mean response tokens", ylabel="accuracy")
-        axes.set_title(suite, pad=18)
+        axes.set_title(suite.replace("_", " "), pad=18)
         axes.text(0, 1.03, text, transform=axes.transAxes, color=PALETTE["soft"], size=8)
         ticks(axes, x=5, y=5)
 
-    return Panel(suite, f"{suite}: {len(points)} checkpoints, {text}", paint)
+    return Panel(suite.replace("_", " "), f"{suite}: {len(points)} checkpoints, {text}", paint)
 
 
 def ticks(axes: "Axes", x: int | None = None, y: int | None = None) -> None:

@@ -55,7 +55,7 @@ def _loss_panel(name: str, points: list[tuple[float, ...]], rl: bool) -> Panel:
     smooth = [sum(values[max(0, end - window) : end]) / min(window, end) for end in range(1, len(values) + 1)]
 
     def paint(axes: "Axes") -> None:
-        axes.plot(steps, values, color=PALETTE["sky"], linewidth=0.7, alpha=0.7)
+        axes.plot(steps, values, color=PALETTE["sky"], linewidth=0.7, alpha=0.7, marker="o" if len(values) < 3 else None)
         axes.plot(steps, smooth, color=PALETTE["blue"], linewidth=1.6)
         axes.set(xlabel="RL iteration" if rl else "step", ylabel="loss")
         ticks(axes, x=5, y=4)
