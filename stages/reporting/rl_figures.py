@@ -15,7 +15,7 @@ def figure5(suites: Mapping[str, Sequence[Validation]]) -> Figure:
     """Accuracy (left axis) and mean tokens with the band up to the 95th percentile (right axis) over RL iterations."""
     return Figure(
         "figure5",
-        "Figure 5: accuracy and response length over RL iterations, stand-in suites",
+        "Figure 5: accuracy and length over RL iterations, stand-in suites",
         "Validation problems of each stand-in suite, answered at the sampling temperature of training. "
         "Left axis: accuracy. Right axis: mean response tokens; the band reaches up to the 95th percentile of length, "
         "as in the report's figure 5.",
@@ -33,7 +33,7 @@ def figure6(suites: Mapping[str, Sequence[Validation]]) -> Figure:
     """Accuracy against mean tokens over the checkpoints of RL, with the least-squares line of each suite."""
     return Figure(
         "figure6",
-        "Figure 6: accuracy against response length over the checkpoints of RL, stand-in suites",
+        "Figure 6: accuracy against length over RL checkpoints, stand-in suites",
         "One point a validation of RL, fainter to stronger with the iterations. Slope: points of accuracy per token by "
         "least squares, with its 95% interval as if the points were independent, which neighbours are not quite. "
         "The x axis is the suite's own mean length; in the report's panels it is that of the whole set.",

@@ -132,7 +132,7 @@ def test_figure_6_writes_the_slope_it_draws(tmp_path: Path) -> None:
     write_csv(tmp_path / "rl.csv", "iteration", rows)
     points = validation_suites(read_curve(tmp_path / "rl.csv", "iteration"))["total"]
     # the line of test_fits with x times 10 and y divided by 10: slope 0.008, half width 0.01825
-    assert slope_text(suite_line(points)) == "slope +0.80 [-1.02, +2.62]"
+    assert slope_text(suite_line(points)) == "slope +0.80 [-1.03, +2.63]"
     assert slope_text(suite_line(points[:1])) == "no slope: lengths do not differ"
     assert "no interval" in slope_text(suite_line(points[:2]))
 
