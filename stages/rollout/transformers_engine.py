@@ -2,7 +2,8 @@
 
 Prompts are run once for all their samples; rows that end leave the batch; the cache grows in blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from stages.models.positions import multimodal_positions, position_ids
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer, join_pixels
 from stages.rollout.cache import block_cache, select_rows
-from stages.rollout.engine import Completion, Engine, Sampling
+from stages.rollout.engine import Completion, Engine, Piece, Request, Sampling
 from stages.run.params import Hardware, Model
 from stages.run.seeds import stream_seed
 
@@ -51,6 +52,52 @@ class TransformersEngine:
             results.update(zip(members, groups, strict=True))
         self.model.train(was_training)
         return [results[index] for index in range(len(rendered))]
+
+    @torch.no_grad()
+    def extend(
+        self, requests: Sequence[Request], sampling: Sampling, ended: Callable[[int, Piece], None] | None = None
+    ) -> list[Piece]:
+        """See RolloutEngine; one request after the other."""
+        was_training = self.model.training
+        self.model.eval()
+        pieces = []
+        for index, request in enumerate(requests):
+            piece = self._piece(request, sampling)
+            pieces.append(piece)
+            if ended is not None:
+                ended(index, piece)
+        self.model.train(was_training)
+        return pieces
+
+    def _piece(self, request: Request, sampling: Sampling) -> Piece:
+        zeros = torch.zeros(len(request.start), dtype=torch.long)
+        per_token = {name: torch.cat([value, zeros.to(value)]) for name, value in request.rendered.per_token.items()}
+        whole = replace(request.rendered, token_ids=(*request.rendered.token_ids, *request.start), per_token=per_token)
+        limit = min(request.limit, self.renderer.context - len(whole.token_ids))
+        asked = replace(sampling, max_tokens=min(request.budget, limit))
+        generator = torch.Generator(self.model.device).manual_seed(request.seed)
+        done = self._batch([whole], asked, 1, generator)[0][0]
+        cut = done.finish == "length" and len(done.token_ids) < limit
+        return Piece(done.token_ids, done.logprobs, "cut" if cut else done.finish)
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Text of a response's tokens, end tokens left out."""
+        ends = set(self.ends.tolist())
+        return str(self.tokenizer.decode([token for token in token_ids if token not in ends], skip_special_tokens=False))
+
+    def take_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
+        """Copy the trained weights where they are not the same tensors."""
+        own = dict(self.model.named_parameters())
+        with torch.no_grad():
+            for name, value in weights:
+                if own[name].data_ptr() != value.data_ptr():
+                    own[name].copy_(value)
+
+    def sleep(self) -> None:
+        """Nothing is held between calls."""
+
+    def wake(self) -> None:
+        """Nothing to do."""
 
     def _batch(
         self, prompts: list[Rendered], sampling: Sampling, samples: int, generator: torch.Generator
