@@ -121,6 +121,20 @@ class RL(Section):
     validate_every: int = Field(ge=1)
 
 
+class Repeats(Section):
+    max_period: int = Field(ge=1)
+    repeats: int = Field(ge=2)
+    min_tokens: int = Field(ge=2)
+
+
+class Rollouts(Section):
+    segment_tokens: int | None = Field(ge=1)
+    max_staleness: int = Field(ge=1)
+    mask_stale: bool
+    repeat_penalty: float = Field(ge=0)
+    repetition: Repeats | None
+
+
 class Merge(Section):
     weight: float = Field(ge=0, le=1)
 
@@ -182,6 +196,7 @@ class Params(Section):
     curate: Curate
     warm_up: WarmUp
     rl: RLPhases
+    rollout: Rollouts
     merge: Merge
     sample: Draw
     dpo: DPO
