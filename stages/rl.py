@@ -76,7 +76,7 @@ def improve(
         figures: dict[str, float] = {}
         if iteration % rl.validate_every == 0:
             figures = validate(engine, validation, rl, learner.hardware, seed)
-        problems = sampler.draw(iteration, experience.room)
+        problems = sampler.draw(iteration, room) if (room := experience.room) else []
         success, more, speeds = learner.iterate(iteration, problems)
         sampler.update(success)
         if rank() == 0:

@@ -1,0 +1,192 @@
+"""RL that is killed with -9 at any moment and started again, as often as it takes, ends with the same bits: weights, curves, and
+the buffer of unfinished responses. The moments are those of the phases (a hook of the test holds the program there), and random."""
+
+import importlib
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from programs import _stage, ended, started
+from tiny import Tiny, write_params
+
+from stages.data.files import write_records
+from stages.training.checkpoints import SAVE_SECONDS
+
+SEED = int(os.environ.get("K15_TEST_SEED") or random.randrange(1 << 30))
+ITERATIONS = 7
+ARGUMENTS = ["long", "--prompt-set", "problems.jsonl", "--validation", "validation.jsonl", "--out", "out", "--curves", "curves.csv"]
+RL = {
+    "iterations": ITERATIONS,
+    "prompts": 4,
+    "samples": 2,
+    "max_tokens": 12,
+    "mini_batch": 4,
+    "passes": 1,
+    "length_weight": 0.5,
+    "length_from": 0,
+    "curriculum_until": 0,
+    "hard_pass_rate": 1.0,
+    "prioritized": True,
+    "train_zero_signal": True,
+    "learning_rate": 0.01,
+    "validate_every": 4,
+}
+PHASES = {
+    "generating": ("stages.rollout.transformers_engine", "TransformersEngine.extend"),
+    "scoring": ("stages.policy.experience", "verify_all"),
+    "training": ("stages.training.engine", "optimizer_step"),
+    "saving": ("torch", "save"),
+    "renaming": ("stages.training.checkpoints", "write_json"),
+}
+
+
+def project(folder: Path, tiny: Tiny, **changed: Any) -> list[str]:
+    """A folder to run in, with responses of 12 tokens that take three iterations; the program's arguments."""
+    partial = {"segment_tokens": 5, "max_staleness": 4, "repetition": None, **changed}
+    values = {f"rl__long__{key}": value for key, value in RL.items()} | {f"rollout__{key}": value for key, value in partial.items()}
+    write_params(folder, **values)
+    write_records(folder / "problems.jsonl", tiny.curated()[::2])
+    write_records(folder / "validation.jsonl", tiny.problems[1::9])
+    return [*ARGUMENTS, "--init", str(tiny.folder)]
+
+
+def program(arguments: list[str], hold: str = "", call: int = 0) -> None:
+    """`python -m stages.rl arguments`; the `call`-th call of phase `hold` says so in the file `held`, and then takes very long."""
+    if hold:
+        module, name = PHASES[hold]
+        place: Any = importlib.import_module(module)
+        *outer, last = name.split(".")
+        for part in outer:
+            place = getattr(place, part)
+        real, calls = getattr(place, last), [0]
+
+        def slow(*words: Any, **options: Any) -> Any:
+            calls[0] += 1
+            if calls[0] == call:
+                if hold == "saving":  # a half file
+                    Path(words[1]).write_bytes(b"half")
+                Path("held").touch()
+                time.sleep(600)
+            return real(*words, **options)
+
+        setattr(place, last, slow)
+        for user in ("stages.policy.learner",):  # it has the name already
+            if hasattr(importlib.import_module(user), last):
+                setattr(importlib.import_module(user), last, slow)
+    _stage("stages.rl", arguments)
+
+
+def run(arguments: list[str], folder: Path, log: str, hold: str = "", call: int = 0) -> BaseProcess:
+    return started(program, folder, log, arguments, hold, call, **{SAVE_SECONDS: "0"})
+
+
+def waited(process: BaseProcess, what: Callable[[], bool]) -> bool:
+    """Whether `what` came true while the process was alive."""
+    until = time.monotonic() + 500
+    while time.monotonic() < until and process.is_alive():
+        if what():
+            return True
+        time.sleep(0.002)
+    assert not process.is_alive(), "500 s are over"
+    return False
+
+
+def kill(process: BaseProcess) -> None:
+    assert process.pid
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+
+def state(folder: Path) -> Path | None:
+    """The last whole state, if there is one."""
+    found = list(folder.glob("artifacts/state/*/*/latest.json"))
+    try:
+        return found[0].parent / json.loads(found[0].read_text())["state"] if found else None
+    except (FileNotFoundError, IndexError):
+        return None
+
+
+def step(folder: Path) -> int:
+    found = state(folder)
+    return int(found.name.removeprefix("step-")) if found else 0
+
+
+def saved(folder: Path, process: BaseProcess) -> Any:
+    """Sampler and buffer of the state before the last iteration, looked at while the program stands still."""
+    assert waited(process, lambda: step(folder) == ITERATIONS - 1), (folder / "log.txt").read_text()[-3000:]
+    assert process.pid
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        (path,) = (state(folder) or folder).rglob("*model_states.pt")
+        return torch.load(path, weights_only=False)["extra"]
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+
+def tail(folder: Path, log: str = "log.txt") -> str:
+    return f"K15_TEST_SEED={SEED}\n" + (folder / log).read_text()[-3000:]
+
+
+@pytest.fixture(scope="module")
+def whole(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A run without a break, and its last saved buffer."""
+    folder = tmp_path_factory.mktemp("whole")
+    process = run(project(folder, tiny), folder, "log.txt")
+    extra = saved(folder, process)
+    assert ended(process) == 0, tail(folder)
+    return folder, extra
+
+
+def same(left: Path, right: Path) -> None:
+    for name in ("out/model.safetensors", "curves.csv"):
+        assert (left / name).read_bytes() == (right / name).read_bytes(), f"{name} differs\n{tail(right)}"
+
+
+def test_the_run_has_unfinished_responses_nearly_always(whole: tuple[Path, Any]) -> None:
+    folder, extra = whole
+    assert len(extra["buffer"]) >= 2
+    assert any(len(row["segments"]) == 2 for row in extra["buffer"])
+    names, *rows = [line.split(",") for line in (folder / "curves.csv").read_text().splitlines()]
+    unfinished = [float(row[names.index("buffer/responses")] or 0) for row in rows]
+    assert sum(count > 0 for count in unfinished) >= ITERATIONS - 1
+    assert not any(folder.glob("artifacts/state/*/*")), "the state goes when the stage is done"
+    assert "are unfinished at the end and not trained on" in (folder / "log.txt").read_text()
+
+
+@pytest.mark.slow
+def test_killed_in_every_phase_and_at_random_moments(tiny: Tiny, whole: tuple[Path, Any], tmp_path: Path) -> None:
+    chance = random.Random(SEED)
+    arguments, log, kills = project(tmp_path, tiny), "log.txt", []
+    for phase in PHASES:
+        process = run(arguments, tmp_path, log, phase, chance.randint(2, 3) if phase != "training" else chance.randint(2, 5))
+        assert waited(process, (tmp_path / "held").exists), f"{phase}: {tail(tmp_path)}"
+        kill(process)
+        (tmp_path / "held").unlink()
+        kills.append(f"{phase} at {step(tmp_path)}")
+    for _ in range(4):
+        process = run(arguments, tmp_path, log)
+        begun = step(tmp_path)
+        waited(process, lambda first=begun: step(tmp_path) > first or first >= ITERATIONS - 1)
+        time.sleep(chance.random() * 0.5)
+        kill(process)
+        kills.append(f"at random after {begun}, at {step(tmp_path)}")
+        if step(tmp_path) >= ITERATIONS - 2:  # near the end: go back to where an earlier one was, not to run out of iterations
+            shutil.rmtree(tmp_path / "artifacts/state")
+            shutil.rmtree(tmp_path / "artifacts/spool")
+    print(f"K15_TEST_SEED={SEED}: kill -9 {'; '.join(kills)}")
+    assert len(kills) >= 9
+    process = run(arguments, tmp_path, log)
+    if step(tmp_path) < ITERATIONS - 1:
+        assert saved(tmp_path, process) == whole[1], f"the buffer differs\n{tail(tmp_path)}"
+    assert ended(process) == 0, tail(tmp_path)
+    same(whole[0], tmp_path)
+    assert not any(tmp_path.glob("artifacts/state/*/*"))
