@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from programs import _stage, ended, started
+from programs import _stage, ended, free_port, started
 from tiny import Tiny, write_params
 
 from stages.data.files import write_records
@@ -49,7 +49,7 @@ PHASES = {
 }
 
 
-def project(folder: Path, tiny: Tiny, **changed: Any) -> list[str]:
+def project(folder: Path, tiny: Tiny, iterations: int = ITERATIONS, **changed: Any) -> list[str]:
     """A folder to run in, with responses that take up to three iterations; the program's arguments. So that random weights end some
     responses, one token in twelve is an end token."""
     repetition = {"max_period": 2, "repeats": 2, "min_tokens": 2}
@@ -59,7 +59,8 @@ def project(folder: Path, tiny: Tiny, **changed: Any) -> list[str]:
     known = json.loads(settings.read_text())
     first = known["eos_token_id"][0] if isinstance(known["eos_token_id"], list) else known["eos_token_id"]
     settings.write_text(json.dumps({**known, "eos_token_id": [first, *range(40, 400, 12)]}))
-    values = {f"rl__long__{key}": value for key, value in RL.items()} | {f"rollout__{key}": value for key, value in partial.items()}
+    values = {f"rl__long__{key}": value for key, value in {**RL, "iterations": iterations}.items()}
+    values |= {f"rollout__{key}": value for key, value in partial.items()}
     write_params(folder, **values)
     write_records(folder / "problems.jsonl", tiny.curated()[::2])
     write_records(folder / "validation.jsonl", tiny.problems[1::9])
@@ -127,9 +128,9 @@ def step(folder: Path) -> int:
     return int(found.name.removeprefix("step-")) if found else 0
 
 
-def saved(folder: Path, process: BaseProcess) -> Any:
+def saved(folder: Path, process: BaseProcess, iterations: int = ITERATIONS) -> Any:
     """Sampler and buffer of the state before the last iteration, looked at while the program stands still."""
-    assert waited(process, lambda: step(folder) == ITERATIONS - 1), (folder / "log.txt").read_text()[-3000:]
+    assert waited(process, lambda: step(folder) == iterations - 1), [path.read_text()[-3000:] for path in folder.glob("*.txt")]
     assert process.pid
     os.kill(process.pid, signal.SIGSTOP)
     try:
@@ -153,9 +154,9 @@ def whole(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, A
     return folder, extra
 
 
-def same(left: Path, right: Path) -> None:
+def same(left: Path, right: Path, log: str = "log.txt") -> None:
     for name in ("out/model.safetensors", "curves.csv"):
-        assert (left / name).read_bytes() == (right / name).read_bytes(), f"{name} differs\n{tail(right)}"
+        assert (left / name).read_bytes() == (right / name).read_bytes(), f"{name} differs\n{tail(right, log)}"
 
 
 def test_the_run_has_unfinished_responses_nearly_always(whole: tuple[Path, Any]) -> None:
@@ -201,3 +202,44 @@ def test_killed_in_every_phase_and_at_random_moments(tiny: Tiny, whole: tuple[Pa
     assert ended(process) == 0, tail(tmp_path)
     same(whole[0], tmp_path)
     assert not any(tmp_path.glob("artifacts/state/*/*"))
+
+
+PAIR = 5
+"""Iterations in two processes."""
+
+
+def pair(arguments: list[str], folder: Path) -> list[BaseProcess]:
+    """The program on two ranks that talk over gloo."""
+    port = str(free_port())
+    known = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, SAVE_SECONDS: "0"}
+    numbers = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+    return [started(program, folder, f"rank{rank}.txt", arguments, **known, **numbers[rank]) for rank in range(2)]
+
+
+@pytest.mark.slow
+def test_two_processes_killed_together_and_one_by_one(tiny: Tiny, tmp_path: Path) -> None:
+    """One rank that is killed ends the other, by an error and not by its time-out."""
+    chance = random.Random(SEED)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    first, second = pair(project(whole, tiny, PAIR), whole)
+    extra = saved(whole, first, PAIR)
+    assert [ended(first), ended(second)] == [0, 0], tail(whole, "rank0.txt")
+    assert extra["buffer"], "nothing is unfinished: this test shows less than it should"
+    arguments, kills = project(cut, tiny, PAIR), []
+    for victims in ((0, 1), (1,), (0,)):
+        processes = pair(arguments, cut)
+        begun = step(cut)
+        assert waited(processes[0], lambda first=begun: step(cut) > first), tail(cut, "rank0.txt")
+        time.sleep(chance.random() * 0.3)
+        for rank in victims:
+            kill(processes[rank])
+        codes = [ended(process, 60) for process in processes]
+        assert all(codes[rank] == -signal.SIGKILL for rank in victims)
+        assert 0 not in codes, tail(cut, "rank0.txt")
+        kills.append(f"rank {' and '.join(map(str, victims))} at {step(cut)}")
+    print(f"K15_TEST_SEED={SEED}: kill -9 {'; '.join(kills)}")
+    first, second = pair(arguments, cut)
+    if step(cut) < PAIR - 1:
+        assert saved(cut, first, PAIR) == extra, tail(cut, "rank0.txt")
+    assert [ended(first), ended(second)] == [0, 0], tail(cut, "rank0.txt")
+    same(whole, cut, "rank0.txt")
