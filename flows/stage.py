@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows import environment, launch, tracking
+from flows import afresh, environment, launch, tracking
 from flows.feeder import Feeder
 from flows.processes import Group, Parent, exit_on_signals
 from flows.progress import Progress, Screen, Tail, clock
@@ -88,6 +88,8 @@ def parse(words: list[str]) -> Stage:
 def execute(stage: Stage, root: Path) -> int:
     """Run the program on its ranks until it ends or our parent dies; the exit code as a shell would give it."""
     mark(stage.name)
+    if afresh.wanted():
+        afresh.drop(root, stage.name)
     spool, timing = root / f"artifacts/spool/{stage.name}.jsonl", root / f"artifacts/timings/{stage.name}.json"
     if timing.exists():  # the last run was completed: its curve is no part of this one
         spool.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from prefect.context import TaskRunContext
 from prefect.states import Completed
 
 from flows import graph, tracking, worktrees
+from flows.afresh import FRESH
 from flows.processes import Group
 from flows.progress import EVERY, Progress, Screen, Tail, clock
 from flows.stage import MARKS, TASK
@@ -41,6 +42,8 @@ def run_stage(name: str, command: list[str], root: Path, environ: dict[str, str]
     screen = Screen()
     with tempfile.TemporaryDirectory(prefix="k15-") as marks:
         marked = {TASK: str(context.task_run.id), MARKS: marks, "K15_PROGRESS": "off"}
+        if context.task_run.run_count > 1:  # a retry goes on where the try before it was, also in a forced run
+            marked[FRESH] = "0"
         start = time.time()
         code, last = _stream(name, command, root, {**os.environ, **environ, **marked}, screen)
         mark = Path(marks, name)
@@ -114,7 +117,7 @@ def pipeline(
     root, run = Path.cwd(), str(prefect.runtime.flow_run.id)
     place = worktrees.enter(root, run, overrides) if overrides else root
     force = force and prefect.runtime.flow_run.run_count == 1  # a retry from the page must not redo what is done
-    environ = {"K15_PIPELINE_ID": run, "MLFLOW_TRACKING_URI": tracking.store(root)}
+    environ = {"K15_PIPELINE_ID": run, "MLFLOW_TRACKING_URI": tracking.store(root), **({FRESH: "1"} if force else {})}
     states, executed = _run_graph(place, graph.nodes(place, targets or ()), environ, force, retries)
     failed = next((state for state in states.values() if not state.is_completed()), None)
     if executed and tracking.available():

@@ -14,6 +14,7 @@ from stages.models.scratch import TinyShape, build_model, build_processor, save,
 from stages.problems.procedural import FAMILIES, generate
 from stages.prompts.render import Renderer
 from stages.run.params import RL, SFT, Hardware
+from stages.run.sections import Rollouts
 from stages.training.batches import TrainingSample
 from stages.training.samples import demonstration_samples
 
@@ -44,6 +45,11 @@ def hardware(**changed: Any) -> Hardware:
 
 def reinforcement(**changed: Any) -> RL:
     return RL(**{**params()["rl"]["long"], **changed})
+
+
+def partial_rollouts(**changed: Any) -> Rollouts:
+    """Whole responses without a search for repeats, unless told otherwise."""
+    return Rollouts(**{**params()["rollout"], "segment_tokens": None, "repetition": None, **changed})
 
 
 def fine_tuning(**changed: Any) -> SFT:

@@ -1,4 +1,4 @@
-"""One iteration's experience: groups of responses with rewards and advantages, and the figures that describe them."""
+"""One iteration's experience: groups of finished responses with rewards and advantages, and the figures that describe them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,21 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from stages.data.records import CuratedProblem
+from stages.data.records import CuratedProblem, Rollout
 from stages.policy.length_penalty import length_rewards
 from stages.policy.mirror_descent import advantages
-from stages.prompts.render import Rendered
-from stages.rollout.engine import Completion
+from stages.rollout.partial import length
 from stages.verifiers.verdict import Verdict
 
 
 @dataclass(frozen=True)
 class Group:
-    """The K responses of one problem with their rewards."""
+    """The K responses of one problem with their rewards. Nothing in it is a picture: every rank knows all groups."""
 
     problem: CuratedProblem
-    prompt: Rendered
-    completions: Sequence[Completion]
+    members: Sequence[Rollout]
     verdicts: Sequence[Verdict]
     reward_K: torch.Tensor
     length_reward_K: torch.Tensor
@@ -35,28 +33,42 @@ class Group:
         return sum(self.right_K) / len(self.verdicts)
 
 
+def without_end(rollout: Rollout) -> Verdict | None:
+    """The verdict on a response that did not end by itself: wrong, whatever its text says. None for one that did."""
+    if rollout.finish == "length":
+        return Verdict("wrong", None, f"no end within {length(rollout)} tokens")
+    if rollout.finish == "repeat":
+        return Verdict("wrong", None, f"stopped after {length(rollout)} tokens because it repeats itself")
+    return None
+
+
 def score(
     problem: CuratedProblem,
-    prompt: Rendered,
-    completions: Sequence[Completion],
+    members: Sequence[Rollout],
     verdicts: Sequence[Verdict],
     length_weight: float,
+    repeat_penalty: float = 0.0,
 ) -> Group:
-    """Rewards r in {0, 1} plus `length_weight` times the length reward, and their advantages. A verdict of `error` counts as
-    not right and is reported."""
+    """Rewards r in {0, 1} plus `length_weight` times the length reward, less `repeat_penalty` for a response that repeats itself
+    (§2.6), and their advantages. A verdict of `error` counts as not right and is reported."""
     right = [verdict.outcome == "right" for verdict in verdicts]
-    lengths = length_rewards([len(completion.token_ids) for completion in completions], right)
-    reward = torch.tensor(right, dtype=torch.float32) + length_weight * lengths
-    return Group(problem, prompt, completions, verdicts, reward, lengths, advantages(reward))
+    lengths = length_rewards([length(member) for member in members], right)
+    repeats = torch.tensor([member.finish == "repeat" for member in members], dtype=torch.float32)
+    reward = torch.tensor(right, dtype=torch.float32) + length_weight * lengths - repeat_penalty * repeats
+    return Group(problem, members, verdicts, reward, lengths, advantages(reward))
 
 
 def describe(groups: Sequence[Group]) -> dict[str, float]:
-    """Accuracy, reward, lengths and shares over all responses of an iteration; per modality accuracy and length."""
-    lengths = np.array([len(completion.token_ids) for group in groups for completion in group.completions])
+    """Accuracy, reward, lengths and shares over all responses that an iteration hands over; per modality accuracy and length.
+    Without groups only their number."""
+    if not groups:
+        return {"groups": 0.0}
+    lengths = np.array([length(member) for group in groups for member in group.members])
     right = np.array([hit for group in groups for hit in group.right_K], dtype=float)
-    image = np.array([group.problem.modality == "image" for group in groups for _ in group.completions])
-    finishes = [completion.finish for group in groups for completion in group.completions]
+    image = np.array([group.problem.modality == "image" for group in groups for _ in group.members])
+    finishes = [member.finish for group in groups for member in group.members]
     figures = {
+        "groups": float(len(groups)),
         "reward": float(np.mean([float(group.reward_K.mean()) for group in groups])),
         "accuracy": float(right.mean()),
         "mean_tokens": float(lengths.mean()),
@@ -64,6 +76,7 @@ def describe(groups: Sequence[Group]) -> dict[str, float]:
         "length_reward": float(np.mean([float(group.length_reward_K.mean()) for group in groups])),
         "zero_signal": float(np.mean([bool((group.advantage_K == 0).all()) for group in groups])),
         "truncated": finishes.count("length") / len(finishes),
+        "repeat": finishes.count("repeat") / len(finishes),
         "reward_errors": sum(v.outcome == "error" for group in groups for v in group.verdicts) / len(finishes),
     }
     for name, chosen in (("text", ~image), ("image", image)):
@@ -71,3 +84,11 @@ def describe(groups: Sequence[Group]) -> dict[str, float]:
             figures[f"{name}/accuracy"] = float(right[chosen].mean())
             figures[f"{name}/mean_tokens"] = float(lengths[chosen].mean())
     return figures
+
+
+def mean_success(groups: Sequence[Group]) -> dict[str, float]:
+    """Success rate of each problem, the mean over its groups: one drawn twice may be handed over twice at once."""
+    rates: dict[str, list[float]] = {}
+    for group in groups:
+        rates.setdefault(group.problem.id, []).append(group.success)
+    return {problem: sum(found) / len(found) for problem, found in rates.items()}

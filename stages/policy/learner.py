@@ -8,123 +8,119 @@ import torch
 
 from stages.data.records import CuratedProblem
 from stages.models.positions import position_ids
-from stages.policy.iteration import Group, describe, score
-from stages.policy.length_penalty import weight_at
+from stages.policy.experience import Experience
+from stages.policy.iteration import Group, describe, mean_success
+from stages.policy.lessons import Lesson, ages, lessons_of
 from stages.policy.mirror_descent import mirror_descent_loss
-from stages.prompts.prompt import Prompt
-from stages.rollout.engine import Completion, Sampling
-from stages.rollout.transformers_engine import TransformersEngine
-from stages.run.params import RL, Hardware
-from stages.run.ranks import rank, share
+from stages.rollout.partial import token_ids
+from stages.run.ranks import share
 from stages.run.seeds import stream_seed
 from stages.training.batches import PackedBatch, TrainingSample, pack
-from stages.training.engine import Engine, StepResult, copy_weights, forwards, gather_objects, optimizer_step, reset_optimizer
+from stages.training.engine import Engine, StepResult, forwards, gather_objects, optimizer_step, reset_optimizer, trained_weights
 from stages.training.log_probs import sum_by_sample
 from stages.training.samples import picture_filler
 from stages.training.schedules import warmed
-from stages.verifiers.verdict import verify_all
 
 
 class Learner:
-    """The policy that is trained and the engine that samples from it."""
+    """The policy that is trained, and the experience that it learns from."""
 
-    def __init__(self, trainer: Engine, engine: TransformersEngine, rl: RL, hardware: Hardware, seed: int) -> None:
+    def __init__(self, trainer: Engine, experience: Experience) -> None:
         self.trainer = trainer
-        self.engine = engine
-        self.rl = rl
-        self.hardware = hardware
-        self.seed = seed
-        self.pad_id = engine.tokenizer.pad_token_id or 0
-        self.filler = picture_filler(engine.renderer, engine.model, hardware)
+        self.experience = experience
+        self.rl, self.hardware = experience.rl, experience.hardware
+        self.pad_id = experience.renderer.processor.tokenizer.pad_token_id or 0
+        self.filler = picture_filler(experience.renderer, trainer.model, self.hardware)
 
     def iterate(
         self, iteration: int, problems: Sequence[CuratedProblem]
-    ) -> tuple[list[tuple[str, float]], dict[str, float], dict[str, float]]:
-        """One iteration: (success rate of every problem, figures, speeds), the same on every rank."""
+    ) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+        """One iteration that begins `problems`: (success rate of each problem handed over, figures, speeds), the same on every
+        rank. When no group is whole there is no step."""
+        engine = self.experience.engine
         began = time.monotonic()
-        groups = self.roll_out(iteration, problems)
+        groups, figures, drawn = self.experience.collect(iteration, problems)
         rolled = time.monotonic()
-        steps, mismatch = self.improve(iteration, groups)
-        self.push_weights()
+        engine.sleep()
+        steps, more = self.improve(iteration, groups)
+        engine.wake()
+        if steps:
+            self.push_weights()
         trained = time.monotonic()
-        everyone = [group for part in gather_objects([strip(group) for group in groups]) for group in part]
-        figures = describe(everyone) | mismatch
+        figures = describe(groups) | figures | more
         if steps:  # none when every group's rewards are equal: the policy stays as it is
             norm = max(step.grad_norm for step in steps)
             figures |= {"loss": steps[-1].loss, "grad_norm": norm, "entropy": steps[0].entropy}
-        tokens = sum(len(c.token_ids) for group in everyone for c in group.completions)
         speeds = {
             "rollout_seconds": rolled - began,
             "training_seconds": trained - rolled,
-            "rollout_tokens_per_second": tokens / (rolled - began),
+            "rollout_tokens_per_second": drawn / (rolled - began),
             "training_tokens_per_second": sum(step.tokens for step in steps) / (trained - rolled),
         }
-        return [(group.problem.id, group.success) for group in everyone], figures, speeds
-
-    def roll_out(self, iteration: int, problems: Sequence[CuratedProblem]) -> list[Group]:
-        """This rank's groups: K verified and rewarded responses for each of its problems."""
-        mine = share(problems)
-        prompts = self.engine.renderer.render([Prompt(problem.question, problem.image) for problem in mine])
-        sampling = Sampling(self.rl.temperature, 1.0, self.rl.max_tokens, stream_seed(self.seed, iteration, rank()))
-        completions = self.engine.generate_rendered(prompts, sampling, self.rl.samples)
-        items = [
-            (problem.verifier, problem.answer, c.text) for problem, group in zip(mine, completions, strict=True) for c in group
-        ]
-        verdicts = verify_all(items, self.hardware.workers)
-        weight = weight_at(iteration, self.rl.length_weight, self.rl.length_from)
-        k = self.rl.samples
-        return [
-            score(problem, prompts[place], completions[place], verdicts[place * k : (place + 1) * k], weight)
-            for place, problem in enumerate(mine)
-        ]
+        return mean_success(groups), figures, speeds
 
     def improve(self, iteration: int, groups: Sequence[Group]) -> tuple[list[StepResult], dict[str, float]]:
-        """All optimizer steps of the iteration, and how far the engine's log-probabilities are from the trainer's."""
+        """All optimizer steps of the iteration on the groups of all ranks, each rank on its share of them; how old their tokens
+        are, and how far the engine's log-probabilities are from the trainer's. Which responses make up a mini-batch does not depend
+        on the number of ranks."""
         chosen = [group for group in groups if self.rl.train_zero_signal or bool((group.advantage_K != 0).any())]
-        everyone = sum(gather_objects(len(chosen) * self.rl.samples))
-        if everyone == 0:
+        lessons = lessons_of(chosen, iteration, self.experience.rollouts.mask_stale)
+        if not lessons:
             return [], {}
-        spare = not chosen  # this rank has nothing to learn from, but its collectives must meet the others'
-        learned = chosen or list(groups[:1])
-        samples = [self._sample(group, c) for group in learned for c in group.completions]
-        behaviour = [c.logprobs for group in learned for c in group.completions]
-        advantage = torch.cat([group.advantage_K for group in learned])
-        reference, mismatch = self.reference(samples, behaviour)
+        own = set(share(range(len(chosen))))
+        mine = [index for index, lesson in enumerate(lessons) if lesson.group in own]
+        held = [lessons[index] for index in mine] or lessons[:1]  # a rank without groups meets the others' collectives
+        samples = self._samples(held)
+        reference, mismatch = self.reference(samples, held, counted=bool(mine))
+        advantage = torch.tensor([lesson.advantage for lesson in held])
+        minis = math.ceil(len(lessons) / self.rl.mini_batch)
+        count = sum(len(group.members) for group in chosen) / minis
+        place_of = {index: place for place, index in enumerate(mine)}
         reset_optimizer(self.trainer)
-        minis = math.ceil(everyone / self.rl.mini_batch)
         steps: list[StepResult] = []
         for sweep in range(self.rl.passes):
-            generator = torch.Generator().manual_seed(stream_seed(self.seed, "mini", iteration, sweep, rank()))
-            order = [] if spare else torch.randperm(len(samples), generator=generator).tolist()
+            generator = torch.Generator().manual_seed(stream_seed(self.experience.seed, "mini", iteration, sweep))
+            order = torch.randperm(len(lessons), generator=generator).tolist()
             for mini in range(minis):
-                steps.append(self._step(samples, order[mini::minis], advantage, reference, everyone / minis, len(steps)))
-        return steps, mismatch
+                members = [place_of[index] for index in order[mini::minis] if index in place_of]
+                steps.append(self._step(samples, members, advantage, reference, count, len(steps)))
+        return steps, mismatch | ages(lessons)
 
-    def _sample(self, group: Group, completion: Completion) -> TrainingSample:
-        positions = position_ids(self.engine.model, group.prompt, len(completion.token_ids))
-        return TrainingSample(group.prompt, completion.token_ids, positions)
+    def _samples(self, lessons: Sequence[Lesson]) -> list[TrainingSample]:
+        prompts = self.experience.rendered([lesson.problem for lesson in lessons])
+        samples = []
+        for lesson, prompt in zip(lessons, prompts, strict=True):
+            ids = token_ids(lesson.member)
+            samples.append(TrainingSample(prompt, ids, position_ids(self.trainer.model, prompt, len(ids)), lesson.mask))
+        return samples
 
     def reference(
-        self, samples: list[TrainingSample], behaviour: Sequence[Sequence[float]]
+        self, samples: Sequence[TrainingSample], lessons: Sequence[Lesson], counted: bool = True
     ) -> tuple[torch.Tensor, dict[str, float]]:
-        """log pi_i of every response (N,), computed once by the trainer; and the mismatch with the engine's own: mean over tokens
-        of log mu - log pi (an estimate of KL(mu || pi)), and the largest ratio of a token's probabilities."""
+        """log pi_i of every response (N,), computed once by the trainer: the policy at the start of this iteration, also for tokens
+        that older ones drew (§2.3.2: the data may be off-policy). And the mismatch with the engine's own over the tokens of this
+        iteration, which the same weights drew: mean of log mu - log pi (an estimate of KL(mu || pi)), and the largest ratio of a
+        token's probabilities; {} when there are none. `counted` is False for lessons that another rank counts."""
         batches = pack(samples, self.hardware.pack_tokens, self.hardware.micro_batch_rows, self.pad_id, self.filler)
         total = torch.zeros(len(samples))
-        gaps = []
+        gaps = [torch.zeros(0)]
         for batch, logp in forwards(self.trainer, batches):
             total += sum_by_sample(logp, batch, len(samples)).cpu()
             order = batch.sample_of_target.unique_consecutive().tolist()
-            gaps.append(torch.tensor([value for index in order for value in behaviour[index]]) - logp.cpu())
+            behaviour = torch.tensor([value for index in order for value in lessons[index].behaviour])
+            fresh = torch.tensor([age == 0 and counted for index in order for age in lessons[index].loss_ages], dtype=torch.bool)
+            gaps.append((behaviour - logp.cpu())[fresh])
         gap = torch.cat(gaps)
-        parts = gather_objects((float(gap.sum()), len(gap), float(gap.abs().max())))
-        mean = sum(part[0] for part in parts) / sum(part[1] for part in parts)
+        parts = gather_objects((float(gap.sum()), len(gap), float(gap.abs().max()) if len(gap) else 0.0))
+        tokens = sum(part[1] for part in parts)
+        if not tokens:
+            return total, {}
+        mean = sum(part[0] for part in parts) / tokens
         return total, {"kl_rollout_trainer": mean, "ratio_max": math.exp(max(part[2] for part in parts))}
 
     def push_weights(self) -> None:
-        """Give the engine the trainer's weights, where they are not the same tensors."""
-        if self.engine.model is not self.trainer.model:
-            copy_weights(self.trainer, self.engine.model)
+        """Give the engine the trainer's weights (all ranks must call)."""
+        self.experience.engine.take_weights(trained_weights(self.trainer))
 
     def _step(
         self,
@@ -148,17 +144,3 @@ class Learner:
             return mirror_descent_loss(whole[present], r[present], a[present], self.rl.tau) / count
 
         return optimizer_step(self.trainer, batches, loss_of, warmed(step, self.rl.learning_rate, self.rl.warmup_steps))
-
-
-def strip(group: Group) -> Group:
-    """The group without its pixels: what other ranks need to know of it."""
-    prompt = type(group.prompt)((), {}, {})
-    return Group(
-        group.problem,
-        prompt,
-        group.completions,
-        group.verdicts,
-        group.reward_K,
-        group.length_reward_K,
-        group.advantage_K,
-    )

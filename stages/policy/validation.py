@@ -8,8 +8,7 @@ import numpy as np
 from stages.data.records import Problem
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
-from stages.rollout.engine import Sampling
-from stages.rollout.transformers_engine import TransformersEngine
+from stages.rollout.engine import Engine, Sampling
 from stages.run.params import RL, Hardware
 from stages.run.ranks import share
 from stages.training.engine import gather_objects
@@ -30,9 +29,9 @@ def askable(renderer: Renderer, problems: Sequence[Problem]) -> tuple[list[Probl
     return kept, left_out
 
 
-def validate(engine: TransformersEngine, problems: Sequence[Problem], rl: RL, hardware: Hardware, seed: int) -> dict[str, float]:
-    """One sample of each problem at the training temperature: accuracy, mean and 95th-percentile tokens, in all and by family.
-    No figures when there are no problems."""
+def validate(engine: Engine, problems: Sequence[Problem], rl: RL, hardware: Hardware, seed: int) -> dict[str, float]:
+    """One whole response to each problem at the training temperature, never a partial one: accuracy, mean and 95th-percentile
+    tokens, in all and by family. No figures when there are no problems."""
     if not problems:
         return {}
     mine = share(problems)

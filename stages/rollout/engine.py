@@ -97,9 +97,9 @@ class RolloutEngine(Protocol):
     def extend(
         self, requests: Sequence[Request], sampling: Sampling, ended: Callable[[int, Piece], None] | None = None
     ) -> list[Piece]:
-        """A piece for each request, in order. Requests are begun in the order given and refill the places of ended ones; consecutive
-        requests of the same prompt share its computation. `sampling` gives temperature, top_p and repetition (its max_tokens and
-        seed are not used). `ended(index, piece)` is called as soon as each piece ends, from the calling thread."""
+        """A piece for each request, in order. Requests are begun in the order given and refill the places of ended ones;
+        consecutive requests of the same prompt share its computation. `sampling` gives temperature, top_p and repetition (its
+        max_tokens and seed are not used). `ended(index, piece)` is called as soon as each piece ends, from the calling thread."""
         ...
 
     def decode(self, token_ids: Sequence[int]) -> str:
@@ -107,8 +107,8 @@ class RolloutEngine(Protocol):
         ...
 
     def take_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
-        """The trained weights by their transformers names, in place, no disk; an engine that shares the trainer's tensors takes none.
-        Raises DataError when what arrived is not what was sent."""
+        """The trained weights by their transformers names, in place, no disk; an engine that shares the trainer's tensors takes
+        none. Raises DataError when what arrived is not what was sent."""
         ...
 
     def sleep(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from stages.run.sections import Health, Loss, Section
+from stages.run.sections import Health, Loss, Rollouts, Section
 
 T = TypeVar("T")
 BenchmarkName = Literal[
@@ -195,6 +195,7 @@ class Params(Section):
     curate: Curate
     warm_up: WarmUp
     rl: RLPhases
+    rollout: Rollouts
     loss: Loss
     health: Health
     merge: Merge

@@ -1,4 +1,4 @@
-"""What a section of params.yaml is, and two sections of RL: variants of the loss, and the limits of its health panel."""
+"""What a section of params.yaml is, and three sections of RL: partial rollouts, variants of the loss, limits of the health panel."""
 
 from typing import Annotated, Literal
 
@@ -10,6 +10,20 @@ Limits = Annotated[list[float | None], Field(min_length=2, max_length=2)]
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Repeats(Section):
+    max_period: int = Field(ge=1)
+    repeats: int = Field(ge=2)
+    min_tokens: int = Field(ge=2)
+
+
+class Rollouts(Section):
+    segment_tokens: int | None = Field(ge=1)
+    max_staleness: int = Field(ge=1)
+    mask_stale: bool
+    repeat_penalty: float = Field(ge=0)
+    repetition: Repeats | None
 
 
 class Loss(Section):

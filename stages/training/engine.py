@@ -2,7 +2,7 @@
 
 import datetime
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -200,12 +200,11 @@ def rollout_copy(engine: Engine, folder: Path) -> Any:
     return load_model(folder, engine.device)
 
 
-def copy_weights(engine: Engine, target: Any) -> None:
-    """Give `target`, a whole copy of the model, the trained weights (all ranks must call)."""
+def trained_weights(engine: Engine) -> Iterator[tuple[str, torch.Tensor]]:
+    """The model's whole parameters by their transformers names, one after the other: under ZeRO-3 each is put together only while
+    it is handed out (all ranks must go through them)."""
     import deepspeed
 
-    wanted = dict(target.named_parameters())
-    with torch.no_grad():
-        for name, parameter in engine.model.named_parameters():
-            with deepspeed.zero.GatheredParameters([parameter]):
-                wanted[name].copy_(parameter)
+    for name, parameter in engine.model.named_parameters():
+        with deepspeed.zero.GatheredParameters([parameter], enabled=engine.zero_stage == 3):
+            yield name, parameter.detach()

@@ -3,18 +3,20 @@
 import pytest
 from tiny import problem
 
-from stages.policy.iteration import Group, describe, score
-from stages.prompts.render import Rendered
-from stages.rollout.engine import Completion
+from stages.data.records import Rollout, Segment
+from stages.policy.iteration import Group, describe, mean_success, score, without_end
 from stages.verifiers.verdict import Verdict
 
-PROMPT = Rendered((1, 2), {}, {})
+
+def member(number: int, length: int, finish: str = "stop") -> Rollout:
+    segment = Segment(iteration=0, token_ids=[7] * length, logprobs=[-1.0] * length)
+    return Rollout(problem_id="p0", begun=0, member=number, segments=[segment], finish=finish)
 
 
 def group(lengths: list[int], outcomes: list[str], weight: float = 0.0, modality: str = "text", finish: str = "stop") -> Group:
-    completions = [Completion("", (7,) * length, (-1.0,) * length, finish) for length in lengths]
+    members = [member(number, length, finish) for number, length in enumerate(lengths)]
     verdicts = [Verdict(outcome, None, "") for outcome in outcomes]
-    return score(problem(0, modality=modality), PROMPT, completions, verdicts, weight)
+    return score(problem(0, modality=modality), members, verdicts, weight)
 
 
 def test_rewards_are_right_or_not_plus_the_weighted_length_reward() -> None:
@@ -38,6 +40,7 @@ def test_figures() -> None:
     found = describe(groups)
     assert found == pytest.approx(
         {
+            "groups": 3,
             "reward": 0.5,  # means 0.5, 1, 0
             "accuracy": 0.5,  # 3 of 6
             "mean_tokens": 200 / 6,
@@ -45,6 +48,7 @@ def test_figures() -> None:
             "length_reward": -0.25 / 3,  # means of (0, -0.5), (0.5, -0.5), (0, 0)
             "zero_signal": 2 / 3,  # all right, and none right
             "truncated": 2 / 6,
+            "repeat": 0,
             "reward_errors": 1 / 6,
             "text/accuracy": 0.25,
             "text/mean_tokens": 32.5,
@@ -61,3 +65,32 @@ def test_the_length_reward_gives_an_all_right_group_a_signal() -> None:
 
 def test_a_modality_that_is_absent_has_no_figures() -> None:
     assert "image/accuracy" not in describe([group([10], ["right"])])
+
+
+def test_an_iteration_without_a_whole_group_says_so() -> None:
+    assert describe([]) == {"groups": 0}
+
+
+def test_a_response_without_an_end_is_wrong_whatever_it_says() -> None:
+    assert without_end(member(0, 5)) is None
+    assert without_end(member(0, 5, "length")) == Verdict("wrong", None, "no end within 5 tokens")
+    found = without_end(member(0, 9, "repeat"))
+    assert found == Verdict("wrong", None, "stopped after 9 tokens because it repeats itself")
+
+
+def test_a_repeat_may_cost_more_than_its_reward() -> None:
+    members = [member(0, 10), member(1, 10, "length"), member(2, 10, "repeat"), member(3, 10)]
+    verdicts = [Verdict(outcome, None, "") for outcome in ("right", "wrong", "wrong", "right")]
+    plain = score(problem(0), members, verdicts, 0.0)
+    assert plain.reward_K.tolist() == [1, 0, 0, 1]
+    found = score(problem(0), members, verdicts, 0.0, repeat_penalty=0.4)
+    assert found.reward_K.tolist() == pytest.approx([1, 0, -0.4, 1])
+    assert found.advantage_K.tolist() == pytest.approx([0.6, -0.4, -0.8, 0.6])  # mean 0.4
+    figures = describe([found])
+    assert (figures["truncated"], figures["repeat"], figures["accuracy"]) == (0.25, 0.25, 0.5)
+    assert figures["reward"] == pytest.approx(0.4)
+
+
+def test_the_success_of_a_problem_that_was_handed_over_twice() -> None:
+    two = [group([3, 3], ["right", "right"]), group([3, 3], ["wrong", "right"])]
+    assert mean_success(two) == {"p0": 0.75}

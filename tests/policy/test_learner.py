@@ -5,39 +5,44 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import CPU, Tiny, hardware, largest_gap, problem, reinforcement, weights
+from tiny import CPU, Tiny, hardware, largest_gap, partial_rollouts, problem, reinforcement, weights
 
-from stages.data.records import CuratedProblem
-from stages.policy import learner as module
+from stages.data.records import CuratedProblem, Rollout, Segment
+from stages.policy import experience as module
+from stages.policy.experience import Experience
 from stages.policy.iteration import score
 from stages.policy.learner import Learner
+from stages.policy.lessons import lessons_of
 from stages.policy.mirror_descent import mirror_descent_loss
 from stages.policy.validation import askable, validate
-from stages.prompts.prompt import Prompt
-from stages.rollout.engine import Completion
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.training.batches import pack
 from stages.training.engine import start
 from stages.training.log_probs import TokenLogProbs
 from stages.verifiers.verdict import Verdict
 
+PARTIAL = ("segment_tokens", "max_staleness", "mask_stale", "repeat_penalty", "repetition")
+
 
 def learner(tiny: Tiny, **changed: Any) -> Learner:
+    rollouts = partial_rollouts(**{name: changed.pop(name) for name in PARTIAL if name in changed})
     rl = reinforcement(
         **{"prompts": 4, "samples": 4, "max_tokens": 6, "mini_batch": 8, "warmup_steps": 0, "train_zero_signal": True, **changed}
     )
     trainer = start(tiny.model(), hardware(), CPU, rl.grad_clip, rl.temperature)
-    return Learner(trainer, TransformersEngine(trainer.model, tiny.renderer(), 64), rl, hardware(), seed=11)
+    engine = TransformersEngine(trainer.model, tiny.renderer(), 64)
+    return Learner(trainer, Experience(engine, engine.renderer, rl, rollouts, hardware(), seed=11))
 
 
 @pytest.fixture
 def rewards_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A verifier that finds every response right that begins with a letter."""
+    """A verifier that finds every response right that begins with a letter, and asks for no end: random weights end none."""
 
     def judge(items: Sequence[tuple[str, str, str]], _: int) -> list[Verdict]:
         return [Verdict("right" if text[:1].isalpha() else "wrong", None, "") for _, _, text in items]
 
     monkeypatch.setattr(module, "verify_all", judge)
+    monkeypatch.setattr(module, "without_end", lambda _: None)
 
 
 @pytest.mark.usefixtures("rewards_a_token")
@@ -48,8 +53,8 @@ def test_the_mean_reward_rises(tiny: Tiny) -> None:
     for iteration in range(6):
         rates, figures, speeds = found.iterate(iteration, problems)
         rewards.append(figures["reward"])
-        assert [name for name, _ in rates] == [p.id for p in problems]
-        assert figures["accuracy"] == pytest.approx(sum(rate for _, rate in rates) / 4)
+        assert list(rates) == [p.id for p in problems]
+        assert figures["accuracy"] == pytest.approx(sum(rates.values()) / 4)
         assert all(value > 0 for value in speeds.values())
     assert rewards[0] < 0.5
     assert rewards[-1] > rewards[0] + 0.3, rewards
@@ -75,16 +80,24 @@ def test_engine_and_trainer_agree_on_probabilities(tiny: Tiny) -> None:
     assert 1.0 <= figures["ratio_max"] < 1.001
 
 
+def made(p: CuratedProblem, number: int, *segments: tuple[int, int], finish: str = "stop") -> Rollout:
+    """A response of (iteration, tokens) segments whose tokens are made up."""
+    found, token = [], 30 + number
+    for iteration, count in segments:
+        found.append(Segment(iteration=iteration, token_ids=list(range(token, token + count)), logprobs=[-5.0] * count))
+        token += count
+    return Rollout(problem_id=p.id, begun=segments[0][0], member=number, segments=found, finish=finish)
+
+
 def responses(tiny: Tiny, found: Learner) -> tuple[list[Any], list[Any]]:
     """Groups of made-up responses to a text and a picture, with the samples that training makes of them."""
     groups = []
     for place in (0, 9):
         p = tiny.curated()[place]
-        (prompt,) = found.engine.renderer.render([Prompt(p.question, p.image)])
-        completions = [Completion("", tuple(range(30 + n, 34 + 2 * n)), (-5.0,) * (4 + n), "stop") for n in range(4)]
+        members = [made(p, n, (0, 4 + n)) for n in range(4)]
         outcomes = ["right", "wrong", "wrong", "error"] if place else ["right", "right", "wrong", "wrong"]
-        groups.append(score(p, prompt, completions, [Verdict(outcome, None, "") for outcome in outcomes], 0.0))
-    return groups, [found._sample(group, completion) for group in groups for completion in group.completions]
+        groups.append(score(p, members, [Verdict(outcome, None, "") for outcome in outcomes], 0.0))
+    return groups, found._samples(lessons_of(groups, 0, False))
 
 
 def test_the_steps_are_those_of_the_loss_by_plain_torch(tiny: Tiny) -> None:
@@ -129,7 +142,7 @@ def test_each_iteration_starts_afresh(tiny: Tiny) -> None:
 def test_groups_without_signal_may_be_left_out(tiny: Tiny) -> None:
     found = learner(tiny, train_zero_signal=False, mini_batch=4, passes=1)
     groups, _ = responses(tiny, found)
-    same = score(groups[0].problem, groups[0].prompt, groups[0].completions, [Verdict("right", None, "")] * 4, 0.0)
+    same = score(groups[0].problem, groups[0].members, [Verdict("right", None, "")] * 4, 0.0)
     steps, _ = found.improve(0, [same, groups[1]])
     assert len(steps) == 1, "four responses of one group; with both it were two mini-batches"
     assert found.improve(0, [same, same]) == ([], {}), "nothing to learn from"
@@ -147,17 +160,93 @@ def test_an_iteration_in_which_nothing_can_be_learned(tiny: Tiny, monkeypatch: p
     assert largest_gap(before, weights(found.trainer.model)) == 0
 
 
+def stale_group(tiny: Tiny) -> Any:
+    """Three responses handed over in iteration 2: one drawn in it, one half of it, one ended before."""
+    p = tiny.curated()[0]
+    members = [made(p, 0, (2, 5)), made(p, 1, (1, 3), (2, 4)), made(p, 2, (0, 3), (1, 2))]
+    return score(p, members, [Verdict(outcome, None, "") for outcome in ("wrong", "right", "wrong")], 0.0)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_mask_follows_the_iteration_of_each_token(tiny: Tiny, masked: bool) -> None:
+    """The update by plain torch: with the mask on only the tokens of iteration 2 count, in the loss and in rho; the divisor and the
+    baseline are those of all three responses."""
+    tau, rate, group = 0.3, 1e-3, stale_group(tiny)
+    found = learner(tiny, mask_stale=masked, mini_batch=100, passes=2, tau=tau, learning_rate=rate, grad_clip=1e9)
+    steps, figures = found.improve(2, [group])
+
+    plain = tiny.model().train()
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
+    samples = found._samples(lessons_of([group], 2, False))
+    kept = [slice(0, 5), slice(3, 7)] if masked else [slice(0, 5), slice(0, 7), slice(0, 5)]
+    advantage = torch.tensor([-1 / 3, 2 / 3, -1 / 3])[: len(kept)]
+    reference, losses = None, []
+    for _ in range(2):
+        whole = [TokenLogProbs(plain)(pack([sample], 1000, 1, 0)[0])[0] for sample in samples]
+        logp = torch.stack([values[place].sum() for values, place in zip(whole, kept, strict=False)])
+        reference = logp.detach() if reference is None else reference
+        loss = mirror_descent_loss(logp, reference, advantage, tau) / 3
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert [step.loss for step in steps] == pytest.approx(losses, rel=1e-4, abs=1e-4)
+    assert largest_gap(weights(found.trainer.model), weights(plain)) < 5e-6
+    shares = [1, 0, 0, 0] if masked else [9 / 17, 5 / 17, 3 / 17, 0]
+    assert [figures[f"staleness/age_{age}"] for age in range(4)] == pytest.approx(shares)
+
+
+def test_a_masked_iteration_may_learn_from_one_response_of_a_group(tiny: Tiny) -> None:
+    """The others carry no loss at all: nothing of them reaches the packed batches."""
+    p = tiny.curated()[9]
+    members = [made(p, 0, (0, 3)), made(p, 1, (0, 3), (1, 2))]
+    group = score(p, members, [Verdict("right", None, ""), Verdict("wrong", None, "")], 0.0)
+    found = learner(tiny, mask_stale=True, mini_batch=1, passes=1, learning_rate=1e-3)
+    steps, _ = found.improve(1, [group])
+    assert len(steps) == 1
+    assert steps[0].grad_norm > 0
+
+
+def test_mismatch_is_of_the_tokens_that_the_same_weights_drew(tiny: Tiny) -> None:
+    """The made-up log-probability -5 of every token is far off; older tokens, whose weights are gone, do not count."""
+    p = tiny.curated()[0]
+    found = learner(tiny, learning_rate=1e-12)
+
+    def gap(*segments: tuple[int, int]) -> float:
+        group = score(p, [made(p, n, *segments) for n in range(2)], [Verdict(o, None, "") for o in ("right", "wrong")], 0.0)
+        return found.improve(2, [group])[1].get("kl_rollout_trainer", 0.0)
+
+    lessons = lessons_of(
+        [score(p, [made(p, n, (1, 4), (2, 3)) for n in range(2)], [Verdict("right", None, "")] * 2, 0.0)], 2, False
+    )
+    samples = found._samples(lessons)
+    logp = [TokenLogProbs(tiny.model())(pack([sample], 1000, 1, 0)[0])[0] for sample in samples]
+    expected = -5.0 - float(torch.cat([values[4:] for values in logp]).detach().mean())
+    assert gap((1, 4), (2, 3)) == pytest.approx(expected, abs=1e-4)
+    assert gap((0, 4), (1, 3)) == 0.0, "no token of this iteration: no figure"
+
+
 @pytest.mark.usefixtures("rewards_a_token")
-def test_the_length_reward_is_switched_on(tiny: Tiny) -> None:
-    found = learner(tiny, max_tokens=12, length_weight=0.5, length_from=3)
-    problems = tiny.curated()[:3]
-    early, late = found.roll_out(2, problems), found.roll_out(3, problems)
-    for group in early:
-        assert group.reward_K.tolist() == [float(hit) for hit in group.right_K]
-    for group in late:
-        expected = torch.tensor(group.right_K, dtype=torch.float32) + 0.5 * group.length_reward_K
-        assert torch.equal(group.reward_K, expected)
-    assert any(float(group.length_reward_K.abs().sum()) > 0 for group in late)
+def test_an_iteration_that_hands_over_nothing_takes_no_step(tiny: Tiny) -> None:
+    found = learner(tiny, segment_tokens=4, max_tokens=9, learning_rate=1e-2)
+    before = weights(found.trainer.model)
+    rates, figures, _ = found.iterate(0, tiny.curated()[8:11])
+    assert rates == {}
+    assert figures["groups"] == 0
+    assert figures["buffer/responses"] >= 9, "random weights end few responses"
+    assert figures["cut"] == figures["buffer/responses"] / 12
+    assert not {"loss", "reward", "kl_rollout_trainer"} & figures.keys()
+    assert largest_gap(before, weights(found.trainer.model)) == 0
+    assert found.experience.room == 1
+    found.iterate(1, tiny.curated()[:1])
+    rates, figures, _ = found.iterate(2, [])
+    assert set(rates) <= {p.id for p in tiny.curated()[8:11]}
+    assert rates
+    assert 4 < figures["mean_tokens"] <= 9
+    assert 0 < figures["staleness/age_0"] < 0.3, "the last of nine tokens"
+    assert 0.4 < figures["staleness/age_2"] < 0.7, "the first four"
+    assert abs(figures["kl_rollout_trainer"]) < 1e-4
+    assert largest_gap(before, weights(found.trainer.model)) > 1e-4 or figures["zero_signal"] == 1.0
 
 
 def test_validation_counts_by_family(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,12 +256,12 @@ def test_validation_counts_by_family(tiny: Tiny, monkeypatch: pytest.MonkeyPatch
     problems: list[CuratedProblem] = [problem(n, family="sums" if n < 3 else "more") for n in range(4)]
     outcomes = iter(["right", "wrong", "error", "right"])
     monkeypatch.setattr(validation, "verify_all", lambda items, _: [Verdict(next(outcomes), None, "") for _ in items])
-    figures = validate(found.engine, problems, found.rl, found.hardware, seed=1)
+    figures = validate(found.experience.engine, problems, found.rl, found.hardware, seed=1)
     assert figures["validation_accuracy"] == 0.5
     assert figures["validation/sums/accuracy"] == pytest.approx(1 / 3)
     assert figures["validation/more/accuracy"] == 1.0
     assert 1 <= figures["validation_mean_tokens"] <= figures["validation_p95_tokens"] <= 6
-    assert validate(found.engine, [], found.rl, found.hardware, seed=1) == {}
+    assert validate(found.experience.engine, [], found.rl, found.hardware, seed=1) == {}
 
 
 def test_validation_leaves_out_what_cannot_be_asked(tiny: Tiny) -> None:

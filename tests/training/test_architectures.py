@@ -6,9 +6,10 @@ import architectures
 import pytest
 import torch
 from architectures import BUILDERS
-from tiny import CPU, Tiny, hardware, largest_gap, reinforcement, weights
+from tiny import CPU, Tiny, hardware, largest_gap, partial_rollouts, reinforcement, weights
 
 from stages.models.positions import position_ids
+from stages.policy.experience import Experience
 from stages.policy.learner import Learner
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
@@ -143,15 +144,18 @@ def test_sft_steps_and_text_alone(other: Tiny, samples: list[TrainingSample], ze
     assert losses[2] < losses[0]
 
 
-def test_an_rl_iteration(other: Tiny) -> None:
+def test_rl_iterations_with_responses_that_are_continued(other: Tiny) -> None:
     wanted = hardware()
     rl = reinforcement(samples=2, max_tokens=6, mini_batch=4, learning_rate=1e-3, warmup_steps=0, length_weight=0.5)
     rl = rl.model_copy(update={"length_from": 0, "train_zero_signal": True, "passes": 1})
     trainer = start(other.model(), wanted, CPU, rl.grad_clip)
     renderer: Renderer = other.renderer(CONTEXT)
-    learner = Learner(trainer, TransformersEngine(trainer.model, renderer, 16), rl, wanted, seed=2)
+    engine = TransformersEngine(trainer.model, renderer, 16)
+    learner = Learner(trainer, Experience(engine, renderer, rl, partial_rollouts(segment_tokens=4), wanted, seed=2))
     before = weights(trainer.model)
-    rates, figures, _ = learner.iterate(0, other.curated()[7:11:3])
-    assert len(rates) == 2
-    assert abs(figures["kl_rollout_trainer"]) < 1e-3
+    first, _, _ = learner.iterate(0, other.curated()[7:11:3])
+    second, figures, _ = learner.iterate(1, [])
+    assert len(first | second) == 2, "responses of up to six tokens, four of them in the first iteration"
+    assert second, "random weights end no response"
+    assert abs(figures["kl_rollout_trainer"]) < 1e-3, "of the tokens after the cut"
     assert largest_gap(before, weights(trainer.model)) > 1e-4 or figures["zero_signal"] == 1.0

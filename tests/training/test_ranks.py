@@ -37,7 +37,7 @@ def one(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def play_alone(checkpoint: Path, problems: list[Any], folder: Path) -> None:
-    for name in ("sft", "unlike", "policy"):
+    for name in ("sft", "unlike", "policy", "partial"):
         place = folder / name
         place.mkdir()
         two_ranks.SCENARIOS[name](Tiny(checkpoint, problems), 0, place)
@@ -93,6 +93,27 @@ def test_an_rl_iteration_is_known_to_all_ranks_and_reaches_the_engine(two: Path,
         assert figures["mean_tokens"] <= 8
         assert gap == 0, "the engine generates with the trained weights"
         assert moved > 1e-5
+
+
+@pytest.mark.parametrize("zero_stage", [0, 2, 3])
+def test_partial_rollouts_draw_the_same_on_one_rank_and_two(one: Path, two: Path, zero_stage: int) -> None:
+    (alone,) = json.loads((one / "partial/told.json").read_text())
+    first, second = json.loads((finished(two, "partial", zero_stage) / "told.json").read_text())
+    assert first == second, "the buffer is the same on every rank"
+    assert sum(len(state) > 0 for _, _, state in alone) >= 2, "nothing waits in the buffer: this test shows nothing"
+    for (rates, figures, state), (other_rates, other_figures, other_state) in zip(alone, first, strict=True):
+        assert other_rates == rates
+        assert tokens(other_state) == tokens(state)
+        assert other_figures == pytest.approx(figures, rel=1e-3, abs=1e-5)
+
+
+def tokens(state: list[dict[str, Any]]) -> list[Any]:
+    """Everything of a saved buffer but the log-probabilities, which differ in rounding."""
+    found = json.loads(json.dumps(state))
+    for member in found:
+        for segment in member["segments"]:
+            del segment["logprobs"]
+    return found
 
 
 def test_all_ranks_save_at_the_same_step(two: Path) -> None:

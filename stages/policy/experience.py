@@ -1,0 +1,119 @@
+"""The rollout half of an iteration (§2.6): continue what is unfinished, begin fresh prompts, verify and score the groups that are
+whole. The buffer is the same on every rank; each rank generates for whole groups of its own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from stages.data.records import CuratedProblem
+from stages.policy.iteration import Group, score, without_end
+from stages.policy.length_penalty import weight_at
+from stages.prompts.prompt import Prompt
+from stages.prompts.render import Rendered, Renderer
+from stages.rollout.engine import Piece, Repetition, Request, RolloutEngine, Sampling
+from stages.rollout.partial import Buffer, Limits, Name, OpenGroup, by_rank, length, name_of, token_ids
+from stages.run.params import RL, Hardware
+from stages.run.sections import Rollouts
+from stages.run.ranks import rank, world_size
+from stages.run.seeds import stream_seed
+from stages.training.engine import gather_objects
+from stages.verifiers.verdict import Verdict, verify_all
+
+
+class Experience:
+    """What the policy has sampled: open groups in the buffer, whole groups handed over."""
+
+    def __init__(
+        self, engine: RolloutEngine, renderer: Renderer, rl: RL, rollouts: Rollouts, hardware: Hardware, seed: int
+    ) -> None:
+        self.engine = engine
+        self.renderer = renderer
+        self.rl = rl
+        self.rollouts = rollouts
+        self.hardware = hardware
+        self.seed = seed
+        self.buffer = Buffer()
+        self.limits = Limits(rl.max_tokens, rollouts.segment_tokens, rollouts.max_staleness)
+        repetition = rollouts.repetition
+        self.sampling = Sampling(
+            rl.temperature, 1.0, rl.max_tokens, seed, Repetition(**repetition.model_dump()) if repetition else None
+        )
+        self._prompts: dict[str, Rendered] = {}
+
+    @property
+    def room(self) -> int:
+        """How many fresh problems the next iteration takes."""
+        return self.buffer.room(self.rl.prompts * self.rl.samples, self.rl.samples)
+
+    def collect(self, iteration: int, problems: Sequence[CuratedProblem]) -> tuple[list[Group], dict[str, float], int]:
+        """Groups that are whole after this iteration, of all ranks, oldest first; figures of the buffer; tokens drawn."""
+        self.buffer.begin(iteration, problems, self.rl.samples)
+        kept = {group.problem.id for group in self.buffer.groups}
+        self._prompts = {problem: prompt for problem, prompt in self._prompts.items() if problem in kept}
+        forced = sum(self.limits.forced(member, iteration) for member in self.buffer.unfinished())
+        mine = by_rank(self.buffer.groups, world_size())[rank()]
+        parts = gather_objects(self._generate(iteration, mine))
+        pieces = {name: piece for part in parts for name, piece in part.items()}
+        self.buffer.grow(iteration, pieces)
+        whole = self.buffer.hand_over()
+        groups = self._score(iteration, whole, {(group.begun, group.problem.id) for group in mine})
+        unfinished = self.buffer.unfinished()
+        figures = {
+            "cut": sum(piece.finish == "cut" for piece in pieces.values()) / max(1, len(pieces)),
+            "staleness/forced": float(forced),
+            "buffer/groups": float(len(self.buffer.groups)),
+            "buffer/responses": float(len(unfinished)),
+            "buffer/tokens": float(sum(map(length, unfinished))),
+        }
+        return groups, figures, sum(len(piece.token_ids) for piece in pieces.values())
+
+    def _generate(self, iteration: int, groups: Sequence[OpenGroup]) -> dict[Name, Piece]:
+        """A piece for every unfinished response of this rank's groups. What a response draws depends on its own stream only, not on
+        ranks and neighbours."""
+        prompts = self.rendered([group.problem for group in groups])
+        members = [
+            (group.problem, prompt, member) for group, prompt in zip(groups, prompts, strict=True) for member in group.unfinished
+        ]
+        requests = []
+        for problem, prompt, member in members:
+            begun, name, number = name_of(member)
+            stream = stream_seed(self.seed, "rollout", name, begun, number, iteration)
+            budget, left = self.limits.of(member, iteration)
+            requests.append(Request(Prompt(problem.question, problem.image), prompt, token_ids(member), budget, left, stream))
+        pieces = self.engine.extend(requests, self.sampling) if requests else []
+        return {name_of(member): piece for (_, _, member), piece in zip(members, pieces, strict=True)}
+
+    def _score(self, iteration: int, whole: Sequence[OpenGroup], own: set[tuple[int, str]]) -> list[Group]:
+        """Each rank judges the groups that it generated for; every rank scores all."""
+        judged = [group for group in whole if (group.begun, group.problem.id) in own]
+        found = dict(zip([(group.begun, group.problem.id) for group in judged], self.judge(judged), strict=True))
+        verdicts = {name: values for part in gather_objects(found) for name, values in part.items()}
+        weight = weight_at(iteration, self.rl.length_weight, self.rl.length_from)
+        penalty = self.rollouts.repeat_penalty
+        return [score(group.problem, group.members, verdicts[group.begun, group.problem.id], weight, penalty) for group in whole]
+
+    def judge(self, groups: Sequence[OpenGroup]) -> list[list[Verdict]]:
+        """The verdicts on each group's members. Only responses that ended by themselves are read."""
+        known = [[without_end(member) for member in group.members] for group in groups]
+        items = [
+            (group.problem.verifier, group.problem.answer, self.engine.decode(token_ids(member)))
+            for group, verdicts in zip(groups, known, strict=True)
+            for member, verdict in zip(group.members, verdicts, strict=True)
+            if verdict is None
+        ]
+        read = iter(verify_all(items, self.hardware.workers))
+        return [[verdict or next(read) for verdict in verdicts] for verdicts in known]
+
+    def rendered(self, problems: Sequence[CuratedProblem]) -> list[Rendered]:
+        """Their prompts, pictures included, as the trainer and the engine read them."""
+        missing = list({problem.id: problem for problem in problems if problem.id not in self._prompts}.values())
+        made = self.renderer.render([Prompt(problem.question, problem.image) for problem in missing])
+        self._prompts |= {problem.id: prompt for problem, prompt in zip(missing, made, strict=True)}
+        return [self._prompts[problem.id] for problem in problems]
+
+    def state(self) -> list[dict[str, Any]]:
+        """The buffer as JSON values."""
+        return self.buffer.state()
+
+    def restore(self, state: Any, problems: Sequence[CuratedProblem]) -> None:
+        """Go back to a saved state; pictures are read again from their files. DataError when it is broken or foreign."""
+        self.buffer.restore(state, {problem.id: problem for problem in problems}, self.rl.samples)

@@ -1,0 +1,118 @@
+"""Repetition: golden cases, the definition itself on random sequences, the two detectors against each other, no false stop."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import Tiny, params
+
+from stages.data.records import CuratedProblem
+from stages.problems.procedural import FAMILIES, generate
+from stages.problems.teaching import demonstrations
+from stages.rollout.engine import Repetition
+from stages.rollout.repetition import HISTORY, TailWatch, matches, repeated_tail
+from stages.run.params import WarmUp
+
+CASES = [json.loads(line) for line in Path("tests/cases/repetition.jsonl").read_text(encoding="utf-8").splitlines()]
+DEFAULT = Repetition(max_period=64, repeats=4, min_tokens=48)
+"""The thresholds that the project recommends."""
+rules = st.builds(Repetition, st.integers(1, 9), st.integers(2, 4), st.integers(1, 20))
+tokens = st.lists(st.integers(0, 2), max_size=60)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["why"])
+def test_golden_cases(case: dict[str, Any]) -> None:
+    rule = Repetition(case["max_period"], case["repeats"], case["min_tokens"])
+    found = repeated_tail(case["tokens"], rule)
+    assert found == (tuple(case["tail"]) if case["tail"] else None)
+    assert TailWatch(1, rule).begin(0, case["tokens"]) == (found is not None)
+
+
+def by_definition(sequence: list[int], rule: Repetition) -> tuple[int, int] | None:
+    for period in range(1, rule.max_period + 1):
+        length = min(period, len(sequence))
+        while length < len(sequence) and sequence[-length - 1] == sequence[-length - 1 + period]:
+            length += 1
+        if length > period and length >= max(rule.repeats * period, rule.min_tokens):
+            return period, length
+    return None
+
+
+@settings(deadline=None, max_examples=200)
+@given(tokens, rules)
+def test_the_tail_is_that_of_the_definition(sequence: list[int], rule: Repetition) -> None:
+    assert repeated_tail(sequence, rule) == by_definition(sequence, rule)
+
+
+@settings(deadline=None)
+@given(tokens)
+def test_the_z_function_counts_what_is_equal(sequence: list[int]) -> None:
+    for place, same in enumerate(matches(sequence, len(sequence))):
+        if place:
+            assert sequence[:same] == sequence[place : place + same]
+            assert place + same == len(sequence) or sequence[same] != sequence[place + same]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(tokens, st.lists(st.integers(0, 2), min_size=25, max_size=25)), min_size=1, max_size=4), rules)
+def test_rows_that_grow_together_are_judged_as_each_alone(rows: list[tuple[list[int], list[int]]], rule: Repetition) -> None:
+    """Begun with what is there already, in a batch of which one row leaves its place to another half-way."""
+    watch = TailWatch(len(rows), rule)
+    for place, (start, _) in enumerate(rows):
+        assert watch.begin(place, start) == (repeated_tail(start, rule) is not None)
+    order = list(range(len(rows)))
+    for step in range(25):
+        if step == 12 and len(order) > 1:
+            watch.move([len(order) - 1], [0])
+            order = [order[-1], *order[1:-1]]
+        found = watch.advance(np.array([rows[row][1][step] for row in order]))
+        for row, hit in zip(order, found, strict=True):
+            sequence = rows[row][0] + rows[row][1][: step + 1]
+            assert bool(hit) == (repeated_tail(sequence, rule) is not None)
+
+
+def test_nothing_is_forgotten_when_the_history_moves_to_the_front() -> None:
+    rule = Repetition(3, 5, 15)
+    watch = TailWatch(2, rule)
+    watch.begin(0, [1])
+    for count in range(2 * HISTORY):
+        (hit, _) = watch.advance(np.array([count * count % 11 if count < 2 * HISTORY - 15 else count % 3, 1]))
+    assert hit
+    assert watch.runs[0].tolist()[2] == 12
+    watch.begin(0, [1, 2])
+    assert watch.runs[0].tolist() == [0, 0, 0]
+
+
+def test_it_is_linear_in_the_tokens() -> None:
+    """The worst case of a naive search, 200,000 equal tokens before one that differs: a second, not an hour."""
+    assert repeated_tail([1] * 200_000 + [2], Repetition(10_000, 3, 6)) is None
+    assert repeated_tail([2] + [1] * 200_000, Repetition(10_000, 3, 6)) == (1, 200_000)
+
+
+def test_no_demonstration_is_stopped(tiny: Tiny, tmp_path: Path) -> None:
+    """The texts that SFT teaches, whatever the teacher guesses on the way: no part of them, read token by token, is a repetition;
+    with three copies instead of four it would still be none."""
+    tokenizer, warm_up = tiny.renderer().processor.tokenizer, WarmUp(**params()["warm_up"])
+    problems = [problem for family in FAMILIES for problem in generate(family, "train", 12, 5, tmp_path)]
+    curated = [CuratedProblem(**problem.model_dump(), pass_rate=0.5) for problem in problems]
+    texts = [row.response for problem in curated for row in demonstrations(problem, warm_up, 0)]
+    texts += [text for problem in problems for text in (problem.solution_long, problem.solution_short) if text]
+    assert len(texts) > 400
+    for rule in (DEFAULT, Repetition(64, 3, 12)):
+        for text in set(texts):
+            watch = TailWatch(1, rule)
+            watch.begin(0, [])
+            assert not any(watch.advance(np.array([token]))[0] for token in tokenizer(text)["input_ids"]), text
+
+
+def test_a_response_that_loops_is_stopped_soon(tiny: Tiny) -> None:
+    """A line again and again: at the fourth copy, or at 48 tokens where that is later."""
+    tokenizer = tiny.renderer().processor.tokenizer
+    line = tokenizer("3:9*3=7?2 no;")["input_ids"]
+    looping = [*tokenizer("Try 2.\n")["input_ids"], *line * 20]
+    first = next(end for end in range(len(looping)) if repeated_tail(looping[:end], DEFAULT))
+    assert first - (len(looping) - 20 * len(line)) == max(4 * len(line), 48)
