@@ -7,13 +7,14 @@ from typing import Any
 from stages.data.records import CuratedProblem
 from stages.policy.iteration import Group, score, without_end
 from stages.policy.length_penalty import weight_at
+from stages.policy.mirror_descent import ADVANTAGES
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer
 from stages.rollout.engine import Piece, Repetition, Request, RolloutEngine, Sampling
 from stages.rollout.partial import Buffer, Limits, Name, OpenGroup, by_rank, length, name_of, token_ids
 from stages.run.params import RL, Hardware
-from stages.run.sections import Rollouts
 from stages.run.ranks import rank, world_size
+from stages.run.sections import REPORT, Loss, Rollouts
 from stages.run.seeds import stream_seed
 from stages.training.engine import gather_objects
 from stages.verifiers.verdict import Verdict, verify_all
@@ -23,7 +24,14 @@ class Experience:
     """What the policy has sampled: open groups in the buffer, whole groups handed over."""
 
     def __init__(
-        self, engine: RolloutEngine, renderer: Renderer, rl: RL, rollouts: Rollouts, hardware: Hardware, seed: int
+        self,
+        engine: RolloutEngine,
+        renderer: Renderer,
+        rl: RL,
+        rollouts: Rollouts,
+        hardware: Hardware,
+        seed: int,
+        loss: Loss = REPORT,
     ) -> None:
         self.engine = engine
         self.renderer = renderer
@@ -31,6 +39,7 @@ class Experience:
         self.rollouts = rollouts
         self.hardware = hardware
         self.seed = seed
+        self.loss = loss
         self.buffer = Buffer()
         self.limits = Limits(rl.max_tokens, rollouts.segment_tokens, rollouts.max_staleness)
         repetition = rollouts.repetition
@@ -43,6 +52,11 @@ class Experience:
     def room(self) -> int:
         """How many fresh problems the next iteration takes."""
         return self.buffer.room(self.rl.prompts * self.rl.samples, self.rl.samples)
+
+    @property
+    def open(self) -> set[str]:
+        """Ids of the problems that have an open group: they are not drawn again."""
+        return {group.problem.id for group in self.buffer.groups}
 
     def collect(self, iteration: int, problems: Sequence[CuratedProblem]) -> tuple[list[Group], dict[str, float], int]:
         """Groups that are whole after this iteration, of all ranks, oldest first; figures of the buffer; tokens drawn."""
@@ -89,7 +103,18 @@ class Experience:
         verdicts = {name: values for part in gather_objects(found) for name, values in part.items()}
         weight = weight_at(iteration, self.rl.length_weight, self.rl.length_from)
         penalty = self.rollouts.repeat_penalty
-        return [score(group.problem, group.members, verdicts[group.begun, group.problem.id], weight, penalty) for group in whole]
+        baseline = ADVANTAGES["log_partition" if "log_partition" in self.loss.variants else "mean"]
+        return [
+            score(
+                group.problem,
+                group.members,
+                verdicts[group.begun, group.problem.id],
+                weight,
+                penalty,
+                lambda reward_K: baseline(reward_K, self.rl.tau),
+            )
+            for group in whole
+        ]
 
     def judge(self, groups: Sequence[OpenGroup]) -> list[list[Verdict]]:
         """The verdicts on each group's members. Only responses that ended by themselves are read."""

@@ -117,6 +117,22 @@ def examine(figures: Mapping[str, float], first: Mapping[str, float], last: Mapp
     return findings
 
 
+class Watch:
+    """The health panel over the iterations of a run: prints each, and tells when to stop. Rank 0 has one."""
+
+    def __init__(self, limits: Health, rows: Sequence[Mapping[str, float]]) -> None:
+        """`rows`: the iterations before a resume, as the spool has them."""
+        self.limits = limits
+        self.first, self.last = first_values(rows), dict(rows[-1]) if rows else {}
+
+    def look(self, iteration: int, figures: Mapping[str, float], speeds: Mapping[str, float]) -> list[str]:
+        """Print the panel of an iteration; the reasons to stop, [] when there are none."""
+        findings = examine(figures, self.first, self.last, self.limits)
+        print(panel(iteration, {**figures, **speeds}, findings), flush=True)
+        self.first, self.last = {**figures, **self.first}, dict(figures)
+        return [finding.text for finding in findings if finding.level == "stop"]
+
+
 def first_values(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """The first measured value of every figure in the rows of a spool: what collapse is measured against."""
     first: dict[str, float] = {}

@@ -1,15 +1,16 @@
 """One iteration's experience: groups of finished responses with rewards and advantages, and the figures that describe them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from stages.data.records import CuratedProblem, Rollout
+from stages.policy.domains import Outcome, by_domain
 from stages.policy.length_penalty import length_rewards
 from stages.policy.mirror_descent import advantages
-from stages.rollout.partial import length
+from stages.rollout.partial import OpenGroup, length
 from stages.verifiers.verdict import Verdict
 
 
@@ -48,29 +49,28 @@ def score(
     verdicts: Sequence[Verdict],
     length_weight: float,
     repeat_penalty: float = 0.0,
+    baseline: Callable[[torch.Tensor], torch.Tensor] = advantages,
 ) -> Group:
     """Rewards r in {0, 1} plus `length_weight` times the length reward, less `repeat_penalty` for a response that repeats itself
-    (§2.6), and their advantages. A verdict of `error` counts as not right and is reported."""
+    (§2.6), and their advantages by `baseline`. A verdict of `error` counts as not right and is reported."""
     right = [verdict.outcome == "right" for verdict in verdicts]
     lengths = length_rewards([length(member) for member in members], right)
     repeats = torch.tensor([member.finish == "repeat" for member in members], dtype=torch.float32)
     reward = torch.tensor(right, dtype=torch.float32) + length_weight * lengths - repeat_penalty * repeats
-    return Group(problem, members, verdicts, reward, lengths, advantages(reward))
+    return Group(problem, members, verdicts, reward, lengths, baseline(reward))
 
 
-def describe(groups: Sequence[Group]) -> dict[str, float]:
-    """Accuracy, reward, lengths and shares over all responses that an iteration hands over; per modality accuracy and length.
-    Without groups only their number."""
+def describe(groups: Sequence[Group], unfinished: Sequence[OpenGroup] = ()) -> dict[str, float]:
+    """Accuracy, reward, lengths and shares over all responses that an iteration hands over, and the same by domain and modality;
+    those share out also what was cut in the groups that are still `unfinished`. Without groups only their number."""
     if not groups:
         return {"groups": 0.0}
     lengths = np.array([length(member) for group in groups for member in group.members])
-    right = np.array([hit for group in groups for hit in group.right_K], dtype=float)
-    image = np.array([group.problem.modality == "image" for group in groups for _ in group.members])
     finishes = [member.finish for group in groups for member in group.members]
-    figures = {
+    return {
         "groups": float(len(groups)),
         "reward": float(np.mean([float(group.reward_K.mean()) for group in groups])),
-        "accuracy": float(right.mean()),
+        "accuracy": float(np.mean([hit for group in groups for hit in group.right_K])),
         "mean_tokens": float(lengths.mean()),
         "p95_tokens": float(np.percentile(lengths, 95)),
         "length_reward": float(np.mean([float(group.length_reward_K.mean()) for group in groups])),
@@ -78,12 +78,23 @@ def describe(groups: Sequence[Group]) -> dict[str, float]:
         "truncated": finishes.count("length") / len(finishes),
         "repeat": finishes.count("repeat") / len(finishes),
         "reward_errors": sum(v.outcome == "error" for group in groups for v in group.verdicts) / len(finishes),
-    }
-    for name, chosen in (("text", ~image), ("image", image)):
-        if chosen.any():
-            figures[f"{name}/accuracy"] = float(right[chosen].mean())
-            figures[f"{name}/mean_tokens"] = float(lengths[chosen].mean())
-    return figures
+    } | by_domain([*_ended(groups), *_cut(unfinished)])
+
+
+def _ended(groups: Sequence[Group]) -> list[Outcome]:
+    return [
+        Outcome(group.problem.domain, group.problem.modality, right, length(member), member.finish or "cut", reward)
+        for group in groups
+        for member, right, reward in zip(group.members, group.right_K, group.reward_K.tolist(), strict=True)
+    ]
+
+
+def _cut(groups: Sequence[OpenGroup]) -> list[Outcome]:
+    return [
+        Outcome(group.problem.domain, group.problem.modality, False, length(member), "cut", 0.0)
+        for group in groups
+        for member in group.unfinished
+    ]
 
 
 def mean_success(groups: Sequence[Group]) -> dict[str, float]:

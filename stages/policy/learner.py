@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
@@ -11,13 +12,14 @@ from stages.models.positions import position_ids
 from stages.policy.experience import Experience
 from stages.policy.iteration import Group, describe, mean_success
 from stages.policy.lessons import Lesson, ages, lessons_of
-from stages.policy.mirror_descent import mirror_descent_loss
+from stages.policy.mirror_descent import kept, mirror_descent_loss, token_level_loss
+from stages.policy.mismatch import measure, mismatch
 from stages.rollout.partial import token_ids
 from stages.run.ranks import share
 from stages.run.seeds import stream_seed
 from stages.training.batches import PackedBatch, TrainingSample, pack
 from stages.training.engine import Engine, StepResult, forwards, gather_objects, optimizer_step, reset_optimizer, trained_weights
-from stages.training.log_probs import sum_by_sample
+from stages.training.log_probs import join_for_batch, split_by_sample, sum_by_sample
 from stages.training.samples import picture_filler
 from stages.training.schedules import warmed
 
@@ -28,7 +30,7 @@ class Learner:
     def __init__(self, trainer: Engine, experience: Experience) -> None:
         self.trainer = trainer
         self.experience = experience
-        self.rl, self.hardware = experience.rl, experience.hardware
+        self.rl, self.hardware, self.loss = experience.rl, experience.hardware, experience.loss
         self.pad_id = experience.renderer.processor.tokenizer.pad_token_id or 0
         self.filler = picture_filler(experience.renderer, trainer.model, self.hardware)
 
@@ -47,7 +49,7 @@ class Learner:
         if steps:
             self.push_weights()
         trained = time.monotonic()
-        figures = describe(groups) | figures | more
+        figures = describe(groups, self.experience.buffer.groups) | figures | more
         if steps:  # none when every group's rewards are equal: the policy stays as it is
             norm = max(step.grad_norm for step in steps)
             figures |= {"loss": steps[-1].loss, "grad_norm": norm, "entropy": steps[0].entropy}
@@ -64,14 +66,14 @@ class Learner:
         are, and how far the engine's log-probabilities are from the trainer's. Which responses make up a mini-batch does not depend
         on the number of ranks."""
         chosen = [group for group in groups if self.rl.train_zero_signal or bool((group.advantage_K != 0).any())]
-        lessons = lessons_of(chosen, iteration, self.experience.rollouts.mask_stale)
+        lessons = lessons_of(chosen, iteration, self.experience.rollouts.mask_stale, lambda group: self._kept(group, iteration))
         if not lessons:
             return [], {}
         own = set(share(range(len(chosen))))
         mine = [index for index, lesson in enumerate(lessons) if lesson.group in own]
         held = [lessons[index] for index in mine] or lessons[:1]  # a rank without groups meets the others' collectives
         samples = self._samples(held)
-        reference, mismatch = self.reference(samples, held, counted=bool(mine))
+        reference, gaps = self.reference(samples, held, counted=bool(mine))
         advantage = torch.tensor([lesson.advantage for lesson in held])
         minis = math.ceil(len(lessons) / self.rl.mini_batch)
         count = sum(len(group.members) for group in chosen) / minis
@@ -84,7 +86,11 @@ class Learner:
             for mini in range(minis):
                 members = [place_of[index] for index in order[mini::minis] if index in place_of]
                 steps.append(self._step(samples, members, advantage, reference, count, len(steps)))
-        return steps, mismatch | ages(lessons)
+        return steps, gaps | ages(lessons)
+
+    def _kept(self, group: Group, iteration: int) -> list[bool]:
+        stream = stream_seed(self.experience.seed, "negatives", iteration, group.problem.id)
+        return [bool(stays) for stays in kept(group.advantage_K, self.loss.drop_negatives, stream)]
 
     def _samples(self, lessons: Sequence[Lesson]) -> list[TrainingSample]:
         prompts = self.experience.rendered([lesson.problem for lesson in lessons])
@@ -96,27 +102,26 @@ class Learner:
 
     def reference(
         self, samples: Sequence[TrainingSample], lessons: Sequence[Lesson], counted: bool = True
-    ) -> tuple[torch.Tensor, dict[str, float]]:
-        """log pi_i of every response (N,), computed once by the trainer: the policy at the start of this iteration, also for tokens
+    ) -> tuple["Reference", dict[str, float]]:
+        """log pi_i of every response, computed once by the trainer: the policy at the start of this iteration, also for tokens
         that older ones drew (§2.3.2: the data may be off-policy). And the mismatch with the engine's own over the tokens of this
-        iteration, which the same weights drew: mean of log mu - log pi (an estimate of KL(mu || pi)), and the largest ratio of a
-        token's probabilities; {} when there are none. `counted` is False for lessons that another rank counts."""
+        iteration, which the same weights drew; {} when there are none. `counted` is False for lessons that another rank counts."""
         batches = pack(samples, self.hardware.pack_tokens, self.hardware.micro_batch_rows, self.pad_id, self.filler)
-        total = torch.zeros(len(samples))
+        whole = torch.zeros(len(samples))
+        tokens: dict[int, torch.Tensor] = {}
         gaps = [torch.zeros(0)]
         for batch, logp in forwards(self.trainer, batches):
-            total += sum_by_sample(logp, batch, len(samples)).cpu()
-            order = batch.sample_of_target.unique_consecutive().tolist()
-            behaviour = torch.tensor([value for index in order for value in lessons[index].behaviour])
-            fresh = torch.tensor([age == 0 and counted for index in order for age in lessons[index].loss_ages], dtype=torch.bool)
-            gaps.append((behaviour - logp.cpu())[fresh])
-        gap = torch.cat(gaps)
-        parts = gather_objects((float(gap.sum()), len(gap), float(gap.abs().max()) if len(gap) else 0.0))
-        tokens = sum(part[1] for part in parts)
-        if not tokens:
-            return total, {}
-        mean = sum(part[0] for part in parts) / tokens
-        return total, {"kl_rollout_trainer": mean, "ratio_max": math.exp(max(part[2] for part in parts))}
+            logp = logp.cpu()
+            batch = batch.to(logp.device)
+            whole += sum_by_sample(logp, batch, len(samples))
+            parts = split_by_sample(logp, batch)
+            tokens |= parts
+            behaviour = torch.tensor([value for index in parts for value in lessons[index].behaviour])
+            fresh = torch.tensor([age == 0 and counted for index in parts for age in lessons[index].loss_ages], dtype=torch.bool)
+            gaps.append((behaviour - logp)[fresh])
+        return Reference(whole, [tokens[index] for index in range(len(samples))]), mismatch(
+            gather_objects(measure(torch.cat(gaps)))
+        )
 
     def push_weights(self) -> None:
         """Give the engine the trainer's weights (all ranks must call)."""
@@ -127,20 +132,37 @@ class Learner:
         samples: list[TrainingSample],
         members: list[int],
         advantage: torch.Tensor,
-        reference: torch.Tensor,
+        reference: "Reference",
         count: float,
         step: int,
     ) -> StepResult:
         chosen = [samples[index] for index in members] or samples[:1]
         batches = pack(chosen, self.hardware.pack_tokens, self.hardware.micro_batch_rows, self.pad_id, self.filler)
         device = self.trainer.device
-        a, r = advantage[members].to(device), reference[members].to(device)
+        a, r = advantage[members].to(device), reference.whole_N[members].to(device)
+        tokens = [reference.tokens[index].to(device) for index in members]
+        normalised, token_level = ("length_normalised" in self.loss.variants, "token_level" in self.loss.variants)
+        lengths = torch.tensor([float(len(part)) for part in tokens], device=device) if normalised else None
 
         def loss_of(batch: PackedBatch, logp: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
             if not members:
                 return logp.sum() * 0.0
+            if token_level:
+                before = join_for_batch(tokens, batch)
+                return token_level_loss(logp, before, batch.sample_of_target, a, self.rl.tau, lengths) / count
             present = batch.sample_of_target.unique()
             whole = sum_by_sample(logp, batch, len(members))
-            return mirror_descent_loss(whole[present], r[present], a[present], self.rl.tau) / count
+            length_N = None if lengths is None else lengths[present]
+            return mirror_descent_loss(whole[present], r[present], a[present], self.rl.tau, length_N) / count
 
         return optimizer_step(self.trainer, batches, loss_of, warmed(step, self.rl.learning_rate, self.rl.warmup_steps))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """log pi_i of the responses, natural logs."""
+
+    whole_N: torch.Tensor
+    """(N,) of each whole response."""
+    tokens: list[torch.Tensor]
+    """Of each response's tokens that carry loss, in order."""

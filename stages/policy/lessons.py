@@ -1,14 +1,13 @@
 """What the optimizer steps of an iteration learn from: responses with their advantages, and which of their tokens carry loss (§2.6:
 segments of earlier iterations can be excluded)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from stages.data.records import CuratedProblem, Rollout
+from stages.policy.health import staleness
 from stages.policy.iteration import Group
 from stages.rollout.partial import iterations, logprobs
-
-OLDEST = 3  # last class of the ages of tokens: so many iterations and more
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,18 @@ class Lesson:
         return [age for age, carries in zip(self.age, self.mask, strict=True) if carries]
 
 
-def lessons_of(groups: Sequence[Group], iteration: int, mask_stale: bool) -> list[Lesson]:
+def lessons_of(
+    groups: Sequence[Group], iteration: int, mask_stale: bool, keep: Callable[[Group], Sequence[bool]] | None = None
+) -> list[Lesson]:
     """The responses of `groups` that have a token with loss: all tokens have, or with `mask_stale` those that this iteration's
-    policy drew. Advantages are within all K members, also those that are left out."""
+    policy drew. `keep` tells which of the K members are learned from (None: all). Advantages are within all K, also those that
+    are left out."""
     lessons = []
     for place, group in enumerate(groups):
-        for member, advantage in zip(group.members, group.advantage_K.tolist(), strict=True):
+        kept = [True] * len(group.members) if keep is None else keep(group)
+        for member, advantage, stays in zip(group.members, group.advantage_K.tolist(), kept, strict=True):
+            if not stays:
+                continue
             age = tuple(iteration - drawn for drawn in iterations(member))
             mask = tuple(not mask_stale or found == 0 for found in age)
             if any(mask):
@@ -50,7 +55,5 @@ def lessons_of(groups: Sequence[Group], iteration: int, mask_stale: bool) -> lis
 
 
 def ages(lessons: Sequence[Lesson]) -> dict[str, float]:
-    """`staleness/age_0` to `staleness/age_3`: shares of the tokens that carry loss by their age, the last one for 3 iterations and
-    more. {} without lessons."""
-    found = [min(age, OLDEST) for lesson in lessons for age in lesson.loss_ages]
-    return {f"staleness/age_{age}": found.count(age) / len(found) for age in range(OLDEST + 1)} if found else {}
+    """Shares of the tokens that carry loss by their age (health.staleness)."""
+    return staleness((age, 1) for lesson in lessons for age in lesson.loss_ages)

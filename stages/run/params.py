@@ -10,13 +10,9 @@ from typing import Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from stages.run.sections import Health, Loss, Rollouts, Section
+from stages.run.sections import BenchmarkName, Health, Loss, Rollouts, Section
 
 T = TypeVar("T")
-BenchmarkName = Literal[
-    "mmlu", "ifeval", "cluewsc", "ceval", "humaneval_mul", "livecodebench",
-    "codeforces", "aime2024", "math500", "mmmu", "mathvision", "mathvista",
-]  # fmt: skip
 
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

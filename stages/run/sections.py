@@ -1,4 +1,4 @@
-"""What a section of params.yaml is, and three sections of RL: partial rollouts, variants of the loss, limits of the health panel."""
+"""What a section of params.yaml is, and three sections of RL: partial rollouts, variants of the loss, limits of its health."""
 
 from typing import Annotated, Literal
 
@@ -6,6 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Limits = Annotated[list[float | None], Field(min_length=2, max_length=2)]
 """[warn, stop]; null is no limit."""
+
+BenchmarkName = Literal[
+    "mmlu", "ifeval", "cluewsc", "ceval", "humaneval_mul", "livecodebench",
+    "codeforces", "aime2024", "math500", "mmmu", "mathvision", "mathvista",
+]  # fmt: skip
 
 
 class Section(BaseModel):
@@ -30,6 +35,10 @@ class Loss(Section):
     variants: list[Literal["log_partition", "length_normalised", "token_level"]]
     """Departures from the report's loss, each described in stages/policy/mirror_descent.py; [] is the report's."""
     drop_negatives: float = Field(ge=0, le=1)
+
+
+REPORT = Loss(variants=[], drop_negatives=0.0)
+"""The loss as the report has it."""
 
 
 class Health(Section):

@@ -1,0 +1,73 @@
+"""All iterations of a phase of RL, from the last whole state on: draw problems, learn from them, note what came of it, stop when
+the health panel says so."""
+
+from pathlib import Path
+
+from stages.data.files import DataError
+from stages.data.records import Problem
+from stages.policy.health import Watch, peak_memory
+from stages.policy.learner import Learner
+from stages.policy.samplers import ProblemSampler, sampled_difficulty
+from stages.policy.validation import validate
+from stages.rollout.engine import Engine
+from stages.run.ranks import rank
+from stages.run.sections import Health
+from stages.run.spool import Spool
+from stages.training.checkpoints import SaveClock, load_state, save_state
+from stages.training.engine import agreed
+
+
+def improve(
+    learner: Learner,
+    engine: Engine,
+    sampler: ProblemSampler,
+    validation: list[Problem],
+    spool: Spool,
+    state: Path,
+    seed: int,
+    limits: Health,
+) -> None:
+    """All iterations, from the last whole state on: draw problems, learn from them, note what came of it."""
+    rl, experience = learner.rl, learner.experience
+    first = resume(learner, sampler, state)
+    if rank() == 0:
+        spool.truncate(first)
+    clock, watch = SaveClock(), Watch(limits, spool.rows())
+    for iteration in range(first, rl.iterations):
+        figures: dict[str, float] = {}
+        if iteration % rl.validate_every == 0:
+            figures = validate(engine, validation, rl, learner.hardware, seed)
+        problems = sampler.draw(iteration, experience.room, experience.open)
+        success, more, speeds = learner.iterate(iteration, problems)
+        sampler.update(success)
+        ill: list[str] = []
+        if rank() == 0:
+            figures |= {"fresh_groups": float(len(problems)), **sampled_difficulty(problems), **more}
+            spool.log(iteration, figures)
+            spool.log_speed(iteration, speeds | peak_memory())
+            spool.progress(iteration + 1, rl.iterations, "iterations")
+            ill = watch.look(iteration, figures, speeds)
+        stop = agreed(bool(ill))
+        if stop or (iteration + 1 < rl.iterations and clock.due()):
+            save_state(learner.trainer, state, iteration + 1, {"sampler": sampler.state(), "buffer": experience.state()})
+        if stop:
+            raise DataError(f"RL stopped after iteration {iteration}, its state is kept: {'; '.join(ill) or 'rank 0 says why'}")
+    final = validate(engine, validation, rl, learner.hardware, seed)
+    if rank() == 0:
+        spool.log(rl.iterations, final)
+        if left := experience.buffer.unfinished():
+            print(f"{len(left)} responses of {len(experience.buffer.groups)} groups are unfinished at the end and not trained on")
+
+
+def resume(learner: Learner, sampler: ProblemSampler, state: Path) -> int:
+    """Go back to the last whole state, weights to buffer, where there is one; the iteration to begin with."""
+    resumed = load_state(learner.trainer, state)
+    if resumed is None:
+        return 0
+    first, extra = resumed
+    if not {"sampler", "buffer"} <= extra.keys():
+        raise DataError(f"{state}: a training state without sampler and buffer, of another version; delete it to start afresh")
+    sampler.restore(extra["sampler"])
+    learner.experience.restore(extra["buffer"], sampler.problems)
+    learner.push_weights()
+    return first
