@@ -10,11 +10,12 @@ import fcntl
 import importlib.util
 import json
 import os
+import re
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +95,7 @@ def execute(stage: Stage, root: Path) -> int:
     timing.unlink(missing_ok=True)
     command = launch.command(stage.module, stage.arguments, stage.processes)
     environ = {**launch.environment(stage.processes), "K15_SPOOL": str(spool)}
-    screen, errors, start = Screen(), deque[str](maxlen=50), time.time()
+    screen, errors, start = Screen(), deque[str](maxlen=500), time.time()
 
     def sink(line: str, stream: str) -> None:
         if stream == "stderr" and line.strip():
@@ -119,10 +120,20 @@ def execute(stage: Stage, root: Path) -> int:
     if feeder.is_alive():
         feeder.finish(code)
     if code:
-        return failed(stage.name, code, errors[-1] if errors else "it printed no reason")
+        return failed(stage.name, code, reason(list(errors)))
     if not os.environ.get(TASK):
         print(f"{stage.name}  done in {clock(seconds)}", flush=True)
     return 0
+
+
+def reason(errors: Sequence[str]) -> str:
+    """Why a program failed, by its last lines on stderr: the last one; of several ranks what was told of the first that failed,
+    since the others fail for want of it."""
+    for place, line in enumerate(errors):
+        if found := re.search(r"\brank \d+ of \d+ (was killed by signal|ended with exit code) .*", line):
+            said = [earlier for earlier in errors[max(0, place - 5) : place] if earlier.startswith("error: ")]
+            return said[-1] if found[1].startswith("ended") and said else found[0]
+    return errors[-1] if errors else "it printed no reason"
 
 
 def follow(group: Group, parent: Parent, progress: Progress, tail: Tail, screen: Screen) -> int:
