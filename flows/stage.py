@@ -32,6 +32,11 @@ TASK = "K15_TASK_RUN_ID"
 MARKS = "K15_MARKS"
 """Folder in which a stage that was really executed leaves a file of its name, with code and reason when it failed."""
 
+RANK_ENDED = re.compile(r"\brank \d+ of \d+ (?:was killed by signal|ended with exit code) .*")
+"""What flows.rank says."""
+RANK_KILLED = re.compile(r"\brank \d+ of \d+ was killed by signal (?!6\b).*")
+"""Not by SIGABRT: so ends, too, who waits for the others in vain."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -127,12 +132,12 @@ def execute(stage: Stage, root: Path) -> int:
 
 
 def reason(errors: Sequence[str]) -> str:
-    """Why a program failed, by its last lines on stderr: the last one; of several ranks what was told of the first that failed,
-    since the others fail for want of it."""
-    for place, line in enumerate(errors):
-        if found := re.search(r"\brank \d+ of \d+ (was killed by signal|ended with exit code) .*", line):
-            said = [earlier for earlier in errors[max(0, place - 5) : place] if earlier.startswith("error: ")]
-            return said[-1] if found[1].startswith("ended") and said else found[0]
+    """Why a program failed, by its last lines on stderr: the last one. Of several ranks the one that failed first counts, since the
+    others fail for want of it: one killed from outside, or the first that said `error: ...` (it did so before it left)."""
+    if any(RANK_ENDED.search(line) for line in errors):
+        for pattern in (RANK_KILLED, re.compile("^error: .*"), RANK_ENDED):
+            if found := next(filter(None, map(pattern.search, errors)), None):
+                return found[0]
     return errors[-1] if errors else "it printed no reason"
 
 

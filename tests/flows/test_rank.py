@@ -59,10 +59,17 @@ def test_ranks_that_end_well_say_nothing(toy: Toy) -> None:
 
 
 def test_the_first_rank_that_failed_is_the_reason() -> None:
-    told = ["error: d.jsonl: no such file", "rank 1 of 2 ended with exit code 2", "error: rank 0 of 2, adding: closed", "Root"]
-    assert reason(told) == "error: d.jsonl: no such file"
+    """Which of two watchers speaks first is chance; what a rank says itself it says before the others can know."""
+    said = ["error: d.jsonl: no such file", "error: rank 0 of 2, adding up: closed by peer"]
+    for ended in (
+        ["rank 0 of 2 ended with exit code 1", "rank 1 of 2 ended with exit code 2"],
+        ["rank 0 of 2 was killed by signal 6"],
+    ):
+        assert reason([*said, *ended, "[ERROR] exits with return code = 2"]) == said[0]
+    killed = "rank 1 of 2 was killed by signal 9; memory"
+    assert reason([said[1], "rank 0 of 2 ended with exit code 1", f"[node2] {killed}", "[ERROR]"]) == killed
     assert reason(["Traceback", "rank 0 of 2 ended with exit code 1", "x"]) == "rank 0 of 2 ended with exit code 1"
-    assert reason(["a", "error: b"]) == "error: b"
+    assert reason(["error: a", "b"]) == "b", "one process: its last words"
     assert reason([]) == "it printed no reason"
 
 

@@ -54,6 +54,8 @@ def unlike(tiny: Tiny, zero_stage: int, folder: Path) -> None:
     pictures = [sample for sample in samples if sample.prompt.pixels][1:6:2]
     everyone = [*text, *pictures]
     mine = everyone if world_size() == 1 else (text, pictures)[rank()]
+    kinds = {bool(sample.prompt.pixels) for sample in mine}
+    assert kinds == ({False, True} if world_size() == 1 else {rank() == 1}), "rank 0 sees no picture, rank 1 nothing else"
     engine = start(model, wanted, CPU, 1.0)
     filler = picture_filler(tiny.renderer(), model, wanted)
     loss = mean_token_loss(range(len(everyone)), everyone)
