@@ -3,8 +3,9 @@
 One process: plain python with the rank variables (no launcher start-up). Several: DeepSpeed's launcher on this machine.
 Many nodes, either
 - `K15_HOSTFILE=hosts` (lines `node1 slots=8`): DeepSpeed's launcher over ssh; slots add up to hardware.processes, or
-- `K15_LAUNCHER="srun --nodes=2 torchrun --nnodes=2 ..."`: these words, then `-m MODULE ARGS`, for schedulers that start
-  ranks themselves; hardware.processes is the number of ranks that they start.
+- `K15_LAUNCHER="srun --nodes=2 torchrun --nnodes=2 ..."`: these words, then `-m flows.rank MODULE ARGS`, for schedulers that
+  start ranks themselves; hardware.processes is the number of ranks that they start.
+Each of several ranks runs under flows.rank, which says how a dead one ended.
 Stages of one process are plain python wherever they run, also under a launcher."""
 
 import os
@@ -29,11 +30,10 @@ def free_port() -> int:
 
 def command(module: str, arguments: Sequence[str], processes: int, environ: Mapping[str, str] = os.environ) -> list[str]:
     """The words that run `python -m module arguments` on `processes` ranks. Raises LaunchError for a wrong hostfile."""
-    program = ["-m", module, *arguments]
     if processes == 1:
-        return [sys.executable, "-u", *program]
+        return [sys.executable, "-u", "-m", module, *arguments]
     if launcher := environ.get("K15_LAUNCHER"):
-        return [*shlex.split(launcher), *program]
+        return [*shlex.split(launcher), "-m", "flows.rank", module, *arguments]
     deepspeed = [sys.executable, "-m", "deepspeed.launcher.runner"]
     if hostfile := environ.get("K15_HOSTFILE"):
         slots = hostfile_slots(Path(hostfile))
@@ -42,7 +42,7 @@ def command(module: str, arguments: Sequence[str], processes: int, environ: Mapp
         deepspeed += ["--hostfile", hostfile]
     else:
         deepspeed += ["--num_gpus", str(processes), "--master_addr", "127.0.0.1", "--master_port", str(free_port())]
-    return [*deepspeed, "--no_local_rank", "--module", module, *arguments]
+    return [*deepspeed, "--no_local_rank", "--module", "flows.rank", module, *arguments]
 
 
 def environment(processes: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

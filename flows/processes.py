@@ -39,7 +39,7 @@ class Group:
             text=True,
             errors="replace",
             start_new_session=True,
-            preexec_fn=_signal_on_death_of(os.getpid()),
+            preexec_fn=signal_on_death_of(os.getpid()),
         )
         self._reaper = subprocess.Popen(
             [sys.executable, "-I", "-S", reaper.__file__, str(self.process.pid)],
@@ -126,7 +126,8 @@ def exit_on_signals() -> None:
         signal.signal(number, leave)
 
 
-def _signal_on_death_of(parent: int) -> Callable[[], None]:
+def signal_on_death_of(parent: int) -> Callable[[], None]:
+    """What a child of `parent` does before its program starts: have the kernel send it SIGTERM when `parent` dies."""
     libc = ctypes.CDLL(None)
 
     def prepare() -> None:

@@ -10,11 +10,12 @@ import fcntl
 import importlib.util
 import json
 import os
+import re
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,11 @@ TASK = "K15_TASK_RUN_ID"
 """Set inside a Prefect task; the stage then opens none of its own."""
 MARKS = "K15_MARKS"
 """Folder in which a stage that was really executed leaves a file of its name, with code and reason when it failed."""
+
+RANK_ENDED = re.compile(r"\brank \d+ of \d+ (?:was killed by signal|ended with exit code) .*")
+"""What flows.rank says."""
+RANK_KILLED = re.compile(r"\brank \d+ of \d+ was killed by signal (?!6\b).*")
+"""Not by SIGABRT: so ends, too, who waits for the others in vain."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def execute(stage: Stage, root: Path) -> int:
     timing.unlink(missing_ok=True)
     command = launch.command(stage.module, stage.arguments, stage.processes)
     environ = {**launch.environment(stage.processes), "K15_SPOOL": str(spool)}
-    screen, errors, start = Screen(), deque[str](maxlen=50), time.time()
+    screen, errors, start = Screen(), deque[str](maxlen=500), time.time()
 
     def sink(line: str, stream: str) -> None:
         if stream == "stderr" and line.strip():
@@ -121,10 +127,20 @@ def execute(stage: Stage, root: Path) -> int:
     if feeder.is_alive():
         feeder.finish(code)
     if code:
-        return failed(stage.name, code, errors[-1] if errors else "it printed no reason")
+        return failed(stage.name, code, reason(list(errors)))
     if not os.environ.get(TASK):
         print(f"{stage.name}  done in {clock(seconds)}", flush=True)
     return 0
+
+
+def reason(errors: Sequence[str]) -> str:
+    """Why a program failed, by its last lines on stderr: the last one. Of several ranks the one that failed first counts, since the
+    others fail for want of it: one killed from outside, or the first that said `error: ...` (it did so before it left)."""
+    if any(RANK_ENDED.search(line) for line in errors):
+        for pattern in (RANK_KILLED, re.compile("^error: .*"), RANK_ENDED):
+            if found := next(filter(None, map(pattern.search, errors)), None):
+                return found[0]
+    return errors[-1] if errors else "it printed no reason"
 
 
 def follow(group: Group, parent: Parent, progress: Progress, tail: Tail, screen: Screen) -> int:

@@ -39,7 +39,7 @@ def stage(module: str, arguments: list[str], folder: Path, log: str = "log.txt",
     return started(_stage, folder, log, module, arguments, **environment)
 
 
-def ranks(count: int, function: Callable[..., None], folder: Path, *arguments: Any) -> list[BaseProcess]:
+def ranks(count: int, function: Callable[..., None], folder: Path, *arguments: Any, **environment: str) -> list[BaseProcess]:
     """`function(*arguments)` on `count` ranks that can reach each other."""
     port = str(free_port())
     return [
@@ -53,6 +53,7 @@ def ranks(count: int, function: Callable[..., None], folder: Path, *arguments: A
             WORLD_SIZE=str(count),
             MASTER_ADDR="127.0.0.1",
             MASTER_PORT=port,
+            **environment,
         )
         for rank in range(count)
     ]

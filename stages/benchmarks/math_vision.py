@@ -11,7 +11,8 @@ from stages.benchmarks.math_vision_rules import Match, answer_of, matches
 from stages.benchmarks.tables import picture_path, rows_of
 from stages.data.files import DataError
 from stages.rollout.engine import Prompt
-from stages.verifiers.verdict import MAX_ANSWER, Outcome, Verdict
+from stages.verifiers.answer_rules import MAX_ANSWER
+from stages.verifiers.verdict import Outcome, Verdict
 
 INSTRUCTION = (
     'Please solve the problem step by step and put your answer in one "\\boxed{}". '

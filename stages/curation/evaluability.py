@@ -33,9 +33,10 @@ def exclusions(problems: Sequence[Problem]) -> dict[str, str]:
     return {identity: f"{kind} question" for identity, kind in kinds.items() if kind is not None}
 
 
-def unverifiable(problems: Sequence[Problem], workers: int) -> dict[str, str]:
-    """id -> reason for every problem whose gold answer the verifier cannot read or does not find equal to itself."""
-    reasons = answerable_all([(problem.verifier, problem.answer) for problem in problems], workers)
+def unverifiable(problems: Sequence[Problem], workers: int, judged: bool = False) -> dict[str, str]:
+    """id -> reason for every problem whose gold answer the verifier cannot read or does not find equal to itself, or that needs a
+    judge where there is none (`judged` is false)."""
+    reasons = answerable_all([(problem.verifier, problem.answer) for problem in problems], workers, judged=judged)
     return {problem.id: why for problem, why in zip(problems, reasons, strict=True) if why is not None}
 
 

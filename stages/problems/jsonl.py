@@ -1,6 +1,9 @@
 """Your own problems: rows {"question", "answer"} and, as you like, id, image, solution, verifier, domain, grade,
-licence, source."""
+licence, source.
 
+The answer of a "code" row holds its tests, that of an "instructions" row their list: JSON, as a text or as it is."""
+
+import json
 from typing import cast, get_args
 
 from stages.data.records import VerifierName
@@ -16,6 +19,8 @@ from stages.problems.drafts import (
 )
 
 FIELDS = ("id", "question", "answer", "image", "solution", "verifier", "domain", "grade", "licence", "source")
+BY_JSON = ("code", "instructions")
+"""Verifiers whose gold answer is no answer that a response could box."""
 NO_LICENCE = "not stated"
 
 
@@ -26,7 +31,8 @@ def read_row(row: Row, family: str) -> Draft:
     Raises RowError for an unknown field, so that a misspelt one is not lost."""
     if unknown := sorted(set(row) - set(FIELDS)):
         raise RowError("malformed row", f"unknown field {unknown[0]!r}; known: {', '.join(FIELDS)}")
-    answer = text_of(row, "answer")
+    answer = _answer(row)
+    verifier = _verifier(row, answer)
     solution = optional_text(row, "solution")
     return Draft(
         id=optional_text(row, "id"),
@@ -36,11 +42,18 @@ def read_row(row: Row, family: str) -> Draft:
         question=text_of(row, "question"),
         image=optional_text(row, "image"),
         answer=answer,
-        verifier=_verifier(row, answer),
+        verifier=verifier,
         grade=_grade(row),
-        solution_short=boxed(answer),
-        solution_long=closing_with_box(solution, answer) if solution else None,
+        solution_short=solution if verifier in BY_JSON else boxed(answer),
+        solution_long=solution if verifier in BY_JSON or not solution else closing_with_box(solution, answer),
     )
+
+
+def _answer(row: Row) -> str:
+    answer = row.get("answer")
+    if row.get("verifier") in BY_JSON and isinstance(answer, dict | list):
+        return text_of({"answer": json.dumps(answer, ensure_ascii=False)}, "answer")
+    return text_of(row, "answer")
 
 
 def _verifier(row: Row, answer: str) -> VerifierName:

@@ -1,42 +1,60 @@
-"""How every stage program starts and ends: a user's mistake is one clear line and exit code 2, never a traceback."""
+"""How every stage program starts and ends: a user's mistake is one clear line and exit code 2, never a traceback.
+
+One of several ranks leaves at once, without Python's clean-up: that could wait for the others, who wait for this rank."""
 
 import errno
+import os
 import sys
+import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 from safetensors import SafetensorError
 
 from stages.data.files import DataError
 from stages.run.params import ParamsError
+from stages.run.ranks import rank, where, world_size
 
 FULL = {errno.ENOSPC: "no space left on the disk", errno.EDQUOT: "the disk quota is used up"}
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; errors that a user can act on go to stderr as `error: ...` with exit code 2."""
+    """Call `main`; errors that a user can act on go to stderr as `error: ...` with exit code 2. Of several ranks, one that fails
+    otherwise ends its traceback with a line that names rank and step, and exit code 1."""
     try:
         main()
-    except (DataError, ParamsError, OSError, SafetensorError) as error:
+    except Exception as error:  # noqa: BLE001 - it ends the program
         line = explained(error)
         if line is None:
-            raise
-        print(f"error: {line}", file=sys.stderr)
-        sys.exit(2)
+            _failed(error)
+        _leave(f"error: {line}", 2)
 
 
 def explained(error: Exception) -> str | None:
     """What a user reads of `error`; None for one that no user can act on."""
     if isinstance(error, DataError | ParamsError):
         return str(error)
-    full = FULL.get(getattr(error, "errno", None) or 0) or next(
-        (text for number, text in FULL.items() if _says(error, number)), None
-    )
-    where = getattr(error, "filename", None)
-    if full:
-        return f"{f'{where}: ' if where else ''}{full}; free some and run the same command: it goes on from the last saved state"
-    return f"{where}: {error.strerror}" if isinstance(error, OSError) and error.errno is not None and where else None
+    if not isinstance(error, OSError | SafetensorError):
+        return None
+    named = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+    for number, text in FULL.items():
+        if getattr(error, "errno", None) == number or f"(os error {number})" in str(error):  # as Rust names it, in safetensors
+            return f"{named}{text}; free some and run the same command: it goes on from the last saved state"
+    return f"{named}{error.strerror}" if isinstance(error, OSError) and error.errno is not None and named else None
 
 
-def _says(error: Exception, number: int) -> bool:
-    """Whether the text of an error of safetensors, which has no errno, names it as Rust does: '(os error 28)'."""
-    return isinstance(error, SafetensorError) and f"(os error {number})" in str(error)
+def _failed(error: Exception) -> NoReturn:
+    if world_size() == 1:
+        raise error
+    traceback.print_exception(error)
+    place = where(error) or f"rank {rank()} of {world_size()}"
+    _leave(f"error: {place}: {type(error).__name__}: {' '.join(str(error).split())[:300]}", 1)
+
+
+def _leave(line: str, code: int) -> NoReturn:
+    print(line, file=sys.stderr)
+    if world_size() > 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -1,6 +1,5 @@
 """The one door to DeepSpeed: start it, take optimizer steps over packed micro-batches, reset the optimizer, read the weights."""
 
-import datetime
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +13,10 @@ from safetensors import SafetensorError
 from stages.data.files import DataError
 from stages.models.loading import load_model
 from stages.run.params import Hardware
-from stages.run.ranks import rank, world_size
+from stages.run.ranks import collective_time_out, during, rank, world_size
 from stages.training.batches import PackedBatch
 from stages.training.log_probs import TokenLogProbs, sum_by_sample
 
-COLLECTIVE_MINUTES = 10
 LossOf = Callable[[PackedBatch, torch.Tensor, torch.Tensor], torch.Tensor]
 """(batch, log-probs (T,), entropies (T,)) -> this micro-batch's part of the loss, summed over micro-batches and ranks."""
 
@@ -60,7 +58,8 @@ def start(model: Any, hardware: Hardware, device: torch.device, grad_clip: float
     deepspeed.utils.logger.setLevel("ERROR")
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # for inference only, and would be compiled for a minute
     backend = "nccl" if device.type == "cuda" else "gloo"
-    deepspeed.init_distributed(dist_backend=backend, timeout=datetime.timedelta(minutes=COLLECTIVE_MINUTES), verbose=False)
+    with during("meeting the other ranks"):
+        deepspeed.init_distributed(dist_backend=backend, timeout=collective_time_out(), verbose=False)
     if hardware.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.train()
@@ -75,7 +74,8 @@ def start(model: Any, hardware: Hardware, device: torch.device, grad_clip: float
         "bf16": {"enabled": device.type == "cuda"},
         "steps_per_print": 2**31,
     }
-    engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=config)
+    with during("sharing the first weights"):
+        engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=config)
     return Engine(engine, device, hardware.zero_stage)
 
 
@@ -84,21 +84,25 @@ def optimizer_step(engine: Engine, batches: Sequence[PackedBatch], loss_of: Loss
     theirs with weight zero, so that collectives meet. `loss_of` divides by the count over all ranks itself."""
     for group in engine.deepspeed.optimizer.param_groups:
         group["lr"] = learning_rate
-    passes = int(_reduce(torch.tensor(float(len(batches))), dist.ReduceOp.MAX).item())
+    passes = _most(len(batches))
     sums = torch.zeros(4, dtype=torch.float64)
     for place in range(passes):
         batch = batches[min(place, len(batches) - 1)].to(engine.device)
-        logp, entropy = engine.deepspeed(batch)
+        with during("forward"):
+            logp, entropy = engine.deepspeed(batch)
         loss = loss_of(batch, logp, entropy)
         if place >= len(batches):
             loss = loss * 0.0
         else:
             sums += torch.tensor([loss.item(), batch.tokens, entropy.sum().item(), len(entropy)], dtype=torch.float64)
         engine.deepspeed.set_gradient_accumulation_boundary(place == passes - 1)
-        engine.deepspeed.backward(loss * world_size())
+        with during("backward and gradient reduction"):
+            engine.deepspeed.backward(loss * world_size())
     norm = _plain_norm(engine)
-    engine.deepspeed.step()
-    total = _reduce(sums, dist.ReduceOp.SUM).tolist()
+    with during("optimizer step"):
+        engine.deepspeed.step()
+    with during("sums of the step"):
+        total = _reduce(sums, dist.ReduceOp.SUM).tolist()
     return StepResult(
         total[0], norm if norm is not None else _float(engine.deepspeed), int(total[1]), total[2] / max(1.0, total[3])
     )
@@ -107,12 +111,13 @@ def optimizer_step(engine: Engine, batches: Sequence[PackedBatch], loss_of: Loss
 def forwards(engine: Engine, batches: Sequence[PackedBatch]) -> list[tuple[PackedBatch, torch.Tensor]]:
     """Log-probabilities (T,) of every micro-batch without gradient. As in `optimizer_step`, ranks with fewer micro-batches
     repeat one, so that collectives meet."""
-    passes = int(_reduce(torch.tensor(float(len(batches))), dist.ReduceOp.MAX).item())
+    passes = _most(len(batches))
     found = []
     with torch.no_grad():
         for place in range(passes):
             batch = batches[min(place, len(batches) - 1)].to(engine.device)
-            logp, _ = engine.deepspeed(batch)
+            with during("forward"):
+                logp, _ = engine.deepspeed(batch)
             found += [(batch, logp)] if place < len(batches) else []
     return found
 
@@ -139,7 +144,8 @@ def gather_objects(value: Any) -> list[Any]:
     if world_size() == 1:
         return [value]
     gathered: list[Any] = [None] * world_size()
-    dist.all_gather_object(gathered, value)
+    with during("gathering from all ranks"):
+        dist.all_gather_object(gathered, value)
     return gathered
 
 
@@ -159,19 +165,22 @@ def whole_state(engine: Engine) -> dict[str, torch.Tensor]:
     """The model's unpartitioned weights on rank 0 (and on every rank below ZeRO-3), by their transformers names."""
     if engine.zero_stage < 3:
         return {name: value.detach() for name, value in engine.model.state_dict().items()}
-    state = engine.deepspeed._zero3_consolidated_16bit_state_dict()
+    with during("gathering the weights"):
+        state = engine.deepspeed._zero3_consolidated_16bit_state_dict()
     return {name.removeprefix("model."): value for name, value in (state or {}).items()}
 
 
 def agreed(value: bool) -> bool:
     """Rank 0's `value`, on every rank (all ranks must call)."""
-    return bool(_reduce(torch.tensor(float(value and rank() == 0)), dist.ReduceOp.MAX).item())
+    with during("agreeing with rank 0"):
+        return bool(_reduce(torch.tensor(float(value and rank() == 0)), dist.ReduceOp.MAX).item())
 
 
 def barrier() -> None:
     """Wait for all ranks."""
     if world_size() > 1:
-        dist.barrier()
+        with during("waiting for all ranks"):
+            dist.barrier()
 
 
 def _plain_norm(engine: Engine) -> float | None:
@@ -185,6 +194,12 @@ def _plain_norm(engine: Engine) -> float | None:
 def _float(engine: Any) -> float:
     norm = engine.get_global_grad_norm()
     return 0.0 if norm is None else float(norm)
+
+
+def _most(batches: int) -> int:
+    """The largest number of micro-batches of any rank."""
+    with during("counting micro-batches"):
+        return int(_reduce(torch.tensor(float(batches)), dist.ReduceOp.MAX).item())
 
 
 def _reduce(value: torch.Tensor, operation: Any) -> torch.Tensor:
@@ -206,5 +221,5 @@ def trained_weights(engine: Engine) -> Iterator[tuple[str, torch.Tensor]]:
     import deepspeed
 
     for name, parameter in engine.model.named_parameters():
-        with deepspeed.zero.GatheredParameters([parameter], enabled=engine.zero_stage == 3):
+        with during("gathering the weights"), deepspeed.zero.GatheredParameters([parameter], enabled=engine.zero_stage == 3):
             yield name, parameter.detach()

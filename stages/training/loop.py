@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from stages.run.params import Hardware
-from stages.run.ranks import rank, share
+from stages.run.ranks import during, rank, share
 from stages.run.seeds import stream_seed
 from stages.run.spool import Spool
 from stages.training.batches import PackedBatch, TrainingSample, pack
@@ -73,7 +73,8 @@ def train(
         batches = pack(members, hardware.pack_tokens, hardware.micro_batch_rows, pad_id, filler)
         loss_of = loss_for(steps[step], mine, batches) if mine else _nothing
         rate = plan.rate(step, len(steps))
-        result = optimizer_step(engine, batches, loss_of, rate)
+        with during(f"step {step}"):
+            result = optimizer_step(engine, batches, loss_of, rate)
         if rank() == 0:
             seconds = time.monotonic() - began
             spool.log(
@@ -82,8 +83,9 @@ def train(
             )
             spool.progress(step + 1, len(steps), "steps")
             spool.log_speed(step, {"tokens_per_second": result.tokens / seconds})
-        if step + 1 < len(steps) and clock.due():
-            save_state(engine, state, step + 1, {})
+        with during(f"saving after step {step}"):
+            if step + 1 < len(steps) and clock.due():
+                save_state(engine, state, step + 1, {})
 
 
 def mean_token_loss(indices: Sequence[int], samples: Sequence[TrainingSample]) -> LossOf:

@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from stages.verifiers.boxes import final_part
+from stages.verifiers.claims import Verdict
 from stages.verifiers.code_tests import SECONDS, AssertTest, CallTest, StdinTest, Test, judge
 from stages.verifiers.languages import LANGUAGES, missing
 from stages.verifiers.sandbox import why_unavailable
-from stages.verifiers.verdict import Verdict
 
 FENCE = "```"
 _KINDS: dict[frozenset[str], type[StdinTest] | type[CallTest] | type[AssertTest]] = {
@@ -42,6 +42,15 @@ def verify_program(gold: str, response: str, seconds: float = SECONDS) -> Verdic
     if program is None:
         return Verdict("wrong", None, "no code block")
     return judge(program, tests, language, seconds)
+
+
+def unrunnable(gold: str) -> str | None:
+    """None when the gold answer holds tests that can be run here, else the reason why no response could be right."""
+    try:
+        language, _ = tests_from(gold)
+    except ValueError as error:
+        return str(error)
+    return why_unavailable() or missing(language)
 
 
 def program_of(response: str) -> str | None:

@@ -15,10 +15,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
+from stages.verifiers.claims import Verdict
 from stages.verifiers.languages import LANGUAGES
 from stages.verifiers.programs import PATIENCE, CompileError, Program, compiled, with_files
 from stages.verifiers.sandbox import MiB, Run, SandboxUnavailableError
-from stages.verifiers.verdict import Verdict
 
 SECONDS = 6.0
 """CPU time of one test; LiveCodeBench gives as much on the wall clock of a machine that it has for itself."""

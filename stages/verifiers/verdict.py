@@ -1,116 +1,98 @@
 r"""The one door of verification: a response is right, wrong, or cannot be judged (an error, with its reason).
 
-Only the last \boxed{} after the thinking part counts. Rules: "integer", "text" and "choice" compare normal forms;
-"math" compares by math-verify 0.9.0 in killable processes (https://github.com/huggingface/Math-Verify)."""
+"integer", "text", "choice" and "math" compare the last \boxed{} after the thinking part (answer_rules.py), "code" runs a program
+against tests in the sandbox (code_rewards.py), "instructions" checks a text (instruction_rewards.py), "judge" asks a model
+(judge.py)."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeVar, get_args
 
 from stages.data.records import VerifierName
-from stages.verifiers.boxes import boxed_answer
-from stages.verifiers.normal_forms import choice_form, integer_form, math_form, text_form
-from stages.verifiers.processes import shared_pool
+from stages.verifiers.answer_rules import NO_BOX, unreadable_answers, verify_answers
+from stages.verifiers.claims import Claim, Outcome, Verdict
+from stages.verifiers.code_rewards import unrunnable, verify_programs
+from stages.verifiers.instruction_rewards import unusable, verify_instructions
+from stages.verifiers.judge import Answer, unreadable_reference, verify_by_judge
 
-Outcome = Literal["right", "wrong", "error"]
-MAX_ANSWER = 2000
-NO_BOX = "no \\boxed{} answer"
+__all__ = [
+    "NO_BOX",
+    "Answer",
+    "Claim",
+    "Kind",
+    "Outcome",
+    "Verdict",
+    "answerable",
+    "answerable_all",
+    "kind_of",
+    "verify",
+    "verify_all",
+]
+
+T = TypeVar("T")
+R = TypeVar("R")
+Kind = Literal["answer", "code", "instructions", "judge"]
+Item = Claim | tuple[VerifierName, str, str]
+"""A claim, or (verifier, gold, response) where no question is needed."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """How one response was judged."""
-
-    outcome: Outcome
-    extracted: str | None
-    """The content of the box, None without one."""
-    reason: str
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """What else the benchmark's own average needs or a reader wants to see, as JSON values."""
-
-
-def verify(verifier: VerifierName, gold: str, response: str) -> Verdict:
+def verify(verifier: VerifierName, gold: str, response: str, question: str = "", judge: Answer | None = None) -> Verdict:
     """Judge one response. Raises ValueError for an unknown verifier."""
-    return verify_all([(verifier, gold, response)], workers=1)[0]
+    return verify_all([Claim(verifier, gold, response, question)], workers=1, judge=judge)[0]
 
 
-def verify_all(items: Sequence[tuple[VerifierName, str, str]], workers: int = 2, seconds: float = 10.0) -> list[Verdict]:
-    """Judge (verifier, gold, response) triples, in order. `seconds` is the wall-clock limit of one comparison."""
-    verdicts = [_judge(*item) for item in items]
-    open_items = [index for index, verdict in enumerate(verdicts) if verdict is None]
-    requests = [("equal", items[index][1], boxed_answer(items[index][2]) or "") for index in open_items]
-    replies = shared_pool().run(requests, workers, seconds) if requests else []
-    for index, request, (outcome, reason) in zip(open_items, requests, replies, strict=True):
-        verdicts[index] = Verdict(_outcome(outcome), request[2], reason)
-    return [verdict for verdict in verdicts if verdict is not None]
+def verify_all(items: Sequence[Item], workers: int = 2, seconds: float = 10.0, judge: Answer | None = None) -> list[Verdict]:
+    """Judge claims, in order. `seconds` is the wall-clock limit of one comparison or check; programs have the time of their tests,
+    and the judge what it takes. Without `judge`, claims for it are errors."""
+    claims = [Claim(*item) for item in items]
+
+    def verify_some(kind: Kind, some: list[Claim]) -> list[Verdict]:
+        pairs = [(claim.gold, claim.response) for claim in some]
+        if kind == "code":
+            return verify_programs(pairs, workers)
+        if kind == "instructions":
+            return verify_instructions(pairs, workers, seconds)
+        return verify_by_judge(some, judge) if kind == "judge" else verify_answers(some, workers, seconds)
+
+    return _by_kind(claims, [claim.verifier for claim in claims], verify_some)
 
 
 def answerable(verifier: VerifierName, gold: str) -> str | None:
-    """None when the gold answer can be read and is equal to itself, else the reason why no response could be right."""
+    """None when the gold answer can be read, else the reason why no response could be right."""
     return answerable_all([(verifier, gold)], workers=1)[0]
 
 
-def answerable_all(items: Sequence[tuple[VerifierName, str]], workers: int = 2, seconds: float = 10.0) -> list[str | None]:
-    """`answerable` of many (verifier, gold) pairs, in order."""
-    reasons = [_unreadable(*item) for item in items]
-    algebra = [index for index, (verifier, _) in enumerate(items) if verifier == "math" and reasons[index] is None]
-    requests = [("equal", items[index][1], items[index][1]) for index in algebra]
-    replies = shared_pool().run(requests, workers, seconds) if requests else []
-    for index, (outcome, reason) in zip(algebra, replies, strict=True):
-        if outcome != "right":
-            reasons[index] = reason if outcome == "error" else "the gold answer is not equal to itself by math-verify"
-    return reasons
+def answerable_all(
+    items: Sequence[tuple[VerifierName, str]], workers: int = 2, seconds: float = 10.0, judged: bool = True
+) -> list[str | None]:
+    """`answerable` of many (verifier, gold) pairs, in order: no answer, no tests or no sandbox for them, an unknown instruction, an
+    answer that algebra does not find equal to itself. `judged`: whether there is a judge for those who need one."""
+
+    def reasons_of(kind: Kind, some: list[tuple[VerifierName, str]]) -> list[str | None]:
+        if kind == "code":
+            return [unrunnable(gold) for _, gold in some]
+        if kind == "instructions":
+            return [unusable(gold) for _, gold in some]
+        return (
+            [unreadable_reference(gold, judged) for _, gold in some]
+            if kind == "judge"
+            else unreadable_answers(some, workers, seconds)
+        )
+
+    return _by_kind(items, [verifier for verifier, _ in items], reasons_of)
 
 
-def _normal_form(verifier: VerifierName, answer: str) -> str | None:
-    return _FORMS[verifier](answer) or None
-
-
-_FORMS: dict[VerifierName, Callable[[str], str | None]] = {
-    "integer": integer_form,
-    "text": text_form,
-    "choice": choice_form,
-    "math": math_form,
-}
-_KINDS: dict[VerifierName, str] = {
-    "integer": "an integer",
-    "text": "a text",
-    "choice": "a letter A to J",
-    "math": "a mathematical answer",
-}
-
-
-def _unreadable(verifier: VerifierName, gold: str) -> str | None:
+def kind_of(verifier: VerifierName) -> Kind:
+    """What judges it. ValueError for an unknown verifier."""
     if verifier not in get_args(VerifierName):
         raise ValueError(f"unknown verifier {verifier!r}; expected one of {', '.join(get_args(VerifierName))}")
-    if len(gold) > MAX_ANSWER:
-        return f"the gold answer has {len(gold)} characters; at most {MAX_ANSWER} are compared"
-    if _normal_form(verifier, gold) is None:
-        return f"the gold answer {gold[:80]!r} is not {_KINDS[verifier]}"
-    return None
+    return verifier if verifier in ("code", "instructions", "judge") else "answer"
 
 
-def _judge(verifier: VerifierName, gold: str, response: str) -> Verdict | None:
-    """The verdict without algebra, or None when only algebra can tell."""
-    unreadable = _unreadable(verifier, gold)
-    answer = boxed_answer(response)
-    if unreadable is not None:
-        return Verdict("error", answer, unreadable)
-    if answer is None:
-        return Verdict("wrong", None, NO_BOX)
-    if not answer:
-        return Verdict("wrong", answer, "the \\boxed{} is empty")
-    if len(answer) > MAX_ANSWER:
-        return Verdict("wrong", answer[:MAX_ANSWER], f"an answer of {len(answer)} characters; at most {MAX_ANSWER} count")
-    found = _normal_form(verifier, answer)
-    if found is not None and found == _normal_form(verifier, gold):
-        return Verdict("right", answer, "equal as written")
-    if verifier == "math":
-        return None
-    if found is None:
-        return Verdict("wrong", answer, f"the boxed answer is not {_KINDS[verifier]}")
-    return Verdict("wrong", answer, f"expected {_normal_form(verifier, gold)!r}")
-
-
-def _outcome(name: str) -> Outcome:
-    return "right" if name == "right" else "wrong" if name == "wrong" else "error"
+def _by_kind(items: Sequence[T], verifiers: Sequence[VerifierName], work: Callable[[Kind, list[T]], list[R]]) -> list[R]:
+    """What `work` makes of all items of each kind, in the order of the items."""
+    kinds = [kind_of(verifier) for verifier in verifiers]
+    found: dict[int, R] = {}
+    for kind in dict.fromkeys(kinds):
+        members = [index for index, other in enumerate(kinds) if other == kind]
+        found |= zip(members, work(kind, [items[index] for index in members]), strict=True)
+    return [found[index] for index in range(len(items))]

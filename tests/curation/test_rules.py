@@ -31,6 +31,21 @@ def test_unverifiable_answers_are_named():
     assert "'two' is not an integer" in reasons["p1"]
 
 
+def test_what_no_verifier_here_can_judge_is_named():
+    problems = [
+        made(0, verifier="code", answer="6"),
+        made(1, verifier="instructions", answer='[{"instruction": "no:comma"}]'),
+        made(2, verifier="instructions", answer='[{"instruction": "punctuation:no_comma"}]'),
+        made(3, verifier="judge", answer="because of x"),
+    ]
+    reasons = evaluability.unverifiable(problems, workers=1)
+    assert list(reasons) == ["p0", "p1", "p3"]
+    assert "a list of tests" in reasons["p0"]
+    assert "unknown instruction 'no:comma'" in reasons["p1"]
+    assert "no judge is configured" in reasons["p3"]
+    assert "p3" not in evaluability.unverifiable(problems, workers=1, judged=True)
+
+
 def test_forbidden_sets_are_refused_again():
     problems = [made(0), made(1, source="MathVista"), made(2, licence="evaluation only")]
     assert set(evaluability.forbidden_sets(problems)) == {"p1", "p2"}

@@ -26,13 +26,13 @@ def test_several_processes_get_no_rank_from_us() -> None:
     words = launch.command("m", ["--a"], 4, {})
     assert words[1:3] == ["-m", "deepspeed.launcher.runner"]
     assert words[words.index("--num_gpus") + 1] == "4"
-    assert words[-3:] == ["--module", "m", "--a"]
+    assert words[-4:] == ["--module", "flows.rank", "m", "--a"]
     assert "RANK" not in launch.environment(4, {})
 
 
 def test_a_schedulers_launcher_takes_our_place() -> None:
     given = {"K15_LAUNCHER": "srun torchrun --nnodes 2"}
-    assert launch.command("m", ["x"], 2, given) == ["srun", "torchrun", "--nnodes", "2", "-m", "m", "x"]
+    assert launch.command("m", ["x"], 2, given) == ["srun", "torchrun", "--nnodes", "2", "-m", "flows.rank", "m", "x"]
     assert "RANK" not in launch.environment(2, given)
 
 

@@ -156,3 +156,34 @@ def test_file_names_of_odd_ids_never_meet():
     assert file_name("tabmwp-12") == "tabmwp-12"
     assert file_name("a/b") != file_name("a_b")
     assert "/" not in file_name("../../etc")
+
+
+def test_rows_of_every_verifier(tmp_path):
+    """Gold answers that are JSON may stand as they are; what cannot be verified is named with its line."""
+    asked = [{"instruction": "punctuation:no_comma"}]
+    rows = [
+        {"id": "a", "question": "Write.", "answer": asked, "verifier": "instructions", "solution": "Here it is."},
+        {"id": "b", "question": "Write it.", "answer": json.dumps(asked), "verifier": "instructions"},
+        {"id": "c", "question": "Explain.", "answer": "because of x", "verifier": "judge"},
+        {"id": "d", "question": "Write more.", "answer": [{"instruction": "no:comma"}], "verifier": "instructions"},
+        {"id": "e", "question": "Program.", "answer": {"tests": []}, "verifier": "code"},
+        {"id": "f", "question": "Program more.", "answer": "6", "verifier": "code"},
+        {"id": "g", "question": "Say why.", "answer": ["x"], "verifier": "judge"},
+        {"id": "h", "question": "Say.", "answer": "x", "verifier": "oracle"},
+    ]
+    write(tmp_path / "rows.jsonl", rows)
+    loaded = load(source("jsonl", "rows.jsonl"), setting(tmp_path))
+    kept = {problem.id: problem for problem in loaded.problems}
+    assert sorted(kept) == ["mine-a", "mine-b", "mine-c"]
+    assert kept["mine-a"].answer == kept["mine-b"].answer == json.dumps(asked)
+    assert (kept["mine-a"].solution_short, kept["mine-b"].solution_short) == ("Here it is.", None)
+    assert kept["mine-c"].solution_short == "\\boxed{because of x}"
+    reasons = {finding.id: f"{finding.rule}: {finding.reason}" for finding in loaded.excluded}
+    assert reasons["mine-d"].startswith("unparseable answer: unknown instruction 'no:comma'; known are")
+    assert reasons["mine-e"].endswith("and a list of tests that is not empty")
+    assert reasons["mine-f"].endswith("and a list of tests that is not empty")
+    unread = [finding.reason for finding in loaded.excluded if finding.rule == "malformed row"]
+    assert unread == [
+        "the field 'answer' is a list, expected text",
+        "verifier is 'oracle', expected one of integer, math, text, choice, code, instructions, judge",
+    ]

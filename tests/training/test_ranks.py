@@ -9,6 +9,8 @@ import two_ranks
 from programs import ended, ranks
 from tiny import Tiny, largest_gap, weights
 
+from stages.run.program import run
+
 ROUNDING = 5e-5  # float32 sums in another order, after three Adam steps of 1e-3
 SECONDS = 500
 
@@ -121,3 +123,19 @@ def test_all_ranks_save_at_the_same_step(two: Path) -> None:
     place = finished(two, "clock", 0)
     for rank in (0, 1):
         assert json.loads((place / f"answers-{rank}.json").read_text()) == [True, False]
+
+
+def test_a_rank_that_waits_in_vain_says_where_and_gives_up(tiny: Tiny, tmp_path: Path) -> None:
+    waiting, late = ranks(2, program, tmp_path, two_ranks.late, tiny.folder, tiny.problems, K15_COLLECTIVE_MINUTES="0.1")
+    try:
+        assert ended(waiting, two_ranks.LATE / 2) == 1
+        assert late.exitcode is None
+    finally:
+        late.kill()
+    told = (tmp_path / "rank0.txt").read_text().splitlines()
+    assert told[-1].startswith("error: rank 0 of 2, rl iteration 2, counting micro-batches: ")
+    assert "Timed out waiting 6000ms" in told[-1]
+
+
+def program(function: Any, *arguments: Any) -> None:
+    run(lambda: function(*arguments))

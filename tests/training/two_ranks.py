@@ -16,7 +16,7 @@ from stages.policy.experience import Experience
 from stages.policy.iteration import Group, score
 from stages.policy.learner import Learner
 from stages.rollout.transformers_engine import TransformersEngine
-from stages.run.ranks import rank, world_size
+from stages.run.ranks import during, rank, share, world_size
 from stages.run.spool import Spool
 from stages.training.batches import pack
 from stages.training.checkpoints import SaveClock
@@ -24,6 +24,8 @@ from stages.training.engine import Engine, forwards, gather_objects, optimizer_s
 from stages.training.loop import Plan, mean_token_loss, train
 from stages.training.samples import picture_filler
 from stages.verifiers.verdict import Verdict
+
+LATE = 400.0
 
 
 def sft(tiny: Tiny, zero_stage: int, folder: Path) -> None:
@@ -51,6 +53,8 @@ def unlike(tiny: Tiny, zero_stage: int, folder: Path) -> None:
     pictures = [sample for sample in samples if sample.prompt.pixels][1:6:2]
     everyone = [*text, *pictures]
     mine = everyone if world_size() == 1 else (text, pictures)[rank()]
+    kinds = {bool(sample.prompt.pixels) for sample in mine}
+    assert kinds == ({False, True} if world_size() == 1 else {rank() == 1}), "rank 0 sees no picture, rank 1 nothing else"
     engine = start(model, wanted, CPU, 1.0)
     filler = picture_filler(tiny.renderer(), model, wanted)
     loss = mean_token_loss(range(len(everyone)), everyone)
@@ -140,6 +144,19 @@ def clock(_: Tiny, __: int, folder: Path) -> None:
         found.every, found.last = 1000.0, time.monotonic() - (2000.0 if late[rank()] else 0.0)
         answers.append(found.due())
     (folder / f"answers-{rank()}.json").write_text(json.dumps(answers))
+
+
+def late(checkpoint: Path, problems: list[Any]) -> None:
+    """Rank 1 never comes to the third step; rank 0 waits for it no longer than it was told to."""
+    tiny = Tiny(checkpoint, problems)
+    model = tiny.model()
+    samples = tiny.samples(model)[:2]
+    engine = start(model, hardware(zero_stage=2), CPU, 1.0)
+    for step in range(3):
+        if step == 2 and rank() == 1:
+            time.sleep(LATE)
+        with during(f"rl iteration {step}"):
+            optimizer_step(engine, pack(samples, 256, 4, 0, None), mean_token_loss([0, 1], samples), 1e-3)
 
 
 def whole_weights(engine: Engine) -> dict[str, torch.Tensor]:

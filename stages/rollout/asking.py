@@ -1,0 +1,54 @@
+"""Plain questions to a model, text in and text out: how a judge is asked, whether it runs here or behind an address."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+from stages.data.files import DataError
+from stages.rollout.endpoint import Endpoint
+from stages.rollout.engine import Engine, Prompt, Sampling
+from stages.rollout.responder import EngineResponder, Outcome, Request, Responder
+
+CONCURRENCY = 16
+"""Requests at a time."""
+SECONDS = 300.0
+"""Limit of one request."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Called with texts, gives a reply for each, in order, or the error why there is none. Prompts are asked as they are, greedily
+    unless `sampling` says otherwise."""
+
+    responder: Responder
+    sampling: Sampling = field(default_factory=lambda: Sampling(temperature=0.0, top_p=1.0, max_tokens=2048, seed=0))
+
+    def __call__(self, prompts: Sequence[str]) -> list[str | DataError]:
+        """DataError when nothing more can be asked (an endpoint that accepts no key, that fails again and again)."""
+        size = max(1, self.responder.batch)
+        asked = [Prompt(text, None, instruction="") for text in prompts]
+        requests = [Request(tuple(asked[start : start + size]), 1, self.sampling) for start in range(0, len(asked), size)]
+        answered: dict[int, list[Outcome]] = {}
+        self.responder.respond(requests, lambda index, outcomes: answered.update({index: outcomes}))
+        return [_text(outcome) for index in range(len(requests)) for outcome in answered[index]]
+
+
+def asking(model: str, endpoint: str | None, batch: int) -> Asking:
+    """Asks `model` behind the address `endpoint` (the key is in the environment), or, without one, the checkpoint folder `model`
+    here, which is loaded at the first question and answers up to `batch` prompts side by side."""
+    if endpoint is not None:
+        return Asking(Endpoint(endpoint, model, concurrency=CONCURRENCY, seconds=SECONDS))
+    return Asking(EngineResponder(cache(lambda: _opened(model, batch)), batch, {"model": model}))
+
+
+def _opened(folder: str, batch: int) -> Engine:
+    from stages.rollout.transformers_engine import open_engine
+
+    return open_engine(folder, None, None, batch)
+
+
+def _text(outcome: Outcome) -> str | DataError:
+    if not isinstance(outcome, tuple):
+        return DataError(outcome.reason)
+    (response,) = outcome
+    return DataError("its reply was cut at its limit of tokens") if response.finish == "length" else response.text
