@@ -117,7 +117,7 @@ def iteration(tiny: Tiny, zero_stage: int, folder: Path) -> None:
 
 
 def partial(tiny: Tiny, zero_stage: int, folder: Path) -> None:
-    """Three iterations with responses that are cut; at first rank 0 holds text and rank 1 pictures. What is drawn does not depend on
+    """Three iterations with responses that are cut; at first rank 0 holds text, rank 1 pictures. What is drawn does not depend on
     the number of ranks; the learning rate is so small that rounding does not grow into another token."""
     module.verify_all = lambda items, _: [Verdict("right" if text[:1].isalpha() else "wrong", None, "") for *_, text in items]
     module.without_end = lambda _: None
