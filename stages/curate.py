@@ -17,7 +17,9 @@ from stages.data.files import DataError, read_records, write_json, write_records
 from stages.data.records import CuratedProblem, Problem
 from stages.prompts.prompt import Prompt
 from stages.run.params import Curate, Hardware, Model, read
+from stages.rollout.asking import judge_of
 from stages.run.program import run
+from stages.run.sections import Judging
 from stages.run.spool import stage_spool
 
 
@@ -38,10 +40,11 @@ def main() -> None:
     held_out = [row for split in ("validation", "heldout") for row in read_records(args.problems / f"{split}.jsonl", Problem)]
     engine = load_engine(args.model, model, hardware)
     tokens_of = prompt_tokens(args.model, model)
-    measure = Measure(engine, seed, rules.temperature, model.context, hardware.workers, stage_spool("curate").progress)
+    judge = judge_of(read("judge", Judging), hardware.generation_batch)
+    measure = Measure(engine, seed, rules.temperature, model.context, hardware.workers, stage_spool("curate").progress, judge)
     problems, funnel = curate(collected, held_out, benchmarks, tokens_of, measure, rules)
     print(funnel.text())
-    hand_over(problems, funnel, len(collected), rules, hardware.workers, args.report)
+    hand_over(problems, funnel, len(collected), rules, measure, args.report)
     write_records(args.out / "excluded.jsonl", funnel.findings)
     write_json(args.report / "funnel.json", funnel.content())
     write_records(args.out / "problems.jsonl", problems)
@@ -59,7 +62,7 @@ def curate(
     funnel = Funnel()
     kept = funnel.remove("licence forbids training", collected, evaluability.forbidden_sets(collected))
     kept = funnel.remove("hard exclusions", kept, evaluability.exclusions(kept))
-    kept = funnel.remove("unverifiable answer", kept, evaluability.unverifiable(kept, measure.workers))
+    kept = funnel.remove("unverifiable answer", kept, evaluability.unverifiable(kept, measure.workers, measure.judge is not None))
     kept = funnel.remove("in our held-out sets", kept, decontamination.against_held_out(kept, held_out))
     texts, unread = benchmark_texts.read_texts(benchmarks)
     kept = funnel.remove("in a benchmark", kept, decontamination.against_benchmarks(kept, texts))
@@ -99,12 +102,12 @@ def prompt_tokens(checkpoint: Path, model: Model) -> Callable[[Sequence[Problem]
 
 
 def hand_over(
-    problems: Sequence[CuratedProblem], funnel: Funnel, collected: int, rules: Curate, workers: int, report: Path
+    problems: Sequence[CuratedProblem], funnel: Funnel, collected: int, rules: Curate, measure: Measure, report: Path
 ) -> None:
     """Let Great Expectations judge the set. Raises DataError when an expectation fails."""
     if not problems:
         raise DataError(f"nothing is left of {collected} problems:\n{funnel.text()}")
-    faults = evaluability.unverifiable(problems, workers)
+    faults = evaluability.unverifiable(problems, measure.workers, measure.judge is not None)
     table = profiles.prompt_set_table(problems, faults, 1 - len(problems) / collected)
     modalities = list(funnel.detail["mix"]["modality"])
     expectations.check(table, expectations.prompt_set_suite(rules.min_rows, rules.max_dropped_share, modalities), report)

@@ -22,7 +22,9 @@ from stages.models.size import count_parameters
 from stages.rollout.engine import Engine
 from stages.rollout.responder import EngineResponder
 from stages.run.params import Evaluate, Hardware, Model, read
+from stages.rollout.asking import judge_of
 from stages.run.program import run
+from stages.run.sections import Judging
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 
@@ -40,11 +42,13 @@ def main() -> None:
     wanted = read("evaluate", Evaluate)
 
     problems = read_records(args.problems, Problem)
-    suites = stand_in_suites(problems, decoding(wanted, wanted.samples), hardware.workers)
+    judging = read("judge", Judging)
+    asked = judge_of(judging, hardware.generation_batch)
+    suites = stand_in_suites(problems, decoding(wanted, wanted.samples), hardware.workers, asked)
     drawing = decoding(wanted, wanted.benchmark_samples)
     real, cells = benchmark_suites(wanted.benchmarks, Path(wanted.root), wanted.limit, lambda _: drawing, hardware.workers)
     parameters = count_parameters(args.model)
-    values = [seed, hardware.model_dump(), model.model_dump(), wanted.model_dump()]
+    values = [seed, hardware.model_dump(), model.model_dump(), wanted.model_dump(), judging.model_dump()]
     state = state_folder(f"evaluate-{args.checkpoint}", [args.model, args.problems, Path(wanted.root)], values)
     spool = stage_spool(f"evaluate@{args.checkpoint}")
     journal = Journal({suite.name: state / "responses.jsonl" for suite in [*suites, *real]})

@@ -12,11 +12,12 @@ from stages.policy.learner import Learner
 from stages.policy.samplers import ProblemSampler
 from stages.policy.validation import askable
 from stages.prompts.render import Renderer
+from stages.rollout.asking import judge_of
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.run.params import RL, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
-from stages.run.sections import Health, Loss, Rollouts
+from stages.run.sections import Health, Judging, Loss, Rollouts
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
@@ -36,7 +37,7 @@ def main() -> None:
     phase = options.phase
     seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
     rl, rollouts = read(f"rl.{phase}", RL), read("rollout", Rollouts)
-    loss, limits = read("loss", Loss), read("health", Health)
+    loss, limits, judging = read("loss", Loss), read("health", Health), read("judge", Judging)
 
     device = device_of(hardware)
     problems = read_records(options.prompt_set, CuratedProblem)
@@ -56,9 +57,11 @@ def main() -> None:
         problems, stream_seed(seed, phase), rl.curriculum_until, rl.hard_pass_rate, rl.prioritized, rl.image_share
     )
     sampler.require(rl.prompts)
-    learner = Learner(trainer, Experience(engine, renderer, rl, rollouts, hardware, stream_seed(seed, "rl", phase), loss))
+    judge = judge_of(judging, hardware.generation_batch)
+    experience = Experience(engine, renderer, rl, rollouts, hardware, stream_seed(seed, "rl", phase), loss, judge)
+    learner = Learner(trainer, experience)
 
-    values = [seed, rl.model_dump(), rollouts.model_dump(), loss.model_dump(), model.model_dump(), hardware.model_dump()]
+    values = [seed, rl.model_dump(), rollouts.model_dump(), loss.model_dump(), judging.model_dump(), model.model_dump(), hardware.model_dump()]
     state = state_folder(f"rl-{phase}", [options.init, options.prompt_set, options.validation], values)
     spool = stage_spool(f"rl@{phase}")
     improve(learner, engine, sampler, validation, spool, state, stream_seed(seed, "validation"), limits)

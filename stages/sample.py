@@ -9,12 +9,15 @@ from stages.data.records import CuratedProblem, Sample, SampleGroup
 from stages.long2short.shortest import demonstrations
 from stages.prompts.prompt import Prompt
 from stages.rollout.engine import Completion, Sampling
+from stages.rollout.asking import judge_of
 from stages.rollout.transformers_engine import load_engine
 from stages.run.params import Draw, Hardware, Model, read
 from stages.run.program import run
+from stages.run.sections import Judging
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
-from stages.verifiers.verdict import Verdict, verify_all
+from stages.verifiers.claims import Claim, Verdict
+from stages.verifiers.verdict import verify_all
 
 CHUNK = 64  # prompts between two lines of progress
 
@@ -30,16 +33,19 @@ def main() -> None:
     rng = random.Random(stream_seed(seed, "sample"))
     chosen = rng.sample(problems, min(draw.prompts, len(problems)))
     engine = load_engine(options.model, read("model", Model), hardware)
+    judge = judge_of(read("judge", Judging), hardware.generation_batch)
     spool = stage_spool("sample")
     groups = []
     for start in range(0, len(chosen), CHUNK):
         part = chosen[start : start + CHUNK]
         sampling = Sampling(draw.temperature, 1.0, draw.max_tokens, stream_seed(seed, "sample", start))
         completions = engine.generate([Prompt(problem.question, problem.image) for problem in part], sampling, draw.samples)
-        items = [
-            (problem.verifier, problem.answer, c.text) for problem, group in zip(part, completions, strict=True) for c in group
+        claims = [
+            Claim(problem.verifier, problem.answer, completion.text, problem.question)
+            for problem, group in zip(part, completions, strict=True)
+            for completion in group
         ]
-        verdicts = iter(verify_all(items, hardware.workers))
+        verdicts = iter(verify_all(claims, hardware.workers, judge=judge))
         for problem, group in zip(part, completions, strict=True):
             groups.append(SampleGroup(problem=problem, samples=[judged(problem, c, next(verdicts)) for c in group]))
         spool.progress(start + len(part), len(chosen), "prompts")

@@ -11,7 +11,8 @@ from stages.benchmarks.protocol import data_read
 from stages.data.files import DataError
 from stages.data.records import Problem
 from stages.rollout.engine import Prompt
-from stages.verifiers.verdict import Verdict, verify_all
+from stages.verifiers.claims import Claim, Verdict
+from stages.verifiers.verdict import Answer, verify_all
 
 POOLED = ("overall", "text", "image")
 """Names of the scores that pool all stand-in problems, the textual ones, those with pictures."""
@@ -55,8 +56,8 @@ class Suite:
         return self.decoding.samples
 
 
-def stand_in_suites(problems: Sequence[Problem], decoding: Decoding, workers: int) -> list[Suite]:
-    """One suite a family, by name. DataError for a family that has the name of a pooled score, and for no problems."""
+def stand_in_suites(problems: Sequence[Problem], decoding: Decoding, workers: int, judging: Answer | None = None) -> list[Suite]:
+    """One suite a family, by name; `judging` answers for the verifier "judge". DataError for a family that has the name of a pooled score, and for no problems."""
     families: dict[str, list[Problem]] = {}
     for problem in problems:
         families.setdefault(problem.family, []).append(problem)
@@ -65,7 +66,7 @@ def stand_in_suites(problems: Sequence[Problem], decoding: Decoding, workers: in
     for name in POOLED:
         if name in families:
             raise DataError(f"the family {name!r} (problem {families[name][0].id}) has the name of a pooled score; rename it")
-    return [_stand_in(name, families[name], decoding, workers) for name in sorted(families)]
+    return [_stand_in(name, families[name], decoding, workers, judging) for name in sorted(families)]
 
 
 def benchmark_suite(benchmark: Benchmark, root: Path, limit: int | None, decoding: Decoding, workers: int) -> Suite:
@@ -84,10 +85,12 @@ def benchmark_suite(benchmark: Benchmark, root: Path, limit: int | None, decodin
     return Suite(benchmark.name, False, benchmark.modality, decoding, asked, judge, part, tuple(items), data)
 
 
-def _stand_in(name: str, problems: Sequence[Problem], decoding: Decoding, workers: int) -> Suite:
+def _stand_in(name: str, problems: Sequence[Problem], decoding: Decoding, workers: int, judging: Answer | None) -> Suite:
     def judge(pairs: Sequence[tuple[int, str]]) -> list[Verdict]:
-        triples = [(problems[index].verifier, problems[index].answer, response) for index, response in pairs]
-        return verify_all(triples, workers, SECONDS)
+        claims = [
+            Claim(problems[index].verifier, problems[index].answer, response, problems[index].question) for index, response in pairs
+        ]
+        return verify_all(claims, workers, SECONDS, judging)
 
     asked = tuple(Asked(p.id, Prompt(p.question, p.image), p.question, p.image, p.answer) for p in problems)
     return Suite(name, True, modality([p.image for p in problems]), decoding, asked, judge, None)

@@ -7,7 +7,8 @@ from stages.data.records import Problem
 from stages.prompts.prompt import Prompt
 from stages.rollout.engine import Engine, Sampling
 from stages.run.seeds import stream_seed
-from stages.verifiers.verdict import verify_all
+from stages.verifiers.claims import Claim
+from stages.verifiers.verdict import Answer, verify_all
 
 CHUNK = 256
 
@@ -24,6 +25,7 @@ class Measure:
     workers: int
     progress: Callable[[int, int, str], None]
     """Told (done, total, unit) after every CHUNK of problems."""
+    judge: Answer | None = None
 
     def stream(self, name: str) -> int:
         """The seed of curate's random stream `name`."""
@@ -44,10 +46,10 @@ class Measure:
     def _right(self, problems: Sequence[Problem], instruction: str | None, samples: int, sampling: Sampling) -> dict[str, int]:
         prompts = [Prompt(problem.question, problem.image, instruction) for problem in problems]
         groups = self.engine.generate(prompts, sampling, samples=samples)
-        items = [
-            (problem.verifier, problem.answer, completion.text)
+        claims = [
+            Claim(problem.verifier, problem.answer, completion.text, problem.question)
             for problem, group in zip(problems, groups, strict=True)
             for completion in group
         ]
-        verdicts = iter(verify_all(items, self.workers))
+        verdicts = iter(verify_all(claims, self.workers, judge=self.judge))
         return {row.id: sum(next(verdicts).outcome == "right" for _ in range(samples)) for row in problems}

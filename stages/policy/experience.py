@@ -1,9 +1,10 @@
 """The rollout half of an iteration (§2.6): continue what is unfinished, begin fresh prompts, verify and score the groups that are
-whole. The buffer is the same on every rank; each rank generates for whole groups of its own."""
+whole. The buffer is the same on every rank; each rank generates for whole groups of its own, and judges responses as they end."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from stages.data.files import DataError
 from stages.data.records import CuratedProblem
 from stages.policy.iteration import Group, score, without_end
 from stages.policy.length_penalty import weight_at
@@ -11,13 +12,15 @@ from stages.policy.mirror_descent import ADVANTAGES
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer
 from stages.rollout.engine import Piece, Repetition, Request, RolloutEngine, Sampling
-from stages.rollout.partial import Buffer, Limits, Name, OpenGroup, by_rank, length, name_of, token_ids
+from stages.rollout.partial import AFRESH, Buffer, Limits, Name, OpenGroup, by_rank, grown, length, name_of, token_ids
 from stages.run.params import RL, Hardware
 from stages.run.ranks import rank, world_size
 from stages.run.sections import REPORT, Loss, Rollouts
 from stages.run.seeds import stream_seed
 from stages.training.engine import gather_objects
-from stages.verifiers.verdict import Verdict, verify_all
+from stages.verifiers.background import Verification
+from stages.verifiers.claims import Claim, Verdict
+from stages.verifiers.verdict import Answer, verify_all
 
 
 class Experience:
@@ -32,6 +35,7 @@ class Experience:
         hardware: Hardware,
         seed: int,
         loss: Loss = REPORT,
+        judge: Answer | None = None,
     ) -> None:
         self.engine = engine
         self.renderer = renderer
@@ -40,7 +44,9 @@ class Experience:
         self.hardware = hardware
         self.seed = seed
         self.loss = loss
+        self.judge = judge
         self.buffer = Buffer()
+        self.verdicts: dict[Name, Verdict] = {}
         self.limits = Limits(rl.max_tokens, rollouts.segment_tokens, rollouts.max_staleness)
         repetition = rollouts.repetition
         self.sampling = Sampling(
@@ -66,10 +72,10 @@ class Experience:
         forced = sum(self.limits.forced(member, iteration) for member in self.buffer.unfinished())
         mine = by_rank(self.buffer.groups, world_size())[rank()]
         parts = gather_objects(self._generate(iteration, mine))
-        pieces = {name: piece for part in parts for name, piece in part.items()}
+        pieces = {name: piece for found, _ in parts for name, piece in found.items()}
+        self.verdicts |= {name: verdict for _, found in parts for name, verdict in found.items()}
         self.buffer.grow(iteration, pieces)
-        whole = self.buffer.hand_over()
-        groups = self._score(iteration, whole, {(group.begun, group.problem.id) for group in mine})
+        groups = [self._scored(iteration, group) for group in self.buffer.hand_over()]
         unfinished = self.buffer.unfinished()
         figures = {
             "cut": sum(piece.finish == "cut" for piece in pieces.values()) / max(1, len(pieces)),
@@ -80,9 +86,9 @@ class Experience:
         }
         return groups, figures, sum(len(piece.token_ids) for piece in pieces.values())
 
-    def _generate(self, iteration: int, groups: Sequence[OpenGroup]) -> dict[Name, Piece]:
-        """A piece for every unfinished response of this rank's groups. What a response draws depends on its own stream only, not on
-        ranks and neighbours."""
+    def _generate(self, iteration: int, groups: Sequence[OpenGroup]) -> tuple[dict[Name, Piece], dict[Name, Verdict]]:
+        """A piece for every unfinished response of this rank's groups, and the verdicts on those that it ends: they are judged while
+        others are generated. What a response draws depends on its own stream only, not on ranks and neighbours."""
         prompts = self.rendered([group.problem for group in groups])
         members = [
             (group.problem, prompt, member) for group, prompt in zip(groups, prompts, strict=True) for member in group.unfinished
@@ -93,40 +99,34 @@ class Experience:
             stream = stream_seed(self.seed, "rollout", name, begun, number, iteration)
             budget, left = self.limits.of(member, iteration)
             requests.append(Request(Prompt(problem.question, problem.image), prompt, token_ids(member), budget, left, stream))
-        pieces = self.engine.extend(requests, self.sampling) if requests else []
-        return {name_of(member): piece for (_, _, member), piece in zip(members, pieces, strict=True)}
+        known: dict[Name, Verdict] = {}
+        with Verification[Name](self.hardware.workers, judge=self.judge, verify=_verify) as verification:
 
-    def _score(self, iteration: int, whole: Sequence[OpenGroup], own: set[tuple[int, str]]) -> list[Group]:
-        """Each rank judges the groups that it generated for; every rank scores all."""
-        judged = [group for group in whole if (group.begun, group.problem.id) in own]
-        found = dict(zip([(group.begun, group.problem.id) for group in judged], self.judge(judged), strict=True))
-        verdicts = {name: values for part in gather_objects(found) for name, values in part.items()}
-        weight = weight_at(iteration, self.rl.length_weight, self.rl.length_from)
-        penalty = self.rollouts.repeat_penalty
+            def ended(index: int, piece: Piece) -> None:
+                problem, _, member = members[index]
+                response = grown(member, iteration, piece)
+                if response.finish is None:
+                    return
+                if verdict := without_end(response):
+                    known[name_of(response)] = verdict
+                    return
+                text = self.engine.decode(token_ids(response))
+                verification.submit(name_of(response), Claim(problem.verifier, problem.answer, text, problem.question))
+
+            pieces = self.engine.extend(requests, self.sampling, ended) if requests else []
+            verdicts = known | verification.results()
+        return {name_of(member): piece for (_, _, member), piece in zip(members, pieces, strict=True)}, verdicts
+
+    def _scored(self, iteration: int, group: OpenGroup) -> Group:
         baseline = ADVANTAGES["log_partition" if "log_partition" in self.loss.variants else "mean"]
-        return [
-            score(
-                group.problem,
-                group.members,
-                verdicts[group.begun, group.problem.id],
-                weight,
-                penalty,
-                lambda reward_K: baseline(reward_K, self.rl.tau),
-            )
-            for group in whole
-        ]
-
-    def judge(self, groups: Sequence[OpenGroup]) -> list[list[Verdict]]:
-        """The verdicts on each group's members. Only responses that ended by themselves are read."""
-        known = [[without_end(member) for member in group.members] for group in groups]
-        items = [
-            (group.problem.verifier, group.problem.answer, self.engine.decode(token_ids(member)))
-            for group, verdicts in zip(groups, known, strict=True)
-            for member, verdict in zip(group.members, verdicts, strict=True)
-            if verdict is None
-        ]
-        read = iter(verify_all(items, self.hardware.workers))
-        return [[verdict or next(read) for verdict in verdicts] for verdicts in known]
+        return score(
+            group.problem,
+            group.members,
+            [self.verdicts.pop(name_of(member)) for member in group.members],
+            weight_at(iteration, self.rl.length_weight, self.rl.length_from),
+            self.rollouts.repeat_penalty,
+            lambda reward_K: baseline(reward_K, self.rl.tau),
+        )
 
     def rendered(self, problems: Sequence[CuratedProblem]) -> list[Rendered]:
         """Their prompts, pictures included, as the trainer and the engine read them."""
@@ -135,10 +135,18 @@ class Experience:
         self._prompts |= {problem.id: prompt for problem, prompt in zip(missing, made, strict=True)}
         return [self._prompts[problem.id] for problem in problems]
 
-    def state(self) -> list[dict[str, Any]]:
-        """The buffer as JSON values."""
-        return self.buffer.state()
+    def state(self) -> dict[str, Any]:
+        """The buffer, and the verdicts on its finished members, as JSON values."""
+        verdicts = [[*name, verdict.outcome, verdict.extracted, verdict.reason] for name, verdict in sorted(self.verdicts.items())]
+        return {"members": self.buffer.state(), "verdicts": verdicts}
 
     def restore(self, state: Any, problems: Sequence[CuratedProblem]) -> None:
         """Go back to a saved state; pictures are read again from their files. DataError when it is broken or foreign."""
-        self.buffer.restore(state, {problem.id: problem for problem in problems}, self.rl.samples)
+        if not isinstance(state, dict) or state.keys() != {"members", "verdicts"}:
+            raise DataError(f"the saved buffer of unfinished responses cannot be read; {AFRESH}")
+        self.buffer.restore(state["members"], {problem.id: problem for problem in problems}, self.rl.samples)
+        self.verdicts = {(begun, problem, number): Verdict(*rest) for begun, problem, number, *rest in state["verdicts"]}
+
+
+def _verify(claims: Sequence[Claim], workers: int, seconds: float, judge: Answer | None) -> Sequence[Verdict]:
+    return verify_all(claims, workers, seconds, judge)

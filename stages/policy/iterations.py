@@ -10,7 +10,7 @@ from stages.policy.learner import Learner
 from stages.policy.samplers import ProblemSampler, sampled_difficulty
 from stages.policy.validation import validate
 from stages.rollout.engine import Engine
-from stages.run.ranks import rank
+from stages.run.ranks import during, rank
 from stages.run.sections import Health
 from stages.run.spool import Spool
 from stages.training.checkpoints import SaveClock, load_state, save_state
@@ -36,9 +36,11 @@ def improve(
     for iteration in range(first, rl.iterations):
         figures: dict[str, float] = {}
         if iteration % rl.validate_every == 0:
-            figures = validate(engine, validation, rl, learner.hardware, seed)
+            with during("validation"):
+                figures = validate(engine, validation, rl, learner.hardware, seed, experience.judge)
         problems = sampler.draw(iteration, experience.room, experience.open)
-        success, more, speeds = learner.iterate(iteration, problems)
+        with during(f"rl iteration {iteration}"):
+            success, more, speeds = learner.iterate(iteration, problems)
         sampler.update(success)
         ill: list[str] = []
         if rank() == 0:
@@ -49,10 +51,12 @@ def improve(
             ill = watch.look(iteration, figures, speeds)
         stop = agreed(bool(ill))
         if stop or (iteration + 1 < rl.iterations and clock.due()):
-            save_state(learner.trainer, state, iteration + 1, {"sampler": sampler.state(), "buffer": experience.state()})
+            with during("saving"):
+                save_state(learner.trainer, state, iteration + 1, {"sampler": sampler.state(), "buffer": experience.state()})
         if stop:
             raise DataError(f"RL stopped after iteration {iteration}, its state is kept: {'; '.join(ill) or 'rank 0 says why'}")
-    final = validate(engine, validation, rl, learner.hardware, seed)
+    with during("validation"):
+        final = validate(engine, validation, rl, learner.hardware, seed, experience.judge)
     if rank() == 0:
         spool.log(rl.iterations, final)
         if left := experience.buffer.unfinished():

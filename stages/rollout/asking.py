@@ -7,6 +7,7 @@ from functools import cache
 from stages.data.files import DataError
 from stages.rollout.endpoint import Endpoint
 from stages.rollout.engine import Engine, Prompt, Sampling
+from stages.run.sections import Judging
 from stages.rollout.responder import EngineResponder, Outcome, Request, Responder
 
 CONCURRENCY = 16
@@ -39,6 +40,11 @@ def asking(model: str, endpoint: str | None, batch: int) -> Asking:
     if endpoint is not None:
         return Asking(Endpoint(endpoint, model, concurrency=CONCURRENCY, seconds=SECONDS))
     return Asking(EngineResponder(cache(lambda: _opened(model, batch)), batch, {"model": model}))
+
+
+def judge_of(judging: Judging, batch: int) -> Asking | None:
+    """The judge of params.yaml; None when it names none."""
+    return None if judging.model is None else asking(judging.model, judging.endpoint, batch)
 
 
 def _opened(folder: str, batch: int) -> Engine:

@@ -109,7 +109,7 @@ class Buffer:
             replace(
                 group,
                 members=tuple(
-                    _grown(member, iteration, pieces[name_of(member)]) if name_of(member) in pieces else member
+                    grown(member, iteration, pieces[name_of(member)]) if name_of(member) in pieces else member
                     for member in group.members
                 ),
             )
@@ -162,7 +162,8 @@ def by_rank(groups: Sequence[OpenGroup], ranks: int) -> list[list[OpenGroup]]:
     return parts
 
 
-def _grown(member: Rollout, iteration: int, piece: Piece) -> Rollout:
+def grown(member: Rollout, iteration: int, piece: Piece) -> Rollout:
+    """The response with the tokens of `piece`; finished unless they were cut."""
     segment = Segment(iteration=iteration, token_ids=list(piece.token_ids), logprobs=list(piece.logprobs))
     finish = None if piece.finish == "cut" else piece.finish
     return member.model_copy(update={"segments": [*member.segments, segment], "finish": finish})

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from stages.run.sections import BenchmarkName, Health, Loss, Rollouts, Section
+from stages.run.sections import BenchmarkName, Health, Judging, Loss, Rollouts, Section
 
 T = TypeVar("T")
 
@@ -192,6 +192,7 @@ class Params(Section):
     warm_up: WarmUp
     rl: RLPhases
     rollout: Rollouts
+    judge: Judging
     loss: Loss
     health: Health
     merge: Merge

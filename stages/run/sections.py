@@ -17,6 +17,13 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class Judging(Section):
+    endpoint: str | None
+    """Address of an OpenAI-compatible server; None: `model` is a checkpoint folder that is asked here."""
+    model: str | None
+    """None: no judge."""
+
+
 class Repeats(Section):
     max_period: int = Field(ge=1)
     repeats: int = Field(ge=2)

@@ -15,10 +15,11 @@ from typing import Any
 from material import CPU, material
 from measure import Row, take_turns
 
+from stages.policy.experience import Experience
 from stages.policy.learner import Learner
 from stages.prompts.prompt import Prompt
 from stages.rollout.transformers_engine import TransformersEngine
-from stages.run.params import RL, read
+from stages.run.params import RL, Rollouts, read
 from stages.training.engine import start
 from stages.verifiers.verdict import verify_all
 
@@ -47,9 +48,9 @@ def run(repeats: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         other = grpo(found.net(), renderer.processor.tokenizer, prompts, answers, folder, repeats)
         engine = start(found.net(), found.hardware, CPU, rl.grad_clip, rl.temperature)  # after TRL: it sets a rank's variables
-        learner = Learner(
-            engine, TransformersEngine(engine.model, renderer, found.hardware.generation_batch), rl, found.hardware, 0
-        )
+        rollout = TransformersEngine(engine.model, renderer, found.hardware.generation_batch)
+        whole = read("rollout", Rollouts).model_copy(update={"segment_tokens": None, "repetition": None})
+        learner = Learner(engine, Experience(rollout, renderer, rl, whole, found.hardware, 0))
         prompt_tokens = SAMPLES * sum(len(prompt.token_ids) for prompt in found.rendered(problems, renderer))
         parts: list[dict[str, float]] = []
 

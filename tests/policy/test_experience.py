@@ -13,7 +13,7 @@ from stages.policy.experience import Experience
 from stages.prompts.prompt import Prompt
 from stages.rollout.engine import Piece, Repetition, Request, Sampling
 from stages.rollout.partial import name_of
-from stages.verifiers.verdict import Verdict
+from stages.verifiers.claims import Claim, Verdict
 
 END = 0
 
@@ -70,8 +70,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every text is right; the texts that were judged."""
     texts: list[str] = []
 
-    def judge(items: Sequence[tuple[str, str, str]], _: int) -> list[Verdict]:
-        texts.extend(text for *_, text in items)
+    def judge(items: Sequence[Claim], *_: Any) -> list[Verdict]:
+        texts.extend(item.response for item in items)
         return [Verdict("right", None, "")] * len(items)
 
     monkeypatch.setattr(module, "verify_all", judge)

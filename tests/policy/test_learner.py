@@ -19,7 +19,7 @@ from stages.rollout.transformers_engine import TransformersEngine
 from stages.training.batches import pack
 from stages.training.engine import start
 from stages.training.log_probs import TokenLogProbs
-from stages.verifiers.verdict import Verdict
+from stages.verifiers.claims import Claim, Verdict
 
 PARTIAL = ("segment_tokens", "max_staleness", "mask_stale", "repeat_penalty", "repetition")
 
@@ -38,8 +38,8 @@ def learner(tiny: Tiny, **changed: Any) -> Learner:
 def rewards_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     """A verifier that finds every response right that begins with a letter, and asks for no end: random weights end none."""
 
-    def judge(items: Sequence[tuple[str, str, str]], _: int) -> list[Verdict]:
-        return [Verdict("right" if text[:1].isalpha() else "wrong", None, "") for _, _, text in items]
+    def judge(items: Sequence[Claim], *_: Any) -> list[Verdict]:
+        return [Verdict("right" if item.response[:1].isalpha() else "wrong", None, "") for item in items]
 
     monkeypatch.setattr(module, "verify_all", judge)
     monkeypatch.setattr(module, "without_end", lambda _: None)
@@ -151,7 +151,7 @@ def test_groups_without_signal_may_be_left_out(tiny: Tiny) -> None:
 
 
 def test_an_iteration_in_which_nothing_can_be_learned(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "verify_all", lambda items, _: [Verdict("wrong", None, "")] * len(items))
+    monkeypatch.setattr(module, "verify_all", lambda items, *_: [Verdict("wrong", None, "")] * len(items))
     found = learner(tiny, train_zero_signal=False, learning_rate=1e-2)
     before = weights(found.trainer.model)
     _, figures, _ = found.iterate(0, tiny.curated()[:2])
@@ -255,7 +255,7 @@ def test_validation_counts_by_family(tiny: Tiny, monkeypatch: pytest.MonkeyPatch
     found = learner(tiny)
     problems: list[CuratedProblem] = [problem(n, family="sums" if n < 3 else "more") for n in range(4)]
     outcomes = iter(["right", "wrong", "error", "right"])
-    monkeypatch.setattr(validation, "verify_all", lambda items, _: [Verdict(next(outcomes), None, "") for _ in items])
+    monkeypatch.setattr(validation, "verify_all", lambda items, *_, **__: [Verdict(next(outcomes), None, "") for _ in items])
     figures = validate(found.experience.engine, problems, found.rl, found.hardware, seed=1)
     assert figures["validation_accuracy"] == 0.5
     assert figures["validation/sums/accuracy"] == pytest.approx(1 / 3)

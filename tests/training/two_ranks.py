@@ -16,7 +16,7 @@ from stages.policy.experience import Experience
 from stages.policy.iteration import Group, score
 from stages.policy.learner import Learner
 from stages.rollout.transformers_engine import TransformersEngine
-from stages.run.ranks import during, rank, share, world_size
+from stages.run.ranks import during, rank, world_size
 from stages.run.spool import Spool
 from stages.training.batches import pack
 from stages.training.checkpoints import SaveClock
@@ -106,7 +106,7 @@ def policy(tiny: Tiny, zero_stage: int, folder: Path) -> None:
 def iteration(tiny: Tiny, zero_stage: int, folder: Path) -> None:
     """A whole RL iteration, in which rank 1 has one problem less; every rank must know the same, and generate with the new
     weights."""
-    module.verify_all = lambda items, _: [Verdict("right" if text[:1].isalpha() else "wrong", None, "") for *_, text in items]
+    module.verify_all = lambda items, *_: [Verdict("right" if item.response[:1].isalpha() else "wrong", None, "") for item in items]
     module.without_end = lambda _: None
     found = learner(tiny, zero_stage, mini_batch=4, passes=1, samples=4)
     rates, figures, _ = found.iterate(0, tiny.curated()[8:11])
@@ -123,7 +123,7 @@ def iteration(tiny: Tiny, zero_stage: int, folder: Path) -> None:
 def partial(tiny: Tiny, zero_stage: int, folder: Path) -> None:
     """Three iterations with responses that are cut; at first rank 0 holds text and rank 1 pictures. What is drawn does not depend
     on the number of ranks; the learning rate is so small that rounding does not grow into another token."""
-    module.verify_all = lambda items, _: [Verdict("right" if text[:1].isalpha() else "wrong", None, "") for *_, text in items]
+    module.verify_all = lambda items, *_: [Verdict("right" if item.response[:1].isalpha() else "wrong", None, "") for item in items]
     module.without_end = lambda _: None
     found = learner(tiny, zero_stage, 3, mini_batch=3, passes=1, prompts=4, learning_rate=1e-6, train_zero_signal=True)
     problems = [tiny.curated()[place] for place in (0, 9, 4, 13)]
