@@ -16,8 +16,8 @@ from stages.data import expectations, profiles
 from stages.data.files import DataError, read_records, write_json, write_records
 from stages.data.records import CuratedProblem, Problem
 from stages.prompts.prompt import Prompt
-from stages.run.params import Curate, Hardware, Model, read
 from stages.rollout.asking import judge_of
+from stages.run.params import Curate, Hardware, Model, read
 from stages.run.program import run
 from stages.run.sections import Judging
 from stages.run.spool import stage_spool

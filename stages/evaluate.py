@@ -19,10 +19,10 @@ from stages.benchmarks.suites import Suite, stand_in_suites
 from stages.data.files import read_records, write_json, write_text
 from stages.data.records import Problem
 from stages.models.size import count_parameters
+from stages.rollout.asking import judge_of
 from stages.rollout.engine import Engine
 from stages.rollout.responder import EngineResponder
 from stages.run.params import Evaluate, Hardware, Model, read
-from stages.rollout.asking import judge_of
 from stages.run.program import run
 from stages.run.sections import Judging
 from stages.run.spool import stage_spool

@@ -61,7 +61,7 @@ def main() -> None:
     experience = Experience(engine, renderer, rl, rollouts, hardware, stream_seed(seed, "rl", phase), loss, judge)
     learner = Learner(trainer, experience)
 
-    values = [seed, rl.model_dump(), rollouts.model_dump(), loss.model_dump(), judging.model_dump(), model.model_dump(), hardware.model_dump()]
+    values = [seed, *(part.model_dump() for part in (rl, rollouts, loss, judging, model, hardware))]
     state = state_folder(f"rl-{phase}", [options.init, options.prompt_set, options.validation], values)
     spool = stage_spool(f"rl@{phase}")
     improve(learner, engine, sampler, validation, spool, state, stream_seed(seed, "validation"), limits)

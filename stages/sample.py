@@ -8,8 +8,8 @@ from stages.data.files import DataError, read_records, write_records
 from stages.data.records import CuratedProblem, Sample, SampleGroup
 from stages.long2short.shortest import demonstrations
 from stages.prompts.prompt import Prompt
-from stages.rollout.engine import Completion, Sampling
 from stages.rollout.asking import judge_of
+from stages.rollout.engine import Completion, Sampling
 from stages.rollout.transformers_engine import load_engine
 from stages.run.params import Draw, Hardware, Model, read
 from stages.run.program import run

@@ -57,7 +57,8 @@ class Suite:
 
 
 def stand_in_suites(problems: Sequence[Problem], decoding: Decoding, workers: int, judging: Answer | None = None) -> list[Suite]:
-    """One suite a family, by name; `judging` answers for the verifier "judge". DataError for a family that has the name of a pooled score, and for no problems."""
+    """One suite a family, by name; `judging` answers for the verifier "judge". DataError for a family that has the name of a pooled
+    score, and for no problems."""
     families: dict[str, list[Problem]] = {}
     for problem in problems:
         families.setdefault(problem.family, []).append(problem)

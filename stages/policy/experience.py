@@ -87,8 +87,8 @@ class Experience:
         return groups, figures, sum(len(piece.token_ids) for piece in pieces.values())
 
     def _generate(self, iteration: int, groups: Sequence[OpenGroup]) -> tuple[dict[Name, Piece], dict[Name, Verdict]]:
-        """A piece for every unfinished response of this rank's groups, and the verdicts on those that it ends: they are judged while
-        others are generated. What a response draws depends on its own stream only, not on ranks and neighbours."""
+        """A piece for every unfinished response of this rank's groups, and the verdicts on those that it ends: they are judged
+        while others are generated. What a response draws depends on its own stream only, not on ranks and neighbours."""
         prompts = self.rendered([group.problem for group in groups])
         members = [
             (group.problem, prompt, member) for group, prompt in zip(groups, prompts, strict=True) for member in group.unfinished

@@ -30,7 +30,9 @@ def askable(renderer: Renderer, problems: Sequence[Problem]) -> tuple[list[Probl
     return kept, left_out
 
 
-def validate(engine: Engine, problems: Sequence[Problem], rl: RL, hardware: Hardware, seed: int, judge: Answer | None = None) -> dict[str, float]:
+def validate(
+    engine: Engine, problems: Sequence[Problem], rl: RL, hardware: Hardware, seed: int, judge: Answer | None = None
+) -> dict[str, float]:
     """One whole response to each problem at the training temperature, never a partial one: accuracy, mean and 95th-percentile
     tokens, in all and by family. No figures when there are no problems."""
     if not problems:
@@ -38,7 +40,10 @@ def validate(engine: Engine, problems: Sequence[Problem], rl: RL, hardware: Hard
     mine = share(problems)
     sampling = Sampling(rl.temperature, 1.0, rl.max_tokens, seed)
     groups = engine.generate([Prompt(problem.question, problem.image) for problem in mine], sampling)
-    claims = [Claim(problem.verifier, problem.answer, group[0].text, problem.question) for problem, group in zip(mine, groups, strict=True)]
+    claims = [
+        Claim(problem.verifier, problem.answer, group[0].text, problem.question)
+        for problem, group in zip(mine, groups, strict=True)
+    ]
     verdicts = verify_all(claims, hardware.workers, judge=judge)
     rows = [
         (problem.family, verdict.outcome == "right", len(group[0].token_ids))

@@ -7,8 +7,8 @@ from functools import cache
 from stages.data.files import DataError
 from stages.rollout.endpoint import Endpoint
 from stages.rollout.engine import Engine, Prompt, Sampling
-from stages.run.sections import Judging
 from stages.rollout.responder import EngineResponder, Outcome, Request, Responder
+from stages.run.sections import Judging
 
 CONCURRENCY = 16
 """Requests at a time."""

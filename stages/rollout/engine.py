@@ -19,6 +19,16 @@ Finish = Literal["stop", "length", "repeat", "cut"]
 budget of this call, to be continued in a later one."""
 
 
+Ending = Literal["stop", "length", "repeat"]
+"""How a whole response ended."""
+
+
+def ending(finish: Finish) -> Ending:
+    """The ending of a response whose budget was its limit, so that it cannot have been cut."""
+    assert finish != "cut"
+    return finish
+
+
 @dataclass(frozen=True)
 class Repetition:
     """When a response counts as repeating itself (§2.6): its last tokens are at least `repeats` copies of one sequence of at most
@@ -51,7 +61,7 @@ class Completion:
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
     """Natural log-probability of each token under the distribution it was drawn from before top-p (temperature applied)."""
-    finish: Finish
+    finish: Ending
     prompt_tokens: int | None = None
     """Tokens of the prompt, pictures included; None where the engine does not count them."""
 

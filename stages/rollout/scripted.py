@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from stages.data.files import DataError
-from stages.rollout.engine import Completion, Finish, Piece, Prompt, Repetition, Request, Sampling
+from stages.rollout.engine import Completion, Finish, Piece, Prompt, Repetition, Request, Sampling, ending
 from stages.rollout.repetition import TailWatch
 
 END = 256
@@ -84,7 +84,7 @@ class ScriptedEngine:
         text = self.answers(prompt, n)
         kept, finish = _ended((), encoded(text), sampling.max_tokens, "length", sampling.repetition)
         whole = text if finish == "stop" else self.decode(kept)
-        return Completion(whole, kept, (LOGPROB,) * len(kept), finish, _length(prompt))
+        return Completion(whole, kept, (LOGPROB,) * len(kept), ending(finish), _length(prompt))
 
     def _begun(self, request: Request, taken: set[tuple[Prompt, int]]) -> tuple[tuple[int, ...], int]:
         """The answer that `request` goes on with, and which it is."""

@@ -16,7 +16,7 @@ from stages.models.loading import best_device, context_of, device_of, end_ids, l
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer
 from stages.rollout.cache import SlotCache, check_layers
-from stages.rollout.engine import Completion, Engine, Piece, Request, Sampling
+from stages.rollout.engine import Completion, Engine, Piece, Request, Sampling, ending
 from stages.rollout.prefill import Prefilled, Prefix, prefill
 from stages.rollout.slots import Slots, Vocabulary
 from stages.rollout.waiting import Queue
@@ -58,7 +58,11 @@ class TransformersEngine:
         for place, index in enumerate(order):
             found[index] = [
                 Completion(
-                    self.decode(piece.token_ids), piece.token_ids, piece.logprobs, piece.finish, len(rendered[index].token_ids)
+                    self.decode(piece.token_ids),
+                    piece.token_ids,
+                    piece.logprobs,
+                    ending(piece.finish),
+                    len(rendered[index].token_ids),
                 )
                 for piece in pieces[place * samples : (place + 1) * samples]
             ]
