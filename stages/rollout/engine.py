@@ -3,12 +3,14 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-import torch
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from stages.prompts.prompt import Prompt
-from stages.prompts.render import Rendered
+
+if TYPE_CHECKING:
+    import torch
+
+    from stages.prompts.render import Rendered
 
 __all__ = ["Completion", "Engine", "Finish", "Piece", "Prompt", "Repetition", "Request", "RolloutEngine", "Sampling"]
 
@@ -67,7 +69,7 @@ class Request:
     """One response to begin, or to go on with."""
 
     prompt: Prompt
-    rendered: Rendered
+    rendered: "Rendered"
     """The prompt as the trainer reads it; its token ids are what the engine must condition on."""
     start: tuple[int, ...]
     """Tokens of the response that exist already, of earlier calls; () for a fresh one."""
@@ -106,7 +108,7 @@ class RolloutEngine(Protocol):
         """Text of a response's tokens, end tokens left out."""
         ...
 
-    def take_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
+    def take_weights(self, weights: Iterable[tuple[str, "torch.Tensor"]]) -> None:
         """The trained weights by their transformers names, in place, no disk; an engine that shares the trainer's tensors takes
         none. Raises DataError when what arrived is not what was sent."""
         ...

@@ -80,7 +80,7 @@ class TailWatch:
         runs *= before == tokens[:, None]
         self.history[:rows, self.column] = tokens
         self.column += 1
-        return np.logical_or.reduce(runs >= self.needed, axis=1)
+        return np.asarray((runs >= self.needed).any(axis=1))
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Rows `sources` take the places `targets`."""
