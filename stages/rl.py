@@ -41,11 +41,7 @@ def main() -> None:
 
     device = device_of(hardware)
     problems = read_records(options.prompt_set, CuratedProblem)
-    if len(problems) < rl.prompts or rl.prompts < hardware.processes:
-        raise DataError(
-            f"{options.prompt_set}: {len(problems)} problems, rl.{phase}.prompts = {rl.prompts} on {hardware.processes} processes: "
-            "needed are as many problems as prompts, and one for every process; loosen curate or lower rl.prompts"
-        )
+    check_count(len(problems), options.prompt_set, rl.prompts, hardware.processes)
     net, processor = load_model(options.init, device), load_processor(options.init)
     renderer = Renderer(processor, model.instruction, model.context)
     validation, left_out = askable(renderer, read_records(options.validation, Problem))
@@ -69,6 +65,15 @@ def main() -> None:
     if rank() == 0:
         spool.write_csv(options.curves, "iteration")
     drop_state(state)
+
+
+def check_count(found: int, where: Path, prompts: int, processes: int) -> None:
+    """DataError when an iteration's prompts cannot be drawn, or not shared among the processes."""
+    if found < prompts or prompts < processes:
+        raise DataError(
+            f"{where}: {found} problems, prompts = {prompts} of this phase of rl on {processes} processes: needed are as many "
+            "problems as prompts, and one for every process; loosen curate or lower the prompts"
+        )
 
 
 if __name__ == "__main__":

@@ -33,11 +33,13 @@ def improve(
     if rank() == 0:
         spool.truncate(first)
     clock, watch = SaveClock(), Watch(limits, spool.rows())
+
+    def validated() -> dict[str, float]:
+        with during("validation"):
+            return validate(engine, validation, rl, learner.hardware, seed, experience.judge)
+
     for iteration in range(first, rl.iterations):
-        figures: dict[str, float] = {}
-        if iteration % rl.validate_every == 0:
-            with during("validation"):
-                figures = validate(engine, validation, rl, learner.hardware, seed, experience.judge)
+        figures = validated() if iteration % rl.validate_every == 0 else {}
         problems = sampler.draw(iteration, experience.room, experience.open)
         with during(f"rl iteration {iteration}"):
             success, more, speeds = learner.iterate(iteration, problems)
@@ -45,22 +47,30 @@ def improve(
         ill: list[str] = []
         if rank() == 0:
             figures |= {"fresh_groups": float(len(problems)), **sampled_difficulty(problems), **more}
-            spool.log(iteration, figures)
-            spool.log_speed(iteration, speeds | peak_memory())
-            spool.progress(iteration + 1, rl.iterations, "iterations")
+            note(spool, iteration, rl.iterations, figures, speeds)
             ill = watch.look(iteration, figures, speeds)
         stop = agreed(bool(ill))
         if stop or (iteration + 1 < rl.iterations and clock.due()):
-            with during("saving"):
-                save_state(learner.trainer, state, iteration + 1, {"sampler": sampler.state(), "buffer": experience.state()})
+            save(learner, sampler, state, iteration + 1)
         if stop:
             raise DataError(f"RL stopped after iteration {iteration}, its state is kept: {'; '.join(ill) or 'rank 0 says why'}")
-    with during("validation"):
-        final = validate(engine, validation, rl, learner.hardware, seed, experience.judge)
+    final = validated()
     if rank() == 0:
         spool.log(rl.iterations, final)
-        if left := experience.buffer.unfinished():
-            print(f"{len(left)} responses of {len(experience.buffer.groups)} groups are unfinished at the end and not trained on")
+        print(f"{len(experience.buffer.unfinished())} responses are unfinished at the end and not trained on")
+
+
+def note(spool: Spool, iteration: int, iterations: int, figures: dict[str, float], speeds: dict[str, float]) -> None:
+    """Figures, measured speeds and progress go to the spool."""
+    spool.log(iteration, figures)
+    spool.log_speed(iteration, speeds | peak_memory())
+    spool.progress(iteration + 1, iterations, "iterations")
+
+
+def save(learner: Learner, sampler: ProblemSampler, state: Path, iterations: int) -> None:
+    """All that the run needs to go on after `iterations` iterations."""
+    with during("saving"):
+        save_state(learner.trainer, state, iterations, {"sampler": sampler.state(), "buffer": learner.experience.state()})
 
 
 def resume(learner: Learner, sampler: ProblemSampler, state: Path) -> int:

@@ -88,7 +88,7 @@ def test_three_iterations_by_hand(tiny: Tiny, asked: list[str]) -> None:
     assert found.room == 2
     groups, figures, drawn = found.collect(0, [A, B])
     assert [group.problem.id for group in groups] == ["p2"]
-    assert asked == ["2 tokens", "3 tokens"]
+    assert asked == ["4 tokens", "2 tokens", "3 tokens"], "as they end, also of a group that waits"
     assert drawn == 4 + 6 + 2 + 3
     assert figures == {"cut": 0.25, "staleness/forced": 0, "buffer/groups": 1, "buffer/responses": 1, "buffer/tokens": 6}
     assert found.room == 1, "one response is continued, and of the three rows left a group takes two"
@@ -105,7 +105,7 @@ def test_three_iterations_by_hand(tiny: Tiny, asked: list[str]) -> None:
     assert [[len(segment.token_ids) for segment in member.segments] for member in group.members] == [[4], [6, 6, 3]]
     assert [segment.iteration for segment in group.members[1].segments] == [0, 1, 2]
     assert (drawn, figures["buffer/groups"], figures["cut"]) == (3, 0, 0)
-    assert asked[-2:] == ["4 tokens", "15 tokens"]
+    assert asked == ["4 tokens", "2 tokens", "3 tokens", "5 tokens", "6 tokens", "15 tokens"], "each once"
     assert found.collect(3, [])[0] == []
 
 
@@ -183,7 +183,7 @@ def test_pictures_travel_with_the_response(tiny: Tiny, asked: list[str]) -> None
         assert request.rendered.token_ids == expected.token_ids
         assert request.rendered.pixels["pixel_values"].equal(expected.pixels["pixel_values"])
         assert group.right_K == [True, True]
-    assert len(asked) == 4
+    assert asked == ["3 tokens", "9 tokens", "9 tokens"], "the verdict on the finished one is saved with it"
 
 
 def test_no_request_no_call(tiny: Tiny) -> None:

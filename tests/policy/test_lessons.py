@@ -32,7 +32,7 @@ def test_all_tokens_carry_loss() -> None:
     assert [lesson.age for lesson in lessons] == [(3, 3, 3), (3, 3, 2), (3, 3, 2, 2, 1, 1, 0)]
     assert [lesson.advantage for lesson in lessons] == pytest.approx([2 / 3, -1 / 3, -1 / 3])
     assert lessons[1].behaviour == [-5.0, -5.0, -6.0]
-    shares = {"staleness/age_0": 1 / 13, "staleness/age_1": 2 / 13, "staleness/age_2": 3 / 13, "staleness/age_3": 7 / 13}
+    shares = {"staleness/0": 1 / 13, "staleness/1": 2 / 13, "staleness/2": 3 / 13, "staleness/3+": 7 / 13}
     assert ages(lessons) == pytest.approx(shares)
 
 
@@ -44,11 +44,11 @@ def test_stale_tokens_are_masked() -> None:
     assert lesson.advantage == pytest.approx(-1 / 3)
     assert lesson.behaviour == [-8.0]
     assert lesson.loss_ages == [0]
-    assert ages([lesson]) == {"staleness/age_0": 1, "staleness/age_1": 0, "staleness/age_2": 0, "staleness/age_3": 0}
+    assert ages([lesson]) == {"staleness/0": 1, "staleness/1": 0, "staleness/2": 0, "staleness/3+": 0}
 
 
 def test_four_and_more_iterations_count_as_three() -> None:
-    assert ages(lessons_of([GROUP], 20, mask_stale=False))["staleness/age_3"] == 1
+    assert ages(lessons_of([GROUP], 20, mask_stale=False))["staleness/3+"] == 1
 
 
 def test_the_place_is_that_of_the_group() -> None:

@@ -100,7 +100,7 @@ def test_too_few_problems(told: Told, tiny: Tiny) -> None:
     write_records(Path("p.jsonl"), tiny.curated()[:3])
     write_records(Path("v.jsonl"), tiny.problems[:1])
     line = told(rl.main, "--init", tiny.folder, *RL)
-    assert "p.jsonl: 3 problems, rl.long.prompts = 32" in line
+    assert "p.jsonl: 3 problems, prompts = 32 of this phase of rl on 1 processes" in line
 
 
 def test_wrong_parameters(told: Told, tiny: Tiny) -> None:
