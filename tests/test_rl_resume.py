@@ -1,6 +1,7 @@
 """RL that is killed with -9 at any moment and started again, as often as it takes, ends with the same bits: weights, curves, and
 the buffer of unfinished responses. The moments are those of the phases (a hook of the test holds the program there), and random."""
 
+import contextlib
 import importlib
 import json
 import os
@@ -108,10 +109,20 @@ def waited(process: BaseProcess, what: Callable[[], bool]) -> bool:
     return False
 
 
-def kill(process: BaseProcess) -> None:
+def kill(process: BaseProcess) -> bool:
+    """Whether it was still there to be killed."""
     assert process.pid
-    os.kill(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGKILL)
     process.join()
+    return process.exitcode == -signal.SIGKILL
+
+
+def go_back(folder: Path, last: int) -> None:
+    """Near the end: back to the beginning, so that iterations do not run out before the kills."""
+    if step(folder) >= last or (folder / "out").exists():
+        for place in (folder / "artifacts/state", folder / "artifacts/spool", folder / "out"):
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def state(folder: Path) -> Path | None:
@@ -184,16 +195,15 @@ def test_killed_in_every_phase_and_at_random_moments(tiny: Tiny, whole: tuple[Pa
         kill(process)
         (tmp_path / "held").unlink()
         kills.append(f"{phase} at {step(tmp_path)}")
-    for _ in range(4):
+    while len(kills) < len(PHASES) + 4:
+        go_back(tmp_path, ITERATIONS - 3)
         process = run(arguments, tmp_path, log)
         begun = step(tmp_path)
-        waited(process, lambda first=begun: step(tmp_path) > first or first >= ITERATIONS - 1)
-        time.sleep(chance.random() * 0.5)
-        kill(process)
-        kills.append(f"at random after {begun}, at {step(tmp_path)}")
-        if step(tmp_path) >= ITERATIONS - 2:  # near the end: go back to where an earlier one was, not to run out of iterations
-            shutil.rmtree(tmp_path / "artifacts/state")
-            shutil.rmtree(tmp_path / "artifacts/spool")
+        waited(process, lambda first=begun: step(tmp_path) > first)
+        time.sleep(chance.random() * 0.2)
+        if kill(process):
+            kills.append(f"at random after {begun}, at {step(tmp_path)}")
+    go_back(tmp_path, ITERATIONS - 1)
     print(f"K15_TEST_SEED={SEED}: kill -9 {'; '.join(kills)}")
     assert len(kills) >= 9
     process = run(arguments, tmp_path, log)
@@ -204,7 +214,7 @@ def test_killed_in_every_phase_and_at_random_moments(tiny: Tiny, whole: tuple[Pa
     assert not any(tmp_path.glob("artifacts/state/*/*"))
 
 
-PAIR = 5
+PAIR = 6
 """Iterations in two processes."""
 
 
@@ -227,10 +237,11 @@ def test_two_processes_killed_together_and_one_by_one(tiny: Tiny, tmp_path: Path
     assert extra["buffer"], "nothing is unfinished: this test shows less than it should"
     arguments, kills = project(cut, tiny, PAIR), []
     for victims in ((0, 1), (1,), (0,)):
+        go_back(cut, PAIR - 3)
         processes = pair(arguments, cut)
         begun = step(cut)
         assert waited(processes[0], lambda first=begun: step(cut) > first), tail(cut, "rank0.txt")
-        time.sleep(chance.random() * 0.3)
+        time.sleep(chance.random() * 0.1)
         for rank in victims:
             kill(processes[rank])
         codes = [ended(process, 60) for process in processes]
@@ -238,6 +249,7 @@ def test_two_processes_killed_together_and_one_by_one(tiny: Tiny, tmp_path: Path
         assert 0 not in codes, tail(cut, "rank0.txt")
         kills.append(f"rank {' and '.join(map(str, victims))} at {step(cut)}")
     print(f"K15_TEST_SEED={SEED}: kill -9 {'; '.join(kills)}")
+    go_back(cut, PAIR - 1)
     first, second = pair(arguments, cut)
     if step(cut) < PAIR - 1:
         assert saved(cut, first, PAIR) == extra, tail(cut, "rank0.txt")

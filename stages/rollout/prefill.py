@@ -11,6 +11,7 @@ from stages.models.positions import multimodal_positions, position_ids
 from stages.prompts.render import Rendered, join_pixels
 
 PREFILL_TOKENS = 16384
+PADDING = 512  # tokens of padding that cost no more than another pass of the model
 """Tokens, padding included, that the model reads at once."""
 
 
@@ -41,16 +42,17 @@ class Prefilled:
 
 def parts_of(lengths: Sequence[int]) -> list[range]:
     """Prefixes of these lengths, in order, cut so that no part but one of a single prefix is more than PREFILL_TOKENS with its
-    padding."""
+    padding, and so that padding is at most half of the real tokens and PADDING more: responses that are continued differ much."""
     parts: list[range] = []
-    longest = 0
+    longest = real = 0
     for place, length in enumerate(lengths):
-        longest = max(longest, length)
-        if parts and (len(parts[-1]) + 1) * longest <= PREFILL_TOKENS:
+        longest, real = max(longest, length), real + length
+        padded = (len(parts[-1]) + 1) * longest if parts else 0
+        if parts and padded <= min(PREFILL_TOKENS, 1.5 * real + PADDING):
             parts[-1] = range(parts[-1].start, place + 1)
         else:
             parts.append(range(place, place + 1))
-            longest = length
+            longest = real = length
     return parts
 
 
