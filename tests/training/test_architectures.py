@@ -1,5 +1,6 @@
 """Nothing here is made for one architecture: packing, SFT, generation and an RL iteration on tiny random others."""
 
+from dataclasses import replace
 from typing import Any
 
 import architectures
@@ -13,7 +14,7 @@ from stages.policy.experience import Experience
 from stages.policy.learner import Learner
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
-from stages.rollout.engine import Sampling
+from stages.rollout.engine import Request, Sampling
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.training.batches import TrainingSample, pack
 from stages.training.engine import optimizer_step, start
@@ -76,8 +77,9 @@ def test_log_probs_equal_the_logits_of_the_model(samples: list[TrainingSample], 
 
 
 def test_greedy_equals_generate(other: Tiny, model: Any) -> None:
+    """In three slots, so that most responses begin beside others that have gone on for a while."""
     renderer = other.renderer(CONTEXT)
-    engine = TransformersEngine(model, renderer, 16)
+    engine = TransformersEngine(model, renderer, 3)
     prompts = [Prompt(problem.question, problem.image) for problem in other.problems[::3]]
     groups = engine.generate(prompts, GREEDY)
     banned = [[int(token)] for token in engine.banned]
@@ -95,6 +97,30 @@ def test_greedy_equals_generate(other: Tiny, model: Any) -> None:
                 bad_words_ids=banned,
             )
         assert tuple(whole[0, ids.shape[1] :].tolist()) == group[0].token_ids
+
+
+def test_responses_that_go_on_are_those_of_one_call(other: Tiny, model: Any) -> None:
+    """Begun in one call and ended in another, in other slots, with other lengths of padding: sampled, text and pictures."""
+    renderer, hot = other.renderer(CONTEXT), Sampling(1.0, 1.0, 24, 0)
+    prompts = [Prompt(problem.question, problem.image) for problem in other.problems[1::4]]
+    rendered = renderer.render(prompts)
+    assert {bool(seen.pixels) for seen in rendered} == {True, False}
+    asked = [
+        Request(prompt, seen, (), 24, 24, 10 * place + sample)
+        for place, (prompt, seen) in enumerate(zip(prompts, rendered, strict=True))
+        for sample in range(2)
+    ]
+    whole = TransformersEngine(model, renderer, 16).extend(asked, hot)
+    small = TransformersEngine(model, renderer, 3)
+    begun = small.extend([replace(one, budget=1 + place % 9) for place, one in enumerate(asked)], hot)
+    going = [place for place, piece in enumerate(begun) if piece.finish == "cut"]
+    rest = small.extend([replace(asked[place], start=begun[place].token_ids, limit=24) for place in going], hot)
+    found = {place: begun[place].token_ids for place in range(len(asked))}
+    for place, piece in zip(going, rest, strict=True):
+        found[place] += piece.token_ids
+    for place, expected in enumerate(whole):
+        assert found[place][: len(expected.token_ids)] == expected.token_ids
+    assert len(going) > len(asked) // 2
 
 
 def test_several_pictures_in_a_prompt(other: Tiny, model: Any) -> None:
