@@ -79,9 +79,10 @@ def test_nothing_is_forgotten_when_the_history_moves_to_the_front() -> None:
     rule = Repetition(3, 5, 15)
     watch = TailWatch(2, rule)
     watch.begin(0, [1])
-    for count in range(2 * HISTORY):
-        (hit, _) = watch.advance(np.array([count * count % 11 if count < 2 * HISTORY - 15 else count % 3, 1]))
-    assert hit
+    total = HISTORY + 7
+    for count in range(total):
+        (hit, _) = watch.advance(np.array([count % 3 if count >= total - 15 else 5 + count * count % 11, 1]))
+        assert hit == (count == total - 1)
     assert watch.runs[0].tolist()[2] == 12
     watch.begin(0, [1, 2])
     assert watch.runs[0].tolist() == [0, 0, 0]
