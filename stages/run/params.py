@@ -24,6 +24,11 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class VLLM(Section):
+    tensor_parallel: int = Field(ge=1)
+    memory_share: float = Field(gt=0, lt=1)
+
+
 class Hardware(Section):
     processes: int = Field(ge=1)
     device: Literal["auto", "cpu", "cuda"]
@@ -32,6 +37,8 @@ class Hardware(Section):
     pack_tokens: int = Field(ge=32)
     micro_batch_rows: int = Field(ge=1)
     generation_batch: int = Field(ge=1)
+    engine: Literal["transformers", "vllm"]
+    vllm: VLLM
     workers: int = Field(ge=1)
 
 
