@@ -114,7 +114,7 @@ def start_vllm(folder: Path, net: Any, tokenizer: Any, context: int, hardware: H
                 generation_config="vllm",
                 seed=0,
             )
-    except (ValueError, RuntimeError, ImportError, TypeError, AttributeError, KeyError, NotImplementedError) as error:
+    except (ValueError, RuntimeError, ImportError, TypeError, AttributeError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise DataError(
             f"{folder}: vLLM {vllm.__version__} cannot run it ({reason}); generate with hardware.engine=transformers, or correct "

@@ -20,7 +20,7 @@ def test_the_embedded_engine_shares_the_model(tiny: Tiny) -> None:
 
 def test_vllm_that_is_not_installed_is_named(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(DataError, match="hardware.engine is vllm, which cannot be imported here"):
+    with pytest.raises(DataError, match=r"hardware.engine is vllm, which cannot be imported here"):
         open_rollout_engine(tiny.folder, tiny.model(), tiny.renderer(), hardware(engine="vllm"), None)
 
 
