@@ -3,6 +3,11 @@
 Skipped where vLLM is not installed (the project's own environment); `make test-vllm` makes an environment in which it is."""
 
 import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +16,7 @@ from typing import Any
 import architectures
 import pytest
 import torch
-from tiny import CPU, INSTRUCTION, Tiny, hardware
+from tiny import CPU, INSTRUCTION, ROOT, Tiny, hardware
 
 from stages.data.files import DataError
 from stages.models.loading import load_model, load_processor
@@ -318,6 +323,41 @@ def test_an_engine_that_answers_by_old_weights_is_found_out(trained: Setup, monk
     shift(setup.model, 0.05)
     with pytest.raises(DataError, match="copy of the old weights"):
         setup.engine.take_weights(setup.model.named_parameters())
+
+
+@pytest.mark.parametrize("tensor_parallel", [1, 2])
+def test_two_ranks(setup: Setup, tmp_path: Path, tensor_parallel: int) -> None:
+    """With a model each, and with half a model each (2 heads of queries, 1 of keys and values that both hold). Each rank gets its
+    own responses, the same as by the embedded engine, before and after a push, and where one has nothing to ask."""
+    asked = tmp_path / "asked.json"
+    asked.write_text(json.dumps([[prompt.question, prompt.image] for prompt in setup.prompts]))
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = str(found.getsockname()[1])
+    shared = {
+        **os.environ,
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+        "PYTHONPATH": f"{ROOT}:{ROOT}/tests",
+    }
+    command = [sys.executable, f"{ROOT}/tests/rollout/vllm_ranks.py", str(setup.folder), str(asked), str(tensor_parallel)]
+    ranks = []
+    for rank in range(2):
+        with (tmp_path / f"{rank}.log").open("w") as log:
+            environment = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+            ranks.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+    try:
+        codes = [process.wait(timeout=400) for process in ranks]
+    finally:
+        for process in ranks:
+            process.kill()
+            process.wait()
+    assert codes == [0, 0], (tmp_path / f"{codes.index(max(codes))}.log").read_text()[-3000:]
+    results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    assert [found["share"] for found in results] == ([[0, 1], [0, 1]] if tensor_parallel == 1 else [[0, 2], [1, 2]])
+    assert all(found["requests"] > 0 for found in results)
+    assert all(found[when] < TOLERANCE for found in results for when in ("first", "second")), results
 
 
 def test_sleeping_does_nothing_on_the_cpu(setup: Setup) -> None:
