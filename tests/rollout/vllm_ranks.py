@@ -1,61 +1,87 @@
-"""What each of two ranks does in test_vllm_engine.py: its own requests by vLLM and by the embedded engine, then a push of weights,
-then requests of one rank only. Arguments: the checkpoint, questions and pictures as JSON, the tensor-parallel size. It writes to
-<its rank>.json how far the two engines are apart."""
+"""What each of two ranks does in test_vllm_engine.py, as the RL stage does it: a trainer under ZeRO-3, vLLM in the same process,
+responses, a step, a push of weights that are in pieces, golden prompts, responses again. Arguments: the checkpoint, demonstrations
+as JSON lines, the tensor-parallel size. It writes to <its rank>.json how far vLLM and the embedded engine are apart."""
 
-import datetime
 import json
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
-import torch.distributed as dist
 from tiny import CPU, INSTRUCTION, hardware
 
+from stages.data.files import read_records
+from stages.data.records import Demonstration
 from stages.models.loading import load_model, load_processor
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
+from stages.rollout.colocated import open_rollout_engine
 from stages.rollout.engine import Piece, Request, Sampling
+from stages.rollout.golden import TOLERANCES, Golden
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.rollout.vllm_engine import VLLMEngine
-from stages.rollout.vllm_start import start_vllm
 from stages.run.ranks import rank
+from stages.training.batches import pack
+from stages.training.engine import Engine, optimizer_step, rollout_copy, start
+from stages.training.loop import mean_token_loss
+from stages.training.responses import response_log_probs
+from stages.training.samples import demonstration_samples, picture_filler
 
-HOT = Sampling(temperature=1.0, top_p=1.0, max_tokens=12, seed=0)
+TEMPERATURE = 0.8
+HOT = Sampling(temperature=TEMPERATURE, top_p=1.0, max_tokens=12, seed=0)
 
 
-def main(folder: Path, asked: Path, tensor_parallel: int) -> None:
-    dist.init_process_group("gloo", timeout=datetime.timedelta(minutes=5))
-    torch.manual_seed(11)
-    model, renderer = load_model(folder, CPU), Renderer(load_processor(folder), INSTRUCTION, 640)
-    chosen = hardware(
-        device="cpu", engine="vllm", vllm={"tensor_parallel": tensor_parallel, "memory_share": 0.2}, generation_batch=16
-    )
-    engine = VLLMEngine(start_vllm(folder, model, renderer.processor.tokenizer, 640, chosen, 64 << 20), renderer, None)
-    embedded = TransformersEngine(model, renderer, 16)
-    prompts = [Prompt(question, picture) for question, picture in json.loads(asked.read_text())][rank() :: 2]
+def main(folder: Path, shown: Path, tensor_parallel: int) -> None:
+    share_of_memory = {"tensor_parallel": tensor_parallel, "memory_share": 0.25}
+    chosen = hardware(device="cpu", zero_stage=3, engine="vllm", vllm=share_of_memory, generation_batch=16)
+    renderer = Renderer(load_processor(folder), INSTRUCTION, 640)
+    trainer = start(load_model(folder, CPU), chosen, CPU, 1.0, TEMPERATURE)
+    demonstrations = read_records(shown, Demonstration)
+    prompts = [Prompt(demonstration.question, demonstration.image) for demonstration in demonstrations]
+    asked = (next(p for p in prompts if p.images), next(p for p in prompts if not p.images))
+    golden = Golden(asked, TEMPERATURE, partial(response_log_probs, trainer, chosen, renderer), TOLERANCES["cpu"])
+    engine = open_rollout_engine(folder, trainer.model, renderer, chosen, golden)
+    assert isinstance(engine, VLLMEngine)
+    embedded = TransformersEngine(rollout_copy(trainer, folder), renderer, 16)
+
+    mine = prompts[rank() :: 2]
     requests = [
         Request(prompt, seen, (), 12, 12, 10 * place + rank())
-        for place, (prompt, seen) in enumerate(zip(prompts, renderer.render(prompts), strict=True))
+        for place, (prompt, seen) in enumerate(zip(mine, renderer.render(mine), strict=True))
     ]
-    first = gap(engine.extend(requests, HOT), embedded.extend(requests, HOT))
-    with torch.no_grad():  # the same on both ranks, by the seed above
-        for value in model.parameters():
-            value += 0.05 * torch.randn(value.shape)
-    engine.take_weights(model.named_parameters())
-    mine = requests if rank() else []
-    second = gap(engine.extend(mine, HOT), embedded.extend(mine, HOT))
-    share = engine.started.share
-    found = {"share": [share.rank, share.size], "first": first, "second": second, "requests": len(requests)}
-    asked.with_name(f"{rank()}.json").write_text(json.dumps(found))
+    first = engine.extend(requests, HOT)
+    gaps = [gap(first, embedded.extend(requests, HOT))]
+    samples, _ = demonstration_samples(demonstrations, renderer, trainer.model)
+    batches = pack(samples, 640, 4, 0, picture_filler(renderer, trainer.model, chosen))
+    optimizer_step(trainer, batches, mean_token_loss(range(len(samples)), samples), 1e-2)
+    engine.take_weights(whole(trainer))
+    embedded.take_weights(whole(trainer))
+    second = engine.extend(requests if rank() else [], HOT)
+    gaps.append(gap(second, embedded.extend(requests if rank() else [], HOT)))
+    found = {
+        "share": [engine.started.share.rank, engine.started.share.size],
+        "gaps": gaps,
+        "changed": [a.logprobs != b.logprobs for a, b in zip(first, second, strict=False)],
+    }
+    shown.with_name(f"{rank()}.json").write_text(json.dumps(found))
+
+
+def whole(trainer: Engine) -> Iterator[tuple[str, torch.Tensor]]:
+    """Each weight is in one piece only until the next one is asked for."""
+    import deepspeed
+
+    for name, parameter in trainer.model.named_parameters():
+        with deepspeed.zero.GatheredParameters([parameter]):
+            yield name, parameter.detach()
 
 
 def gap(ours: list[Piece], theirs: list[Piece]) -> float:
     """Largest difference of a log-probability; infinite where tokens differ."""
     if [piece.token_ids for piece in ours] != [piece.token_ids for piece in theirs]:
         return float("inf")
-    return max(
-        (abs(a - b) for x, y in zip(ours, theirs, strict=True) for a, b in zip(x.logprobs, y.logprobs, strict=True)), default=0
-    )
+    pairs = [(a, b) for x, y in zip(ours, theirs, strict=True) for a, b in zip(x.logprobs, y.logprobs, strict=True)]
+    return max((abs(a - b) for a, b in pairs), default=0.0)
 
 
 if __name__ == "__main__":
