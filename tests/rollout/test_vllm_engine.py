@@ -23,6 +23,7 @@ from stages.models.loading import load_model, load_processor
 from stages.models.positions import position_ids
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer
+from stages.rollout import vllm_start
 from stages.rollout.engine import Piece, Repetition, Request, Sampling
 from stages.rollout.golden import Golden
 from stages.rollout.repetition import repeated_tail
@@ -56,7 +57,9 @@ class Setup:
         self.model.save_pretrained(folder)
         self.renderer = Renderer(load_processor(folder), INSTRUCTION, CONTEXT)
         self.embedded = TransformersEngine(self.model, self.renderer, 16)
-        started = start_vllm(folder, self.model, self.embedded.tokenizer, CONTEXT, HARDWARE, cache_bytes=64 << 20)
+        with pytest.MonkeyPatch.context() as changed:  # so little that prompts are read in parts and responses are preempted
+            changed.setattr(vllm_start, "TOKENS_AT_ONCE", 1)
+            started = start_vllm(folder, self.model, self.embedded.tokenizer, CONTEXT, HARDWARE, cache_bytes=1 << 20)
         self.engine = VLLMEngine(started, self.renderer, None)
         self.prompts = [Prompt(problem.question, problem.image) for problem in tiny.problems[::3]]
         self.demonstrations = tiny.demonstrations()[::6]
@@ -141,6 +144,23 @@ def test_neighbours_and_order_change_nothing(setup: Setup) -> None:
     assert [piece.token_ids for piece in setup.engine.extend(requests[::-1], HOT)[::-1]] == [p.token_ids for p in together]
     assert setup.engine.extend(requests[4:5], HOT)[0].token_ids == together[4].token_ids
     assert len({piece.token_ids for piece in together}) > 0.8 * len(together), "samples of a prompt differ"
+
+
+def test_prompts_read_in_parts_and_preempted_responses_draw_the_same(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheduler, runner = setup.engine.started.llm.llm_engine.engine_core.engine_core.scheduler, setup.engine.started.runner
+    preempted, parts = [], []
+    preempt, sample = scheduler._preempt_request, runner.sampler.forward
+    monkeypatch.setattr(scheduler, "_preempt_request", lambda *a, **b: (preempted.append(1), preempt(*a, **b))[1])
+    monkeypatch.setattr(
+        runner.sampler, "forward", lambda **given: (parts.append(runner.discard_request_mask.np[:16].any()), sample(**given))[1]
+    )
+    requests = setup.requests(budget=150, limit=150, count=4)
+    ours = setup.engine.extend(requests, HOT)
+    assert preempted
+    assert any(parts)
+    assert gap(setup, requests, ours) < TOLERANCE
+    alone = [setup.engine.extend([request], HOT)[0] for request in requests[::5]]
+    assert [piece.token_ids for piece in alone] == [piece.token_ids for piece in ours[::5]]
 
 
 def test_cut_at_the_budget_and_continued_as_if_never_cut(setup: Setup) -> None:
