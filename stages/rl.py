@@ -13,7 +13,7 @@ from stages.policy.samplers import ProblemSampler
 from stages.policy.validation import askable
 from stages.prompts.render import Renderer
 from stages.rollout.asking import judge_of
-from stages.rollout.transformers_engine import TransformersEngine
+from stages.rollout.colocated import open_rollout_engine
 from stages.run.params import RL, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
@@ -23,6 +23,7 @@ from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 from stages.training.checkpoints import drop_state
 from stages.training.engine import rollout_copy, save_model, start
+from stages.training.responses import golden_prompts
 
 
 def main() -> None:
@@ -48,7 +49,9 @@ def main() -> None:
     if rank() == 0:
         print(f"{len(problems)} problems, {len(validation)} validation problems", *left_out, sep="\n")
     trainer = start(net, hardware, device, rl.grad_clip, rl.temperature)
-    engine = TransformersEngine(rollout_copy(trainer, options.init), renderer, hardware.generation_batch)
+    golden = golden_prompts(trainer, hardware, renderer, problems, rl.temperature)
+    own = trainer.model if hardware.engine == "vllm" else rollout_copy(trainer, options.init)  # vLLM loads the weights itself
+    engine = open_rollout_engine(options.init, own, renderer, hardware, golden)
     sampler = ProblemSampler(
         problems, stream_seed(seed, phase), rl.curriculum_until, rl.hard_pass_rate, rl.prioritized, rl.image_share
     )

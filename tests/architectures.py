@@ -50,15 +50,16 @@ def tokenizer_of(texts: Iterable[str], **tokens: str) -> PreTrainedTokenizerFast
     return PreTrainedTokenizerFast(tokenizer_object=made, eos_token=END, pad_token=PAD, extra_special_tokens=tokens)
 
 
-def idefics3(texts: Iterable[str]) -> tuple[PreTrainedModel, ProcessorMixin]:
-    """Pictures cut into tiles: pixel values of five dimensions, one row of pictures for each row of the batch."""
+def idefics3(texts: Iterable[str], **text: int) -> tuple[PreTrainedModel, ProcessorMixin]:
+    """Pictures cut into tiles: pixel values of five dimensions, one row of pictures for each row of the batch. `text` changes the
+    language model's configuration."""
     tokenizer = tokenizer_of(texts)
     images = Idefics3ImageProcessorPil(
         size={"longest_edge": 64}, max_image_size={"longest_edge": 32}, image_mean=HALF, image_std=HALF
     )
     processor = Idefics3Processor(images, tokenizer, image_seq_len=4, chat_template=template("<image>"))
     config = Idefics3Config(
-        text_config={"model_type": "llama", "vocab_size": len(tokenizer), "num_key_value_heads": 1, **TEXT},
+        text_config={"model_type": "llama", "vocab_size": len(tokenizer), "num_key_value_heads": 1, **TEXT, **text},
         vision_config={"image_size": 32, "initializer_range": RANGE, **VISION},
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
         pad_token_id=tokenizer.pad_token_id,
@@ -121,18 +122,18 @@ def llava_next(texts: Iterable[str]) -> tuple[PreTrainedModel, ProcessorMixin]:
     return LlavaNextForConditionalGeneration(config), processor
 
 
-BUILDERS: dict[str, Callable[[Iterable[str]], tuple[PreTrainedModel, ProcessorMixin]]] = {
+BUILDERS: dict[str, Callable[..., tuple[PreTrainedModel, ProcessorMixin]]] = {
     "idefics3": idefics3,
     "gemma3": gemma3,
     "llava_next": llava_next,
 }
 
 
-def save(name: str, texts: Iterable[str], folder: Path) -> None:
+def save(name: str, texts: Iterable[str], folder: Path, **text: int) -> None:
     """A checkpoint folder that the Auto classes load."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
-        model, processor = BUILDERS[name](texts)
+        model, processor = BUILDERS[name](texts, **text)
     model.generation_config = GenerationConfig(
         eos_token_id=processor.tokenizer.eos_token_id, pad_token_id=processor.tokenizer.pad_token_id
     )

@@ -113,7 +113,7 @@ class Experience:
                 text = self.engine.decode(token_ids(response))
                 verification.submit(name_of(response), Claim(problem.verifier, problem.answer, text, problem.question))
 
-            pieces = self.engine.extend(requests, self.sampling, ended) if requests else []
+            pieces = self.engine.extend(requests, self.sampling, ended)  # also without requests: other ranks may wait
             verdicts = known | verification.results()
         return {name_of(member): piece for (_, _, member), piece in zip(members, pieces, strict=True)}, verdicts
 

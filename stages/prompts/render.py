@@ -1,6 +1,7 @@
 """A prompt becomes token ids and pixels by the checkpoint's own chat template and processor."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,12 +62,8 @@ class Renderer:
         return str(self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
     def _pictured(self, text: str, prompt: Prompt) -> Rendered:
-        paths = [part.path for part in prompt.turn("") if isinstance(part, Picture)]
-        try:
-            return self.picture(text, *map(_opened, paths))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            names = ", ".join(dict.fromkeys(paths))
-            raise DataError(f"{names}: cannot be read as a picture ({error}); replace the file or drop the problem") from error
+        with _readable(prompt):
+            return self.picture(text, *pictures(prompt))
 
     def picture(self, text: str, *pictures: Image.Image) -> Rendered:
         """One already templated text with its pictures, in the order of their places in it."""
@@ -78,6 +75,24 @@ class Renderer:
     def blank(self) -> Rendered:
         """The smallest prompt with a picture: what ranks that hold only text run the vision tower on."""
         return self.picture(self.template(Prompt("", "", "")), Image.new("RGB", (64, 64)))
+
+
+def pictures(prompt: Prompt) -> list[Image.Image]:
+    """The prompt's pictures in the order of their places in its turn."""
+    with _readable(prompt):
+        return [_opened(part.path) for part in prompt.turn("") if isinstance(part, Picture)]
+
+
+@contextmanager
+def _readable(prompt: Prompt) -> Iterator[None]:
+    """Errors of reading the pictures as a DataError that names them."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        names = ", ".join(dict.fromkeys(prompt.images))
+        raise DataError(f"{names}: cannot be read as a picture ({error}); replace the file or drop the problem") from error
 
 
 def _opened(path: str) -> Image.Image:

@@ -1,5 +1,8 @@
 """Drawing the next tokens: temperature, top-p, tokens that are never drawn, and a stream of random numbers for each response."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -60,6 +63,15 @@ def draw(
         cumulative = allowed.exp().cumsum(-1, dtype=torch.float64)
         chosen = torch.searchsorted(cumulative, uniforms[:, None] * cumulative[:, -1:], right=True)
     return chosen[:, 0], logs.gather(1, chosen)[:, 0]
+
+
+def never_drawn(config: Any, tokenizer: Any, ends: Iterable[int], outputs: int) -> list[int]:
+    """Ids that are no part of a response, in order: special tokens that end none, placeholders of pictures, and those of the
+    model's `outputs` that are no token."""
+    names = ("image_token_id", "video_token_id", "audio_token_id")
+    places = {found for name in names if isinstance(found := getattr(config, name, None), int)}
+    found = {*tokenizer.all_special_ids, *places} - set(ends)
+    return sorted({token for token in found if token < outputs} | set(range(len(tokenizer), outputs)))
 
 
 def nucleus(logs: torch.Tensor, top_p: float) -> torch.Tensor:

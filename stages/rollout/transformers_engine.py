@@ -18,6 +18,7 @@ from stages.prompts.render import Rendered, Renderer
 from stages.rollout.cache import SlotCache, check_layers
 from stages.rollout.engine import Completion, Engine, Piece, Request, Sampling, ending
 from stages.rollout.prefill import Prefilled, Prefix, prefill
+from stages.rollout.sampling import never_drawn
 from stages.rollout.slots import Slots, Vocabulary
 from stages.rollout.waiting import Queue
 from stages.run.params import Hardware, Model
@@ -38,7 +39,8 @@ class TransformersEngine:
         self.text_config = model.config.get_text_config()
         check_layers(self.text_config)
         self.ends = torch.tensor(end_ids(model), device=model.device)
-        self.banned = torch.tensor(sorted(_never_drawn(model, self.tokenizer)), device=model.device)
+        outputs = model.get_output_embeddings().weight.shape[0]
+        self.banned = torch.tensor(never_drawn(model.config, self.tokenizer, end_ids(model), outputs), device=model.device)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling, samples: int = 1) -> list[list[Completion]]:
         """`samples` completions for each prompt, in order; equal for equal inputs. DataError for a prompt over the context."""
@@ -140,15 +142,6 @@ def _evaluating(model: Any) -> Iterator[None]:
         yield
     finally:
         model.train(was_training)
-
-
-def _never_drawn(model: Any, tokenizer: Any) -> set[int]:
-    """Ids that are no part of a response: special tokens that end none, placeholders of pictures, outputs without a token."""
-    outputs = model.get_output_embeddings().weight.shape[0]
-    names = ("image_token_id", "video_token_id", "audio_token_id")
-    places = {found for name in names if isinstance(found := getattr(model.config, name, None), int)}
-    unused = set(range(len(tokenizer), outputs))
-    return {found for found in {*tokenizer.all_special_ids, *places} - set(end_ids(model)) if found < outputs} | unused
 
 
 def load_engine(folder: Path, model: Model, hardware: Hardware) -> Engine:

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from stages.run.sections import BenchmarkName, Health, Judging, Loss, Rollouts, Section
+from stages.run.sections import VLLM, BenchmarkName, Health, Judging, Loss, Report, Rollouts, Section
 
 T = TypeVar("T")
 
@@ -30,6 +30,8 @@ class Hardware(Section):
     pack_tokens: int = Field(ge=32)
     micro_batch_rows: int = Field(ge=1)
     generation_batch: int = Field(ge=1)
+    engine: Literal["transformers", "vllm"]
+    vllm: VLLM
     workers: int = Field(ge=1)
 
 
@@ -162,10 +164,6 @@ class Evaluate(Section):
     temperature: float = Field(ge=0)
     top_p: float = Field(gt=0, le=1)
     max_tokens: int = Field(ge=1)
-
-
-class Report(Section):
-    columns: str
 
 
 class SFTPhases(Section):

@@ -17,6 +17,11 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class VLLM(Section):
+    tensor_parallel: int = Field(ge=1)
+    memory_share: float = Field(gt=0, lt=1)
+
+
 class Judging(Section):
     endpoint: str | None
     """Address of an OpenAI-compatible server; None: `model` is a checkpoint folder that is asked here."""
@@ -58,3 +63,7 @@ class Health(Section):
     truncated: Limits
     zero_signal: Limits
     grad_norm: Limits
+
+
+class Report(Section):
+    columns: str

@@ -186,7 +186,7 @@ def test_pictures_travel_with_the_response(tiny: Tiny, asked: list[str]) -> None
     assert asked == ["3 tokens", "9 tokens", "9 tokens"], "the verdict on the finished one is saved with it"
 
 
-def test_no_request_no_call(tiny: Tiny) -> None:
+def test_without_requests_the_engine_is_called_for_other_ranks(tiny: Tiny) -> None:
     script = Script({})
     groups, figures, drawn = experience(tiny, script).collect(0, [])
-    assert (groups, drawn, script.calls, figures["cut"]) == ([], 0, [], 0)
+    assert (groups, drawn, script.calls, figures["cut"]) == ([], 0, [[]], 0)
