@@ -49,21 +49,19 @@ def main() -> None:
     if rank() == 0:
         print(f"{len(problems)} problems, {len(validation)} validation problems", *left_out, sep="\n")
     trainer = start(net, hardware, device, rl.grad_clip, rl.temperature)
-    golden = golden_prompts(trainer, hardware, renderer, problems, rl.temperature)
     own = trainer.model if hardware.engine == "vllm" else rollout_copy(trainer, options.init)  # vLLM loads the weights itself
+    golden = golden_prompts(trainer, hardware, renderer, problems, rl.temperature)
     engine = open_rollout_engine(options.init, own, renderer, hardware, golden)
-    sampler = ProblemSampler(
-        problems, stream_seed(seed, phase), rl.curriculum_until, rl.hard_pass_rate, rl.prioritized, rl.image_share
-    )
+    curriculum = (rl.curriculum_until, rl.hard_pass_rate)
+    sampler = ProblemSampler(problems, stream_seed(seed, phase), *curriculum, rl.prioritized, rl.image_share)
     sampler.require(rl.prompts)
-    judge = judge_of(judging, hardware.generation_batch)
-    experience = Experience(engine, renderer, rl, rollouts, hardware, stream_seed(seed, "rl", phase), loss, judge)
-    learner = Learner(trainer, experience)
+    rewards = (loss, judge_of(judging, hardware.generation_batch))
+    experience = Experience(engine, renderer, rl, rollouts, hardware, stream_seed(seed, "rl", phase), *rewards)
 
     values = [seed, *(part.model_dump() for part in (rl, rollouts, loss, judging, model, hardware))]
     state = state_folder(f"rl-{phase}", [options.init, options.prompt_set, options.validation], values)
     spool = stage_spool(f"rl@{phase}")
-    improve(learner, engine, sampler, validation, spool, state, stream_seed(seed, "validation"), limits)
+    improve(Learner(trainer, experience), engine, sampler, validation, spool, state, stream_seed(seed, "validation"), limits)
     save_model(trainer, processor, options.out)
     if rank() == 0:
         spool.write_csv(options.curves, "iteration")
