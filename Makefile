@@ -2,6 +2,7 @@
 #   make seeds [SEEDS="1 2"]
 #   make run [PRESET=real-data] [DATA=../data] [SET="rl.long.tau=0.2 seed=1"] [TARGETS="evaluate"]
 #   make bench [BENCH="supervised generation --repeats 3"]
+#   make test-vllm
 PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin

@@ -33,7 +33,7 @@ HOT = Sampling(temperature=TEMPERATURE, top_p=1.0, max_tokens=12, seed=0)
 
 
 def main(folder: Path, shown: Path, tensor_parallel: int) -> None:
-    share_of_memory = {"tensor_parallel": tensor_parallel, "memory_share": 0.25}
+    share_of_memory = {"tensor_parallel": tensor_parallel, "memory_share": 0.2}
     chosen = hardware(device="cpu", zero_stage=3, engine="vllm", vllm=share_of_memory, generation_batch=16)
     renderer = Renderer(load_processor(folder), INSTRUCTION, 640)
     trainer = start(load_model(folder, CPU), chosen, CPU, 1.0, TEMPERATURE)
@@ -41,7 +41,7 @@ def main(folder: Path, shown: Path, tensor_parallel: int) -> None:
     prompts = [Prompt(demonstration.question, demonstration.image) for demonstration in demonstrations]
     asked = (next(p for p in prompts if p.images), next(p for p in prompts if not p.images))
     golden = Golden(asked, TEMPERATURE, partial(response_log_probs, trainer, chosen, renderer), TOLERANCES["cpu"])
-    engine = open_rollout_engine(folder, trainer.model, renderer, chosen, golden)
+    engine = open_rollout_engine(folder, trainer.model, renderer, chosen, golden, cache_bytes=1 << 20)
     assert isinstance(engine, VLLMEngine)
     embedded = TransformersEngine(rollout_copy(trainer, folder), renderer, 16)
 
