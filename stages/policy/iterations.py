@@ -30,6 +30,7 @@ def improve(
     """All iterations, from the last whole state on: draw problems, learn from them, note what came of it."""
     rl, experience = learner.rl, learner.experience
     first = resume(learner, sampler, state)
+    learner.push_weights()
     if rank() == 0:
         spool.truncate(first)
     clock, watch = SaveClock(), Watch(limits, spool.rows())
@@ -83,5 +84,4 @@ def resume(learner: Learner, sampler: ProblemSampler, state: Path) -> int:
         raise DataError(f"{state}: a training state without sampler and buffer, of another version; delete it to start afresh")
     sampler.restore(extra["sampler"])
     learner.experience.restore(extra["buffer"], sampler.problems)
-    learner.push_weights()
     return first
