@@ -29,7 +29,7 @@ _MATHVISTA = Benchmark(
     prompt=math_vista.prompt,
     score=math_vista.score_current,
     score_extraction=math_vista.extraction_current,
-    average=math_vista.average,
+    average=math_vista.average_current,
     row_id=field_id("pid"),
 )
 
@@ -91,6 +91,7 @@ VISION: dict[str, Benchmark] = {
                 rule=math_vista.PUBLISHED_RULE,
                 score=math_vista.score_published,
                 score_extraction=math_vista.extraction_published,
+                average=math_vista.average_published,
             )
         },
     ),
