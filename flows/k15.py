@@ -18,6 +18,20 @@ from stages.run.program import run
 _EPILOG = """\
 A row of FILE.jsonl holds the benchmark's own id field (or `id`) and `response`: a text, null, or a list of k samples.
 Rows of multiple-choice benchmarks, MMMU and MathVista may hold `extraction`, the answer taken out already, scored instead.
+Rows of code benchmarks may hold `verdicts` or LiveCodeBench's `graded_list` (true, false, or right, wrong, error; one a
+response), beside `response` or `output_list`: they stand, nothing is run, and `extracted` shows the program.
+
+Codeforces takes one of three forms, and prints the percentile in CodeElo's table:
+  a rating    one row a file, of any id: {"id": "o1-mini", "rating": 1578} or {"response": "1578"}; --data is a folder
+              with sorted_ratings.json, or any file
+  verdicts    rows {"id": "CONTEST/INDEX", "verdicts": [false, true]}, attempts in order; --data is a folder with
+              contests.jsonl, a row a contest: {"contest_id", "icpc", "points": {index: points}, "rows": [[points, penalty,
+              rating before], ...]} of every rated participant
+  programs    rows {"id": "CONTEST/INDEX", "response": [...]}; beside contests.jsonl stands problems.jsonl, a row a problem:
+              {"contest_id", "index", "statement", "tests": [{"input", "output"}, ...]}
+
+LiveCodeBench is scored on table 2's 64 problems; --rule 2408-2411 takes table 3's window, --rule all every problem.
+MathVista prints the score by each of its rules as `scores_by_rule`. Scoring needs no pictures.
 Whatever stands before the last </think> of a response is taken off first. The last line printed is one JSON object;
 equal input gives equal output. Items without a row count as wrong.
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stages.benchmarks import coding_codeforces, coding_humaneval, coding_livecodebench
+from stages.benchmarks import coding_codeforces, coding_humaneval, coding_livecodebench, coding_rows
 from stages.benchmarks.averages import Average, Judged, by_group, group_figure, macro, percent
 from stages.benchmarks.benchmark import Benchmark, Item, field_id
 from stages.benchmarks.coding_livecodebench import ALL, LONG, SHORT, Window
@@ -35,7 +35,7 @@ _LIVE = Benchmark(
     size=LONG.size,
     split=f"release v5, contests from {LONG}",
     hub_id="livecodebench/code_generation_lite",
-    revision=None,
+    revision="0fe84c3912ea0c4d4a78037083943e8f0c4dd505",
     origin="LiveCodeBench/submissions, commit 4d04b02a01c81b0a7207bafdcda35efad9e39b8c (questions and published verdicts)",
     files=coding_livecodebench.FILES,
     prompt_source=coding_livecodebench.PROMPT_SOURCE,
@@ -52,6 +52,7 @@ _LIVE = Benchmark(
     prompt=coding_livecodebench.prompt,
     score=coding_livecodebench.score,
     takes_verdicts=True,
+    match_rows=coding_rows.match_graded,
     row_id=field_id("question_id"),
 )
 
@@ -76,7 +77,7 @@ CODING: dict[str, Benchmark] = {
         size=coding_humaneval.SIZE,
         split="HumanEval (Python) and MultiPL-E's HumanEval in seven languages",
         hub_id="nuprl/MultiPL-E",
-        revision=None,
+        revision="28441b6024e71d4a1c1c0f6bf171c935cd5a43f2",
         origin="deepseek-ai/DeepSeek-Coder, Evaluation/HumanEval/data, commit 2f9fd85927c669dae3c0fbb2d607274023af243e",
         files=coding_humaneval.FILES,
         prompt_source=coding_humaneval.PROMPT_SOURCE,
@@ -123,6 +124,7 @@ CODING: dict[str, Benchmark] = {
         prompt=coding_codeforces.prompt,
         score=coding_codeforces.score,
         takes_verdicts=True,
+        match_rows=coding_rows.match_rating,
         average=rating_percentile,
     ),
 }

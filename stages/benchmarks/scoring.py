@@ -39,7 +39,7 @@ def score_file(benchmark: Benchmark, data: Path, responses: Path, workers: int, 
     if reason is not None:
         raise DataError(f"{benchmark.title}: {reason}")
     loaded = benchmark.read_answers(data)
-    matched = match(benchmark, loaded.items, responses)
+    matched = (benchmark.match_rows or match)(benchmark, loaded.items, responses)
     if not matched.given:
         named = f"its rows have ids such as {_few(matched.unmatched)}" if matched.unmatched else "it has no rows"
         like = ", ".join(repr(item.id) for item in loaded.items[:2])
