@@ -65,7 +65,9 @@ def parser() -> argparse.ArgumentParser:
         "--data", type=Path, required=True, metavar="PATH", help="the benchmark's folder, a root that holds it, or its data file"
     )
     score.add_argument("--responses", type=Path, required=True, metavar="FILE.jsonl", help="one row a response, or an item")
-    score.add_argument("--verdicts", type=Path, metavar="OUT.jsonl", help="write a row a response: id, correct, extracted, reason")
+    score.add_argument(
+        "--verdicts", type=Path, metavar="OUT.jsonl", help="write a row a response: id as given, correct, extracted, reason"
+    )
     score.add_argument("--rule", metavar="NAME", help=f"another scoring rule than the default: {_rules()}")
     score.add_argument("--workers", type=int, default=2, metavar="N", help="processes that compare answers (default 2)")
     score.add_argument(
@@ -123,8 +125,11 @@ def _report(benchmark: Benchmark, scored: Scored) -> list[str]:
         "unmatched": "rows belong to no item and are not scored",
     }
     lines += [f"{result[name]} {what}: {_names(result, name)}" for name, what in told.items() if result[name]]
+    if result.get("fallback"):
+        counts = ", ".join(f"{name}: {count}" for name, count in result["fallbacks"].items())
+        lines.append(f"{result['fallback']} responses were read by a fallback, not the official extraction ({counts})")
     if result["errors"]:
-        ids = [row["id"] for row in scored.verdicts if row["outcome"] == "error"]
+        ids = [str(row["id"]) for row in scored.verdicts if row["outcome"] == "error"]
         lines.append(f"{len(ids)} responses could not be judged (errors) and count as wrong: {_first(ids, len(ids))}")
     return lines
 

@@ -104,6 +104,11 @@ class Benchmark:
     """This benchmark under other scoring rules that published scores used, by name; the rule here is the default."""
     unavailable: Callable[[], str | None] = here
     """Why nothing can be scored here (a tool is missing, and what to install), in one line; None when it can."""
+    groups: tuple[str, ...] = ()
+    """Names of `Item.group` where each group is scored with tools of its own, of which some may be missing."""
+    group_unavailable: Callable[[str], str | None] | None = None
+    """Why the responses of a group cannot be scored here. With it, given responses are scored on the groups that have rows and
+    tools; without, `unavailable` refuses them all."""
 
     def read(self, root: Path) -> Loaded:
         """The items under `root` that can be asked. DataError as `load`, and for two items of one id."""

@@ -9,6 +9,7 @@ from stages.benchmarks.benchmark import Benchmark, Item, field_id
 from stages.benchmarks.coding_livecodebench import ALL, LONG, SHORT, Window
 from stages.benchmarks.decoding import GREEDY, SAMPLED, averaged
 from stages.benchmarks.statistics import accuracy
+from stages.verifiers.languages import LANGUAGES
 
 
 def mean_of_languages(judged: Sequence[Judged]) -> Average:
@@ -82,7 +83,10 @@ CODING: dict[str, Benchmark] = {
         files=coding_humaneval.FILES,
         prompt_source=coding_humaneval.PROMPT_SOURCE,
         shots=0,
-        extraction="the first code block of the language, from the asked function to the last brace of its indentation",
+        extraction=(
+            "the first code block of the language, from the asked function to the last brace of its indentation; where that lacks "
+            "it, another fence, one left open, the text before a lone closing fence, or a bare body (ours, counted)"
+        ),
         rule=(
             "the tests run to their end by the compile and pass rules of DeepSeek-Coder's runner, 10 s a program; "
             "plain mean of the eight languages' pass@1"
@@ -90,12 +94,15 @@ CODING: dict[str, Benchmark] = {
         short_cot=GREEDY,
         long_cot=SAMPLED,
         load=coding_humaneval.load,
+        load_answers=coding_humaneval.load_answers,
         prompt=coding_humaneval.prompt,
         score=coding_humaneval.score,
         takes_verdicts=True,
         average=mean_of_languages,
         row_id=coding_humaneval.row_id,
         unavailable=coding_humaneval.unavailable,
+        groups=tuple(LANGUAGES),
+        group_unavailable=coding_humaneval.language_unavailable,
     ),
     "livecodebench": replace(_LIVE, rules={"2408-2411": _window(SHORT), "all": _window(ALL)}),
     "codeforces": Benchmark(

@@ -7,6 +7,7 @@ from typing import Any
 
 from stages.benchmarks.benchmark import Benchmark, Item
 from stages.benchmarks.coding_codeforces import RATING
+from stages.benchmarks.response_rows import Kind, given_id
 from stages.benchmarks.responses import Given, Matched, match
 from stages.data.files import DataError, read_rows
 
@@ -29,7 +30,9 @@ def match_graded(benchmark: Benchmark, items: Sequence[Item], path: Path) -> Mat
         elif name in found:
             matched.duplicates.append(name)
         else:
-            found[name] = _graded(by_id[name], row, f"{path}: row {number} (id {name[:80]!r})")
+            found[name] = _graded(
+                by_id[name], row, given_id(benchmark, row, by_id[name]), f"{path}: row {number} (id {name[:80]!r})"
+            )
     matched.given.update((item.id, found[item.id]) for item in items if item.id in found)
     matched.missing.extend(item.id for item in items if item.id not in found)
     return matched
@@ -52,20 +55,21 @@ def match_rating(benchmark: Benchmark, items: Sequence[Item], path: Path) -> Mat
     if not ratings or ratings[0][1] is None or isinstance(ratings[0][1], bool | dict):
         expected = 'one row such as {"rating": 1578}, or contests.jsonl beside the data for verdicts'
         raise DataError(f"{path}: no rating in {len(rows)} rows; expected {expected}")
-    return Matched(given={RATING: Given(items[0], "response", (str(ratings[0][1]),), (None,), (None,))})
+    return Matched(given={RATING: Given(items[0], ("response",), (str(ratings[0][1]),), (ratings[0][0],), (None,), (None,))})
 
 
-def _graded(item: Item, row: Mapping[str, Any], where: str) -> Given:
+def _graded(item: Item, row: Mapping[str, Any], name: Any, where: str) -> Given:
     verdicts = tuple(_outcome(value, where) for value in _first(row, _VERDICTS))
     responses = tuple(value if isinstance(value, str) else "" for value in _first(row, _RESPONSES))
-    nothing = (None,) * len(verdicts)
+    names, nothing = (name,) * len(verdicts), (None,) * len(verdicts)
     if not verdicts:
         raise DataError(f"{where} has none of {', '.join(_VERDICTS)}, unlike other rows of the file; score such rows by themselves")
     if not responses:
-        return Given(item, "verdicts", verdicts, nothing, nothing)
+        return Given(item, ("verdicts",) * len(verdicts), verdicts, names, nothing, nothing)
     if len(responses) != len(verdicts):
         raise DataError(f"{where}: {len(verdicts)} verdicts of {len(responses)} responses; expected one a response")
-    return Given(replace(item, data={**item.data, "graded": verdicts}), "response", responses, nothing, nothing)
+    kinds: tuple[Kind, ...] = ("response",) * len(verdicts)
+    return Given(replace(item, data={**item.data, "graded": verdicts}), kinds, responses, names, nothing, nothing)
 
 
 def _first(row: Mapping[str, Any], names: Sequence[str]) -> list[Any]:

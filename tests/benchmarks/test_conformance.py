@@ -55,7 +55,7 @@ def test_mmlu_letters_and_accuracy(tmp_path: Path, run: str) -> None:
     found = score(tmp_path, "mmlu", ({**row, "response": row["completion_tail"]} for row in rows))
     published = expected("mmlu/expected.json")[run.rpartition("_")[2]]
     letters = [row["prediction"] if row["prediction"] in "ABCD" else None for row in rows]
-    mine = {row["id"]: row["extracted"] for row in found.verdicts}
+    mine = {row.get("item", row["id"]): row["extracted"] for row in found.verdicts}
     differ = [key for row, letter in zip(rows, letters, strict=True) if mine[key := f"{row['subject']}/{row['i']}"] != letter]
     assert differ == []
     assert found.result["score_of_given"] == pytest.approx(100 * published["micro"], abs=0.005)
@@ -143,7 +143,7 @@ def test_mathvision_accuracy(tmp_path: Path, run: str) -> None:
 def test_aime_verdicts(tmp_path: Path, run: str) -> None:
     rows = rows_of(f"aime2024/{run}.jsonl")
     found = score(tmp_path, "aime2024", ({"id": row["id"], "response": row["generated_responses"]} for row in rows))
-    assert {row["id"]: row["correct"] for row in found.verdicts} == {str(row["id"]): row["is_correct"] for row in rows}
+    assert {str(row["id"]): row["correct"] for row in found.verdicts} == {str(row["id"]): row["is_correct"] for row in rows}
     assert found.result["score"] == pytest.approx(100 * expected("aime2024/expected.json")[run]["accuracy"], abs=0.01)
 
 
@@ -154,7 +154,7 @@ def test_aime_verdicts_of_areal(tmp_path: Path, rule: str | None, differ: set[st
     rows = rows_of("aime2024/areal_eval_30x2.jsonl")
     given = [{"question_id": row["question_id"], "sample": row["sample_idx"], "response": row["completion"]} for row in rows]
     found = score(tmp_path, "aime2024", given, rule)
-    mine = {(row["id"], row["sample"]): row["correct"] for row in found.verdicts}
+    mine = {(row.get("item", row["id"]), row["sample"]): row["correct"] for row in found.verdicts}
     others = [row for row in rows if mine[str(row["question_id"]), row["sample_idx"]] != (row["reward"] == 1)]
     assert {str(row["question_id"]) for row in others} == differ
     assert all(row["reward"] == 1 for row in others)
