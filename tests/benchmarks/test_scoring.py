@@ -110,10 +110,12 @@ def test_rows_that_do_not_match_are_counted_and_named(data: Path) -> None:
 def test_thinking_parts_are_taken_off(data: Path) -> None:
     texts = [f"<think>{box(9)}</think>{box(0)}", f"<think>{box(1)}</think>no idea", box(2), f"{box(3)}</think>{box(9)}"]
     rows = [{"id": n, "response": text} for n, text in enumerate(texts)]
-    assert [row["correct"] for row in scored(data, rows).verdicts] == [True, False, True, False]
-    whole = AIME.rules["whole-response"]
-    found = scored(data, rows, score=whole.score, keeps_thinking=True)
-    assert [row["correct"] for row in found.verdicts] == [True, True, True, False]
+    part = AIME.rules["after-thinking"]
+    found = scored(data, rows, score=part.score, keeps_thinking=part.keeps_thinking)
+    assert [row["correct"] for row in found.verdicts] == [True, False, True, False]
+    found = scored(data, rows)
+    assert [row["correct"] for row in found.verdicts] == [True, True, True, False], "the second has its box in the thinking part"
+    assert [row.get("details") for row in found.verdicts] == [None, {"read_from": "thinking"}, None, None]
 
 
 def test_equal_input_gives_equal_bytes_whatever_the_workers(data: Path) -> None:
