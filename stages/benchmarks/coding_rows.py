@@ -65,10 +65,11 @@ def _graded(item: Item, row: Mapping[str, Any], name: Any, where: str) -> Given:
     if not verdicts:
         raise DataError(f"{where} has none of {', '.join(_VERDICTS)}, unlike other rows of the file; score such rows by themselves")
     if not responses:
-        return Given(item, ("verdicts",) * len(verdicts), verdicts, names, nothing, nothing)
+        kinds: tuple[Kind, ...] = tuple("verdicts" for _ in verdicts)
+        return Given(item, kinds, verdicts, names, nothing, nothing)
     if len(responses) != len(verdicts):
         raise DataError(f"{where}: {len(verdicts)} verdicts of {len(responses)} responses; expected one a response")
-    kinds: tuple[Kind, ...] = ("response",) * len(verdicts)
+    kinds = tuple("response" for _ in verdicts)
     return Given(replace(item, data={**item.data, "graded": verdicts}), kinds, responses, names, nothing, nothing)
 
 

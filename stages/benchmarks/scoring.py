@@ -142,14 +142,13 @@ def _result(benchmark: Benchmark, judged: Sequence[Judged], given: Sequence[Judg
     if min(counts) != max(counts):
         result["k_least"] = min(counts)
     read = data_read(benchmark, loaded.files)
-    data = {"files": len(read["files"]), "sha256": read["sha256"]}
     return {
         **result,
         **average.figures,
         **scope.told,
         "rule": benchmark.rule,
         "scorer": scorer(),
-        "data": data,
+        "data": {"files": len(read["files"]), "sha256": read["sha256"]},
         "part": loaded.part,
     }
 
