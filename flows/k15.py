@@ -18,6 +18,20 @@ from stages.run.program import run
 _EPILOG = """\
 A row of FILE.jsonl holds the benchmark's own id field (or `id`) and `response`: a text, null, or a list of k samples.
 Rows of multiple-choice benchmarks, MMMU and MathVista may hold `extraction`, the answer taken out already, scored instead.
+Rows of code benchmarks may hold `verdicts` or LiveCodeBench's `graded_list` (true, false, or right, wrong, error; one a
+response), beside `response` or `output_list`: they stand, nothing is run, and `extracted` shows the program.
+
+Codeforces takes one of three forms, and prints the percentile in CodeElo's table:
+  a rating    one row a file, of any id: {"id": "o1-mini", "rating": 1578} or {"response": "1578"}; --data is a folder
+              with sorted_ratings.json, or any file
+  verdicts    rows {"id": "CONTEST/INDEX", "verdicts": [false, true]}, attempts in order; --data is a folder with
+              contests.jsonl, a row a contest: {"contest_id", "icpc", "points": {index: points}, "rows": [[points, penalty,
+              rating before], ...]} of every rated participant
+  programs    rows {"id": "CONTEST/INDEX", "response": [...]}; beside contests.jsonl stands problems.jsonl, a row a problem:
+              {"contest_id", "index", "statement", "tests": [{"input", "output"}, ...]}
+
+LiveCodeBench is scored on table 2's 64 problems; --rule 2408-2411 takes table 3's window, --rule all every problem.
+MathVista prints the score by each of its rules as `scores_by_rule`. Scoring needs no pictures.
 Whatever stands before the last </think> of a response is taken off first. The last line printed is one JSON object;
 equal input gives equal output. Items without a row count as wrong.
 
@@ -51,7 +65,9 @@ def parser() -> argparse.ArgumentParser:
         "--data", type=Path, required=True, metavar="PATH", help="the benchmark's folder, a root that holds it, or its data file"
     )
     score.add_argument("--responses", type=Path, required=True, metavar="FILE.jsonl", help="one row a response, or an item")
-    score.add_argument("--verdicts", type=Path, metavar="OUT.jsonl", help="write a row a response: id, correct, extracted, reason")
+    score.add_argument(
+        "--verdicts", type=Path, metavar="OUT.jsonl", help="write a row a response: id as given, correct, extracted, reason"
+    )
     score.add_argument("--rule", metavar="NAME", help=f"another scoring rule than the default: {_rules()}")
     score.add_argument("--workers", type=int, default=2, metavar="N", help="processes that compare answers (default 2)")
     score.add_argument(
@@ -109,8 +125,11 @@ def _report(benchmark: Benchmark, scored: Scored) -> list[str]:
         "unmatched": "rows belong to no item and are not scored",
     }
     lines += [f"{result[name]} {what}: {_names(result, name)}" for name, what in told.items() if result[name]]
+    if result.get("fallback"):
+        counts = ", ".join(f"{name}: {count}" for name, count in result["fallbacks"].items())
+        lines.append(f"{result['fallback']} responses were read by a fallback, not the official extraction ({counts})")
     if result["errors"]:
-        ids = [row["id"] for row in scored.verdicts if row["outcome"] == "error"]
+        ids = [str(row["id"]) for row in scored.verdicts if row["outcome"] == "error"]
         lines.append(f"{len(ids)} responses could not be judged (errors) and count as wrong: {_first(ids, len(ids))}")
     return lines
 

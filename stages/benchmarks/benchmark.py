@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from stages.benchmarks.averages import Average, Judged, micro
 from stages.benchmarks.decoding import Decoding
@@ -13,6 +13,9 @@ from stages.data.files import DataError
 from stages.rollout.engine import Prompt
 from stages.verifiers.boxes import final_part
 from stages.verifiers.verdict import Verdict
+
+if TYPE_CHECKING:
+    from stages.benchmarks.responses import Matched
 
 __all__ = ["Benchmark", "Item", "Loaded", "field_id", "first_file", "folder_of", "items_of", "read_items"]
 
@@ -57,7 +60,7 @@ class Benchmark:
     hub_id: str
     """Data set on the hub."""
     revision: str | None
-    """Commit of `hub_id`; None: no commit was pinned, so give the one that you download with --revision."""
+    """Commit of `hub_id` that is downloaded; None: no commit was pinned, so give the one that you download with --revision."""
     origin: str
     """Repository and commit of the published files that this code was checked with."""
     files: tuple[str, ...]
@@ -93,12 +96,19 @@ class Benchmark:
     """The headline score over all items, and the figures beside it."""
     row_id: Callable[[Mapping[str, Any]], str | None] = own_id
     """The item's id in a row of responses; None when the row has none."""
+    match_rows: "Callable[[Benchmark, Sequence[Item], Path], Matched] | None" = None
+    """The rows of a file by item, where rows have published forms of their own; None: stages.benchmarks.responses.match."""
     completed: Callable[[Item, Mapping[str, Any]], Item] | None = None
     """The item with what a row of responses knows of it and the data does not; None: rows bring nothing."""
     rules: Mapping[str, "Benchmark"] = field(default_factory=dict)
     """This benchmark under other scoring rules that published scores used, by name; the rule here is the default."""
     unavailable: Callable[[], str | None] = here
     """Why nothing can be scored here (a tool is missing, and what to install), in one line; None when it can."""
+    groups: tuple[str, ...] = ()
+    """Names of `Item.group` where each group is scored with tools of its own, of which some may be missing."""
+    group_unavailable: Callable[[str], str | None] | None = None
+    """Why the responses of a group cannot be scored here. With it, given responses are scored on the groups that have rows and
+    tools; without, `unavailable` refuses them all."""
 
     def read(self, root: Path) -> Loaded:
         """The items under `root` that can be asked. DataError as `load`, and for two items of one id."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from stages.benchmarks.benchmark import Item, Loaded
 from stages.benchmarks.codeforces_rating import Contest, Row, percentile, rating
-from stages.benchmarks.coding_livecodebench import SYSTEM, WITHOUT_STARTER, extracted
+from stages.benchmarks.coding_livecodebench import SYSTEM, WITHOUT_STARTER, as_graded, extracted
 from stages.benchmarks.statistics import Estimate, bootstrap
 from stages.data.files import DataError, read_rows
 from stages.rollout.engine import Prompt
@@ -70,6 +70,8 @@ def prompt(item: Item) -> Prompt:
 
 def score(pairs: Sequence[tuple[Item, str]], workers: int, _: float) -> list[Verdict]:
     """Verdicts of programs on the problems' tests; of a rating, whether it can be read. DataError without tests or sandbox."""
+    if pairs and all("graded" in item.data for item, _ in pairs):
+        return as_graded(pairs)
     programs = [item for item, _ in pairs if item.id != RATING]
     reason = (why_unavailable() or missing("python")) if programs else None
     if reason is not None:

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stages.benchmarks import coding_codeforces, coding_humaneval, coding_livecodebench
+from stages.benchmarks import coding_codeforces, coding_humaneval, coding_livecodebench, coding_rows
 from stages.benchmarks.averages import Average, Judged, by_group, group_figure, macro, percent
 from stages.benchmarks.benchmark import Benchmark, Item, field_id
 from stages.benchmarks.coding_livecodebench import ALL, LONG, SHORT, Window
 from stages.benchmarks.decoding import GREEDY, SAMPLED, averaged
 from stages.benchmarks.statistics import accuracy
+from stages.verifiers.languages import LANGUAGES
 
 
 def mean_of_languages(judged: Sequence[Judged]) -> Average:
@@ -35,7 +36,7 @@ _LIVE = Benchmark(
     size=LONG.size,
     split=f"release v5, contests from {LONG}",
     hub_id="livecodebench/code_generation_lite",
-    revision=None,
+    revision="0fe84c3912ea0c4d4a78037083943e8f0c4dd505",
     origin="LiveCodeBench/submissions, commit 4d04b02a01c81b0a7207bafdcda35efad9e39b8c (questions and published verdicts)",
     files=coding_livecodebench.FILES,
     prompt_source=coding_livecodebench.PROMPT_SOURCE,
@@ -52,6 +53,7 @@ _LIVE = Benchmark(
     prompt=coding_livecodebench.prompt,
     score=coding_livecodebench.score,
     takes_verdicts=True,
+    match_rows=coding_rows.match_graded,
     row_id=field_id("question_id"),
 )
 
@@ -76,12 +78,15 @@ CODING: dict[str, Benchmark] = {
         size=coding_humaneval.SIZE,
         split="HumanEval (Python) and MultiPL-E's HumanEval in seven languages",
         hub_id="nuprl/MultiPL-E",
-        revision=None,
+        revision="28441b6024e71d4a1c1c0f6bf171c935cd5a43f2",
         origin="deepseek-ai/DeepSeek-Coder, Evaluation/HumanEval/data, commit 2f9fd85927c669dae3c0fbb2d607274023af243e",
         files=coding_humaneval.FILES,
         prompt_source=coding_humaneval.PROMPT_SOURCE,
         shots=0,
-        extraction="the first code block of the language, from the asked function to the last brace of its indentation",
+        extraction=(
+            "the first code block of the language, from the asked function to the last brace of its indentation; where that lacks "
+            "it, another fence, one left open, the text before a lone closing fence, or a bare body (ours, counted)"
+        ),
         rule=(
             "the tests run to their end by the compile and pass rules of DeepSeek-Coder's runner, 10 s a program; "
             "plain mean of the eight languages' pass@1"
@@ -89,12 +94,15 @@ CODING: dict[str, Benchmark] = {
         short_cot=GREEDY,
         long_cot=SAMPLED,
         load=coding_humaneval.load,
+        load_answers=coding_humaneval.load_answers,
         prompt=coding_humaneval.prompt,
         score=coding_humaneval.score,
         takes_verdicts=True,
         average=mean_of_languages,
         row_id=coding_humaneval.row_id,
         unavailable=coding_humaneval.unavailable,
+        groups=tuple(LANGUAGES),
+        group_unavailable=coding_humaneval.language_unavailable,
     ),
     "livecodebench": replace(_LIVE, rules={"2408-2411": _window(SHORT), "all": _window(ALL)}),
     "codeforces": Benchmark(
@@ -123,6 +131,7 @@ CODING: dict[str, Benchmark] = {
         prompt=coding_codeforces.prompt,
         score=coding_codeforces.score,
         takes_verdicts=True,
+        match_rows=coding_rows.match_rating,
         average=rating_percentile,
     ),
 }

@@ -5,14 +5,17 @@ The headline is the plain mean of the eight languages' pass@1, as in DeepSeek's 
 a program that ends with status 0 before its tests is wrong; a C# program that dies of another exception than a failed assertion is
 wrong (the runner looks for "Fail" only); a JavaScript program may print nothing at all, as there."""
 
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.benchmark import Item, Loaded, read_items
+from stages.benchmarks.benchmark import Item, Loaded, first_file, items_of, read_items
+from stages.benchmarks.coding_fallbacks import fallback
 from stages.benchmarks.coding_programs import STYLES, assembled, completed, extracted, with_word
+from stages.benchmarks.tables import rows_of
 from stages.data.files import DataError
 from stages.rollout.engine import Prompt
 from stages.verifiers.code_tests import ended, proven
@@ -21,7 +24,7 @@ from stages.verifiers.programs import CompileError, compiled
 from stages.verifiers.sandbox import Run, SandboxUnavailableError, why_unavailable
 from stages.verifiers.verdict import Verdict
 
-FILES = ("humaneval-python.jsonl",)
+FILES = ("humaneval-python.jsonl", "humaneval-*.jsonl", "HumanEval.jsonl", "HumanEval.jsonl.gz", "*.parquet")
 SIZE = 1280
 PROMPT_SOURCE = "DeepSeek-Coder's instruction for chat models (github.com/deepseek-ai/DeepSeek-Coder, Evaluation/HumanEval)"
 INSTRUCTION = (
@@ -44,6 +47,18 @@ def load(path: Path) -> Loaded:
         raise DataError(f"{folder}: HumanEval-Mul needs all eight languages; {named} is not there; put the published files there")
     files = {name: folder / f"humaneval-{name}.jsonl" for name in LANGUAGES}
     items = [item for name, file in files.items() for item in read_items(file, _reader(name))]
+    return Loaded(items, None, tuple(files.values()))
+
+
+def load_answers(path: Path) -> Loaded:
+    """The languages that are there; Python's also as HumanEval's own file (JSONL, packed, Parquet). A file is one language."""
+    if path.is_file():
+        files = {next((name for name in LANGUAGES if path.name == f"humaneval-{name}.jsonl"), "python"): path}
+    else:
+        files = {name: path / f"humaneval-{name}.jsonl" for name in LANGUAGES if (path / f"humaneval-{name}.jsonl").exists()}
+        if "python" not in files:
+            files = {"python": first_file(path, FILES[2:])} | files if _own(path) else files
+    items = [item for name, file in files.items() for item in items_of(file, rows_of(file), _reader(name))]
     return Loaded(items, None, tuple(files.values()))
 
 
@@ -71,26 +86,35 @@ def unavailable() -> str | None:
     return "; ".join(reason for reason in reasons if reason) or None
 
 
+def language_unavailable(name: str) -> str | None:
+    """What is missing to run the programs of one language."""
+    return why_unavailable() or missing(name)
+
+
 def score(pairs: Sequence[tuple[Item, str]], workers: int, _: float) -> list[Verdict]:
     """Right when the program passes its tests. DataError where a program cannot be run."""
-    reason = unavailable()
-    if reason is not None:
-        raise DataError(f"HumanEval-Mul: {reason}")
+    reasons = [language_unavailable(name) for name in sorted({item.group for item, _ in pairs})]
+    if any(reasons):
+        raise DataError(f"HumanEval-Mul: {'; '.join(dict.fromkeys(reason for reason in reasons if reason))}")
     with ThreadPoolExecutor(max(1, workers)) as pool:
         return list(pool.map(lambda pair: judge(*pair), pairs))
 
 
 def judge(item: Item, response: str) -> Verdict:
-    """The verdict of one response."""
-    code = completed(item.group, item.question, response)
-    found = extracted(item.group, response)
+    """The verdict of one response; where a fallback took its program, `details` names it."""
+    other = fallback(item.group, item.question, response)
+    code = completed(item.group, item.question, response) if other is None else other.code
+    found = extracted(item.group, response) if other is None else other.block
+    details = {} if other is None else {"fallback": other.name}
     try:
         reason = _failure(item, assembled(item.group, item.question, code))
     except CompileError as error:
-        return Verdict("wrong", found, str(error))
+        return Verdict("wrong", found, str(error), details)
     except SandboxUnavailableError as error:
-        return Verdict("error", found, str(error))
-    return Verdict("right", found, "passes its tests") if reason is None else Verdict("wrong", found, reason)
+        return Verdict("error", found, str(error), details)
+    if reason is None:
+        return Verdict("right", found, "passes its tests", details)
+    return Verdict("wrong", found, reason, details)
 
 
 def _failure(item: Item, program: str) -> str | None:
@@ -134,11 +158,17 @@ def _reader(language: str) -> Callable[[Mapping[str, Any]], Item]:
     def item(row: Mapping[str, Any]) -> Item:
         task = _task(str(row["task_id"])) if language == "python" else str(row["task_id"])
         tests = str(row["test"])
+        if language == "python" and row.get("entry_point") and not re.search(r"^check\(", tests, re.MULTILINE):
+            tests += f"\ncheck({row['entry_point']})"
         if language != "python":
             with_word(language, tests, "")
         return Item(f"{language}/{task}", str(row["prompt"]), None, tests, language)
 
     return item
+
+
+def _own(folder: Path) -> bool:
+    return any(any(folder.glob(name)) for name in FILES[2:])
 
 
 def _task(name: str) -> str:

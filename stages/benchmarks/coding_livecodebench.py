@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.benchmark import Item, Loaded, read_items
+from stages.benchmarks.benchmark import Item, Loaded, folder_of, read_items
 from stages.benchmarks.coding_tests import NEEDED, read, rows
 from stages.data.files import DataError
 from stages.rollout.engine import Prompt
@@ -22,6 +22,7 @@ from stages.verifiers.verdict import Verdict
 STATEMENTS = "questions_release_v5_880.jsonl"
 FILES = ("test*.jsonl", STATEMENTS)
 FENCE = "```"
+NO_PROGRAM = "fewer than two lines with three backticks"
 PROMPT_SOURCE = "the authors' generic prompt (github.com/LiveCodeBench/LiveCodeBench, lcb_runner/prompts/code_generation.py)"
 SYSTEM = (
     "You are an expert Python programmer. You will be given a question (problem specification) and will generate a correct "
@@ -64,15 +65,15 @@ def loader(window: Window, tested: bool) -> Callable[[Path], Loaded]:
     """Reads the problems of a window: with `tested`, DataError where hidden tests are missing."""
 
     def load(path: Path) -> Loaded:
-        folder = path.parent if path.is_file() else path
-        items = _statements(folder, window)
+        folder = folder_of(path)
+        items, files = _statements(path, window)
         absent = [item.id for item in items if "at" not in item.data]
         if tested and absent:
             raise DataError(_missing(folder, len(absent), len(items)))
         if not items:
             raise DataError(f"{folder}: no problem is dated {window}; LiveCodeBench needs release v5; put {NEEDED} there")
         part = None if len(items) == window.size else f"{len(items)} problems of {window}, expected {window.size}"
-        return Loaded(items, part, tuple(sorted({*folder.glob(STATEMENTS), *folder.glob(FILES[0])})))
+        return Loaded(items, part, files)
 
     return load
 
@@ -102,7 +103,11 @@ def unavailable() -> str | None:
 
 
 def score(pairs: Sequence[tuple[Item, str]], workers: int, _: float) -> list[Verdict]:
-    """Right when the program passes all tests. DataError where a program cannot be run or has no tests."""
+    """Right when the program passes all tests. DataError where a program cannot be run or has no tests.
+
+    Where an item brings verdicts of its responses ("graded", in order), they stand, and nothing is run."""
+    if pairs and all("graded" in item.data for item, _ in pairs):
+        return as_graded(pairs)
     reason = unavailable()
     if reason is not None:
         raise DataError(f"LiveCodeBench: {reason}")
@@ -114,11 +119,19 @@ def score(pairs: Sequence[tuple[Item, str]], workers: int, _: float) -> list[Ver
         return list(pool.map(lambda pair: judged(*pair), pairs))
 
 
+def as_graded(pairs: Sequence[tuple[Item, str]]) -> list[Verdict]:
+    """The verdicts that the items bring, with the program taken out of each response: "" where there is none, as the authors
+    publish it."""
+    left = {item.id: iter(item.data["graded"]) for item, _ in pairs}
+    found = [(next(left[item.id]), extracted(response)) for item, response in pairs]
+    return [Verdict(given, program, "as given" if program else f"as given; {NO_PROGRAM}") for given, program in found]
+
+
 def judged(item: Item, response: str) -> Verdict:
     """The verdict of one response."""
     program = extracted(response)
     if not program:
-        return Verdict("wrong", None, "fewer than two lines with three backticks")
+        return Verdict("wrong", None, NO_PROGRAM)
     return judge(program, read(*item.data["at"]))
 
 
@@ -126,10 +139,17 @@ def _missing(folder: Path, absent: int, wanted: int) -> str:
     return f"LiveCodeBench: hidden tests missing for {absent} of {wanted} problems; put {NEEDED} in {folder}"
 
 
-def _statements(folder: Path, window: Window) -> list[Item]:
-    """The problems of the window, from the statement file where it is, else from the files with tests."""
-    tested = [(row, at) for row, at in rows(folder) if window.holds(str(row.get("contest_date")))]
-    places = {str(row.get("question_id")): at for row, at in tested}
+def _statements(path: Path, window: Window) -> tuple[list[Item], tuple[Path, ...]]:
+    """The problems of the window and the files that were read.
+
+    Of a folder: the statement file where it is, else the files with tests. Of a file: that file; where it has no tests of its
+    own, those of the files with tests beside it."""
+    folder = folder_of(path)
+    beside = sorted(folder.glob(FILES[0]))
+    whole = path if path.is_file() else folder / STATEMENTS if (folder / STATEMENTS).exists() else None
+    own = list(rows([whole])) if whole is not None else []
+    found = [(row, at) for row, at in own or rows(beside) if window.holds(str(row.get("contest_date")))]
+    places = {str(row.get("question_id")): at for row, at in found}
 
     def item(row: Mapping[str, Any]) -> Item:
         name = str(row["question_id"])
@@ -138,9 +158,10 @@ def _statements(folder: Path, window: Window) -> list[Item]:
             data["at"] = places[name]
         return Item(name, row["question_content"], None, "its tests", str(row["difficulty"]), (), data)
 
-    if (folder / STATEMENTS).exists():
-        return [found for found in read_items(folder / STATEMENTS, item) if window.holds(found.data["date"])]
-    try:
-        return [item(row) for row, _ in tested]
-    except KeyError as error:
-        raise DataError(f"{folder}: a row has no {error}; fetch {NEEDED}") from None
+    if own or whole is None:
+        try:
+            return [item(row) for row, _ in found], (whole,) if whole is not None else tuple(beside)
+        except KeyError as error:
+            raise DataError(f"{whole or folder}: a row has no {error}; fetch {NEEDED}") from None
+    items = [one for one in read_items(whole, item) if window.holds(one.data["date"])]
+    return items, tuple(sorted({whole, *beside}))

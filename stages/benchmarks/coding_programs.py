@@ -54,12 +54,16 @@ def extracted(language: str, response: str) -> str | None:
 
 def completed(language: str, prompt: str, response: str) -> str:
     """The function of a response under the prompt's head; without a code block the response continues the prompt."""
-    style, block = STYLES[language], extracted(language, response)
-    if block is None:
-        return f"{prompt}\n{response}"
+    block = extracted(language, response)
+    return f"{prompt}\n{response}" if block is None else under_head(language, prompt, block)
+
+
+def under_head(language: str, prompt: str, block: str) -> str:
+    """The function of a code block under the prompt's head."""
+    style = STYLES[language]
     if style.main and style.main in block:
         block = block[: block.index(style.main)]
-    name, head = _function(language, prompt)
+    name, head = asked_function(language, prompt)
     start = block.lower().find(name.lower())
     indent = _indent(block, start) if start >= 0 else (4 if language in ("python", "java") else 0)
     start = max(start, 0)
@@ -86,7 +90,7 @@ def with_word(language: str, tests: str, word: str) -> str:
     return _ENDINGS[language](tests, word)
 
 
-def _function(language: str, prompt: str) -> tuple[str, str]:
+def asked_function(language: str, prompt: str) -> tuple[str, str]:
     """Name of the asked function as it is written, and the lines of the prompt before it."""
     lines = [line for line in prompt.strip().split("\n") if line.strip()]
     if language == "python":

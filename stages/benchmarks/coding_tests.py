@@ -9,7 +9,7 @@ import io
 import json
 import pickle
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,9 @@ class _TextsOnly(pickle.Unpickler):
         raise pickle.UnpicklingError(f"the tests name {module}.{name}; only a text is read")
 
 
-def rows(folder: Path) -> Iterator[tuple[dict[str, Any], tuple[Path, int]]]:
-    """Every row of the published files that has tests, without them, and where it stands. The files may be large."""
-    for path in sorted(folder.glob("test*.jsonl")):
+def rows(paths: Sequence[Path]) -> Iterator[tuple[dict[str, Any], tuple[Path, int]]]:
+    """Every row of the files that has tests, without them, and where it stands. The files may be large."""
+    for path in paths:
         with path.open("rb") as lines:
             start = 0
             for line in lines:

@@ -52,7 +52,7 @@ def read_verdicts(path: Path) -> dict[str, list[bool]]:
     """Whether each response is right, by item, in the order of the samples. DataError names the row at fault."""
     found: dict[str, dict[int, bool]] = {}
     for number, row in enumerate(read_rows(path), 1):
-        name, sample, right = row.get("id"), row.get("sample", 0), row.get("correct")
+        name, sample, right = row.get("item", row.get("id")), row.get("sample", 0), row.get("correct")
         if name is None or not isinstance(right, bool) or not isinstance(sample, int):
             raise DataError(
                 f"{path}: row {number} has no id, sample and correct (true or false); its fields are {', '.join(list(row)[:12])}; "

@@ -8,19 +8,28 @@ from pathlib import Path
 from typing import Any
 
 from stages.benchmarks.averages import Average, Judged, micro, percent
-from stages.benchmarks.items import Item, Loaded, first_file, read_items
+from stages.benchmarks.items import Item, Loaded, first_file, items_of
+from stages.benchmarks.tables import rows_of
 from stages.rollout.engine import Prompt
 from stages.verifiers.instruction_following import Judgement, instruction, judge_all
 from stages.verifiers.verdict import Verdict
 
-FILES = ("input_data.jsonl", "ifeval_input_data.jsonl", "input_data.*.jsonl")
+FILES = (
+    "input_data.jsonl",
+    "ifeval_input_data.jsonl",
+    "input_data.*.jsonl",
+    "data/train-*.parquet",
+    "train-*.parquet",
+    "*.parquet",
+)
 PROMPT_SOURCE = "the published prompt as it is (github.com/google-research/google-research, instruction_following_eval)"
 
 
 def load(path: Path) -> Loaded:
-    """The published file in any of its versions: key, prompt, instruction_id_list, kwargs (padded with nulls on the hub)."""
+    """The published file in any of its versions, JSONL or Parquet: key, prompt, instruction_id_list, kwargs (on the hub padded
+    with nulls)."""
     file = first_file(path, FILES)
-    return Loaded(read_items(file, _item), None, (file,))
+    return Loaded(items_of(file, rows_of(file), _item), None, (file,))
 
 
 def prompt(item: Item) -> Prompt:

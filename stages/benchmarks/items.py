@@ -58,8 +58,11 @@ def read_items(path: Path, item: Callable[[Mapping[str, Any]], Item]) -> list[It
     return items_of(path, read_rows(path), item)
 
 
-def items_of(path: Path, rows: Iterable[Mapping[str, Any]], item: Callable[[Mapping[str, Any]], Item]) -> list[Item]:
-    """Every row of the file at `path` through `item`. DataError names the file, the row and what is wrong with it."""
+def items_of(
+    path: Path, rows: Iterable[Mapping[str, Any]], item: Callable[[Mapping[str, Any]], Item], gold_needed: bool = True
+) -> list[Item]:
+    """Every row of the file at `path` through `item`. DataError names the file, the row and what is wrong with it; an empty answer
+    is wrong where it is needed."""
     items = []
     for number, row in enumerate(rows, 1):
         try:
@@ -68,7 +71,7 @@ def items_of(path: Path, rows: Iterable[Mapping[str, Any]], item: Callable[[Mapp
             raise DataError(f"{path}: row {number} has no {error}; its fields are {', '.join(row)}; fetch the file again") from None
         except ValueError as error:
             raise DataError(f"{path}: row {number}: {error}; fetch the file again") from None
-        if not found.question.strip() or not found.gold.strip():
+        if not found.question.strip() or (gold_needed and not found.gold.strip()):
             raise DataError(f"{path}: row {number} (id {found.id!r}) has an empty question or answer; fetch the file again")
         items.append(found)
     return items

@@ -15,7 +15,15 @@ from stages.benchmarks.subjects import MMLU
 from stages.benchmarks.tables import rows_of
 from stages.rollout.engine import Prompt
 
-FILES = ("test/*_test.csv", "data/test/*_test.csv", "all/test-*.parquet", "*_test.csv", "test.jsonl")
+FILES = (
+    "test/*_test.csv",
+    "data/test/*_test.csv",
+    "all/test-*.parquet",
+    "*/test-*.parquet",
+    "*_test.parquet",
+    "*_test.csv",
+    "test.jsonl",
+)
 PROMPT_SOURCE = "zero-shot chain of thought of simple-evals (github.com/openai/simple-evals, common.py); the report gives no prompt"
 EXTRACTION = (
     "simple-evals: the letter after the first 'Answer:' once Markdown and LaTeX marks are removed; where there is none "
@@ -36,7 +44,7 @@ _STATED = re.compile(r"(?i)Answer[ \t]*:[ \t]*([A-D])")
 
 
 def load(path: Path) -> Loaded:
-    """The authors' CSV files (one a subject, no header), the hub's Parquet file of all subjects, or rows of either form."""
+    """The authors' CSV files (one a subject, no header), the hub's Parquet file of all subjects or one a subject, or rows."""
     files = _files(path)
     return Loaded([item for file in files for item in _items(file)], None, tuple(files))
 
@@ -81,10 +89,11 @@ def _files(path: Path) -> list[Path]:
 
 def _items(file: Path) -> list[Item]:
     subject = file.stem.removesuffix("_test") if file.suffix == ".csv" else None
+    of_folder = file.stem.removesuffix("_test") if file.stem.endswith("_test") else file.parent.name
     counts: dict[str, int] = {}
 
     def item(row: Mapping[str, Any]) -> Item:
-        name = subject or str(row["subject"])
+        name = subject or str(row.get("subject") or of_folder)
         number = counts[name] = counts.get(name, -1) + 1
         options = tuple(map(str, row["choices"])) if "choices" in row else tuple(str(row[letter]) for letter in "ABCD")
         gold = LETTERS[row["answer"]] if isinstance(row["answer"], int) else str(row["answer"]).strip()

@@ -23,6 +23,9 @@ from stages.rollout.engine import Prompt
 from stages.verifiers.verdict import Verdict
 
 FILES = ("testmini.json", "data/testmini-*.parquet", "testmini-*.parquet")
+ANNOTATIONS = "annot_testmini.json"
+RULES: dict[str, IntegerRule] = {"default": "current", "published": "published"}
+"""Rules for integers by the name that --rule has for them."""
 PROMPT_SOURCE = "the authors' query of each item (github.com/lupantech/MathVista, data/query.json)"
 EXTRACTION = (
     "`extraction` of the row; else the authors' quick rules; else, in place of their GPT-4: the last box, 'answer is', "
@@ -46,13 +49,16 @@ def load(path: Path) -> Loaded:
 def load_answers(path: Path) -> Loaded:
     """testmini.json with query.json beside it, or the hub's Parquet file."""
     folder = folder_of(path)
-    file = path if path.is_file() else next(found for name in FILES for found in sorted(path.glob(name)))
+    file = _file(path)
     if file.suffix == ".parquet":
         items = items_of(file, rows_of(file), lambda row: _item(row, picture_path(row.get("decoded_image"))))
         return Loaded(items, None, (file,))
     beside = [folder / "query.json"] if (folder / "query.json").exists() else []
     queries = read_object(beside[0]) if beside else {}
-    rows = [{"query": queries.get(pid), **row} for pid, row in read_object(file).items()]
+    entries = read_object(file)
+    if not all(isinstance(row, dict) and "answer" in row and "question" in row for row in entries.values()):
+        raise DataError(f"{file}: expected questions and answers by pid; give {FILES[0]}, its folder, or the hub's Parquet file")
+    rows = [{"query": queries.get(pid), "pid": pid, **row} for pid, row in entries.items()]
     return Loaded(items_of(file, rows, lambda row: _item(row, str(folder / row["image"]))), None, (file, *beside))
 
 
@@ -77,13 +83,31 @@ score_current, score_published = partial(score, "current"), partial(score, "publ
 extraction_current, extraction_published = partial(score_extraction, "current"), partial(score_extraction, "published")
 
 
-def average(judged: Sequence[Judged]) -> Average:
-    """Micro over the items; beside it each task and kind of answer."""
-    figures = {}
+def average(rule: IntegerRule, judged: Sequence[Judged]) -> Average:
+    """Micro over the items; beside it the score by either rule, each task and kind of answer."""
+    figures: dict[str, Any] = {}
     for key in ("question_type", "answer_type", "task"):
         for name, rights in by_group(judged, lambda item, key=key: item.data[key]).items():  # type: ignore[misc]
             figures[group_figure(str(name))] = percent(accuracy(rights).mean)
-    return Average(micro(judged).score, dict(sorted(figures.items())))
+    by_rule = {name: percent(accuracy([_rights(one, of) for one in judged]).mean) for name, of in RULES.items()}
+    named = next(name for name, of in RULES.items() if of == rule)
+    return Average(micro(judged).score, {"rule_name": named, "scores_by_rule": by_rule, **dict(sorted(figures.items()))})
+
+
+average_current, average_published = partial(average, "current"), partial(average, "published")
+
+
+def _rights(one: Judged, rule: IntegerRule) -> list[bool]:
+    """Which responses are right by `rule`; nothing is where nothing was found to compare."""
+    return [bool(verdict.details.get("right_by", {}).get(rule, False)) for verdict in one.verdicts]
+
+
+def _file(path: Path) -> Path:
+    """The data file: testmini.json also where the authors' annot_testmini.json beside it, which has no answers, is named."""
+    if path.is_file():
+        beside = path.with_name(FILES[0])
+        return beside if path.name == ANNOTATIONS and beside.exists() else path
+    return next(found for name in FILES for found in sorted(path.glob(name)))
 
 
 def _judge_response(rule: IntegerRule, item: Item, text: str) -> Verdict:
@@ -103,7 +127,10 @@ def _judge(rule: IntegerRule, item: Item, extraction: str, details: Mapping[str,
     if len(extraction) > MAX_EXTRACTION:
         reason = f"an extraction of {len(extraction)} characters; at most {MAX_EXTRACTION} are compared"
         return Verdict("error", extraction[:MAX_EXTRACTION], reason, details)
-    predicted = prediction(extraction, item.options, item.data["answer_type"], item.data["precision"], rule)
+    found = {
+        of: prediction(extraction, item.options, item.data["answer_type"], item.data["precision"], of) for of in RULES.values()
+    }
+    predicted, details = found[rule], {**details, "right_by": {of: value == item.gold for of, value in found.items()}}
     shown = extraction if predicted is None else predicted
     if predicted == item.gold:
         return Verdict("right", shown, f"equal to the answer as {item.data['answer_type']}", details)

@@ -44,27 +44,29 @@ def load(path: Path) -> Loaded:
     parquet = _parquet_files(path)
     if parquet:
         return Loaded([item for file in parquet for item in items_of(file, rows_of(file), _hub_item)], None, tuple(parquet))
-    file = path if path.is_file() else path / WITH_PICTURES
-    if not file.exists():
-        raise DataError(f"{path}: no question with its pictures; put {WITH_PICTURES} and images there, or the hub's Parquet files")
-    folder = folder_of(path)
-    items = read_items(file, lambda row: _jsonl_item(folder, row))
-    absent = [image for item in items for image in item.data["images"] if not Path(image).is_file()]
+    loaded = _questions(path)
+    absent = [image for item in loaded.items for image in item.data["images"] if not Path(image).is_file()]
     if absent:
-        raise DataError(f"{file}: {len(absent)} pictures are absent, for example {absent[0]}; put the published pictures there")
-    return Loaded(items, f"the {len(items)} of 900 questions whose text and pictures are in {file.name}", (file,))
+        where = f"for example {absent[0]}; put the published pictures there"
+        raise DataError(f"{loaded.files[0]}: {len(absent)} pictures are absent, {where}")
+    return loaded
 
 
 def load_answers(path: Path) -> Loaded:
     """All 900 answers, with the options where their texts are there."""
-    if path.is_file() or _parquet_files(path):
+    if _parquet_files(path):
         return load(path)
-    if not (path / ANSWERS).exists():
-        return load(path)
-    files = tuple(path / name for name in (ANSWERS, TEXTS) if (path / name).exists())
-    texts = {row["id"]: row for row in rows_of(path / TEXTS)} if path / TEXTS in files else {}
+    folder = folder_of(path)
+    answers = path if path.is_file() else folder / ANSWERS
+    if answers.suffix == ".jsonl" or not answers.exists():
+        return _questions(path)
+    texts_file = folder / TEXTS
+    files = (answers, texts_file) if texts_file.exists() else (answers,)
+    texts = {row["id"]: row for row in rows_of(texts_file)} if texts_file in files else {}
     items = []
-    for name, entry in read_object(path / ANSWERS).items():
+    for name, entry in read_object(answers).items():
+        if not isinstance(entry, dict) or not {"ground_truth", "question_type"} <= set(entry):
+            raise DataError(f"{answers}: {name[:80]!r} has no ground_truth and question_type; give {ANSWERS} or its folder")
         text = texts.get(name, {})
         golds = _list(entry["ground_truth"])
         corrected = text.get("answer") not in golds  # MMMU-Pro changed the options of two items with their answer
@@ -144,6 +146,16 @@ def _judge_open(item: Item, text: str) -> Verdict:
     if text.strip() and open_right(golds, values):
         return Verdict("right", shown, "a gold answer is among the parts that may be an answer")
     return Verdict("wrong", shown, f"expected {' or '.join(golds)!r}" if text.strip() else "the response is empty")
+
+
+def _questions(path: Path) -> Loaded:
+    """The published questions of a file, or those with pictures of a folder, whether the pictures are there or not."""
+    file = path if path.is_file() else path / WITH_PICTURES
+    if not file.exists():
+        raise DataError(f"{path}: no question with its pictures; put {WITH_PICTURES} and images there, or the hub's Parquet files")
+    items = read_items(file, lambda row: _jsonl_item(file.parent, row))
+    what = "text and pictures are" if file.name == WITH_PICTURES else "text is"
+    return Loaded(items, f"the {len(items)} of 900 questions whose {what} in {file.name}", (file,))
 
 
 def _parquet_files(path: Path) -> list[Path]:

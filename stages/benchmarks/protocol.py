@@ -36,7 +36,8 @@ def data_read(benchmark: Benchmark, files: Sequence[Path]) -> dict[str, Any]:
     """Where the data comes from and what was read of it.
 
     `sha256` is that of the file; of several files, that of what `sha256sum` prints for them in the order of their names,
-    the names as in `files`, relative to the folder that holds them all. None where no file was read."""
+    the names as in `files`, relative to the folder that holds them all. None where no file was read. `revision` is the commit
+    that the files were downloaded at, never the pinned one by mere belief; None when it is not known."""
     folder = _folder(files)
     names = {file.relative_to(folder).as_posix(): file for file in files}
     hashes = {name: _sha256(names[name]) for name in sorted(names)}
@@ -44,7 +45,7 @@ def data_read(benchmark: Benchmark, files: Sequence[Path]) -> dict[str, Any]:
     whole = next(iter(hashes.values())) if len(hashes) == 1 else hashlib.sha256(listing.encode()).hexdigest()
     return {
         "hub_id": benchmark.hub_id,
-        "revision": benchmark.revision or downloaded_revision(files),
+        "revision": downloaded_revision(files),
         "origin": benchmark.origin,
         "files": list(hashes),
         "sha256": whole if hashes else None,

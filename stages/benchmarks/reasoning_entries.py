@@ -6,6 +6,11 @@ from stages.benchmarks import competition_math
 from stages.benchmarks.benchmark import Benchmark, field_id
 from stages.benchmarks.decoding import GREEDY, SAMPLED, averaged
 
+EXTRACTION = (
+    "the last \\boxed{} after the thinking part; where none follows it, the last of the whole response, counted in the details"
+)
+AFTER_THINKING = "the last \\boxed{} after the thinking part, and no answer where none follows it"
+
 _AIME = Benchmark(
     name="aime2024",
     title="AIME 2024",
@@ -15,19 +20,46 @@ _AIME = Benchmark(
     size=30,
     split="the 30 problems of AIME I and II",
     hub_id="math-ai/aime24",
-    revision=None,
+    revision="83a7f387baaa524a8bda0022eac0541582297103",
     origin="QwenLM/Qwen2.5-Math, evaluation/data/aime24, commit a45202bd16f1ec06f433442dc1152d0074773465",
     files=competition_math.AIME_FILES,
     prompt_source=competition_math.PROMPT_SOURCE,
     shots=0,
-    extraction="the last \\boxed{} after the thinking part",
+    extraction=EXTRACTION,
     rule="equality of integers, leading zeros ignored; mean over problems of the mean of k",
     short_cot=averaged(GREEDY, 16, temperature=0.7),
     long_cot=averaged(SAMPLED, 64),
     load=competition_math.load_aime2024,
     prompt=competition_math.boxed_prompt,
     score=competition_math.score_aime2024,
-    row_id=field_id("question_id"),
+    keeps_thinking=True,
+    row_id=field_id("question_id", "id", "ID", "idx"),
+)
+
+_MATH500 = Benchmark(
+    name="math500",
+    title="MATH-500",
+    metric="EM",
+    modality="text",
+    tables=(2, 3),
+    size=500,
+    split="the 500 test problems of PRM800K",
+    hub_id="HuggingFaceH4/MATH-500",
+    revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be",
+    origin="inclusionAI/AReaL, evaluation/data/math_500/test.jsonl, blob 2376b9a194b46c0790e197c91b7249e5f88ac09b",
+    files=competition_math.MATH500_FILES,
+    prompt_source=competition_math.PROMPT_SOURCE,
+    shots=0,
+    extraction=EXTRACTION,
+    rule="equality by math-verify 0.9.0 with its known traps closed; brackets, variables' case and option letters as PRM800K's or "
+    "Qwen's grader reads them; mean over problems",
+    short_cot=GREEDY,
+    long_cot=averaged(SAMPLED, 4),
+    load=competition_math.load_math500,
+    prompt=competition_math.boxed_prompt,
+    score=competition_math.score_math500,
+    keeps_thinking=True,
+    row_id=field_id("unique_id", "id", "idx"),
 )
 
 REASONING: dict[str, Benchmark] = {
@@ -38,31 +70,18 @@ REASONING: dict[str, Benchmark] = {
                 _AIME,
                 extraction="the last \\boxed{} of the whole response, thinking part included, as AReaL and Qwen's harness read it",
                 score=competition_math.score_aime2024_whole,
-                keeps_thinking=True,
-            )
+            ),
+            "after-thinking": replace(
+                _AIME, extraction=AFTER_THINKING, score=competition_math.score_aime2024_part, keeps_thinking=False
+            ),
         },
     ),
-    "math500": Benchmark(
-        name="math500",
-        title="MATH-500",
-        metric="EM",
-        modality="text",
-        tables=(2, 3),
-        size=500,
-        split="the 500 test problems of PRM800K",
-        hub_id="HuggingFaceH4/MATH-500",
-        revision=None,
-        origin="inclusionAI/AReaL, evaluation/data/math_500/test.jsonl, blob 2376b9a194b46c0790e197c91b7249e5f88ac09b",
-        files=competition_math.MATH500_FILES,
-        prompt_source=competition_math.PROMPT_SOURCE,
-        shots=0,
-        extraction="the last \\boxed{} after the thinking part",
-        rule="equality by math-verify 0.9.0 with its known traps closed; mean over problems",
-        short_cot=GREEDY,
-        long_cot=averaged(SAMPLED, 4),
-        load=competition_math.load_math500,
-        prompt=competition_math.boxed_prompt,
-        score=competition_math.score_math500,
-        row_id=field_id("unique_id"),
+    "math500": replace(
+        _MATH500,
+        rules={
+            "after-thinking": replace(
+                _MATH500, extraction=AFTER_THINKING, score=competition_math.score_math500_part, keeps_thinking=False
+            )
+        },
     ),
 }

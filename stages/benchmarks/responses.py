@@ -3,21 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from stages.benchmarks.benchmark import Benchmark, Item
-from stages.data.files import DataError, read_rows
+from stages.benchmarks.response_rows import Kind, given_id, listed, read_lines, row_id, sample_number, texts
 
-Kind = Literal["response", "extraction", "verdicts"]
+__all__ = ["Given", "Kind", "Matched", "match"]
 
 
 @dataclass(frozen=True)
 class Given:
-    """What a row gives for one item: k texts, or k verdicts reached elsewhere."""
+    """What the rows give for one item: k samples, each a text, a verdict reached elsewhere, or a fault of its row."""
 
     item: Item
-    kind: Kind
+    kinds: tuple[Kind, ...]
+    """Of each sample: what its text is."""
     texts: tuple[str, ...]
+    ids: tuple[Any, ...]
+    """Of each sample: the id as its row gives it, value and type."""
     tokens: tuple[int | None, ...] = ()
     """Length of each response, where the row's `tokens` says so; as many as texts."""
     finishes: tuple[str | None, ...] = ()
@@ -35,27 +38,39 @@ class Matched:
     duplicates: list[str] = field(default_factory=list)
     """Ids of rows after the first of the same id (and sample): they are not scored."""
     unmatched: list[str] = field(default_factory=list)
-    """Ids of rows that no item has; "row N" for a row without an id."""
+    """Ids of rows that no item has; "row N" for a row without an id, "line N: reason" for a line that is no row."""
+    fault: str | None = None
+    """The first row or line that cannot be used, where it is and why."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether any row gives something to judge."""
+        return any(kind != "fault" for given in self.given.values() for kind in given.kinds)
 
 
 def match(benchmark: Benchmark, items: Sequence[Item], path: Path) -> Matched:
-    """The rows of `path` by item. Rows of one id with different numbers in `sample` are samples of one item.
+    """The rows of `path` by item. Rows of one id with different numbers in `sample` (or `sample_idx`) are samples of one item.
 
-    DataError names the row that holds no response, or one that is neither text, null nor a list of them."""
+    A row that holds nothing to judge is a sample of the kind "fault". DataError when there is no such file."""
     matched, found = Matched(), dict[str, dict[int | None, Given]]()
     by_id = {item.id: item for item in items}
-    for number, row in enumerate(read_rows(path), 1):
-        name = benchmark.row_id(row)
+    for number, (line, row) in enumerate(read_lines(path), 1):
+        if isinstance(row, str):
+            matched.unmatched.append(f"line {line}: {row}")
+            matched.fault = matched.fault or f"{path}:{line}: {row}; fix or drop the line"
+            continue
+        name = row_id(benchmark, row, by_id)
         if name is None or name not in by_id:
             matched.unmatched.append(name if name is not None else f"row {number}")
             continue
         item = by_id[name] if benchmark.completed is None else benchmark.completed(by_id[name], row)
-        given, sample = _given(benchmark, item, row, f"{path}: row {number} (id {name[:80]!r})"), row.get("sample")
-        samples = found.setdefault(name, {})
-        if samples and (not isinstance(sample, int) or sample in samples or None in samples):
+        samples, sample = found.setdefault(name, {}), sample_number(row)
+        if samples and (sample is None or sample in samples or None in samples):
             matched.duplicates.append(name)
             continue
-        samples[sample if isinstance(sample, int) else None] = given
+        samples[sample] = given = _given(benchmark, item, row)
+        if "fault" in given.kinds and matched.fault is None:
+            matched.fault = f"{path}: row {number} (id {name[:80]!r}): {given.texts[given.kinds.index('fault')]}"
     for item in items:
         if item.id in found:
             matched.given[item.id] = _joined([given for _, given in sorted(found[item.id].items(), key=lambda pair: pair[0] or 0)])
@@ -65,54 +80,31 @@ def match(benchmark: Benchmark, items: Sequence[Item], path: Path) -> Matched:
 
 
 def _joined(samples: Sequence[Given]) -> Given:
-    first = samples[0]
     return replace(
-        first,
+        samples[0],
+        kinds=tuple(kind for given in samples for kind in given.kinds),
         texts=tuple(text for given in samples for text in given.texts),
+        ids=tuple(name for given in samples for name in given.ids),
         tokens=tuple(count for given in samples for count in given.tokens),
         finishes=tuple(word for given in samples for word in given.finishes),
     )
 
 
-def _given(benchmark: Benchmark, item: Item, row: Mapping[str, Any], where: str) -> Given:
-    given = _judgeable(benchmark, item, row, where)
-    tokens = [count if type(count) is int and count >= 0 else None for count in _beside(row, "tokens", len(given.texts))]
-    finishes = [word if isinstance(word, str) else None for word in _beside(row, "finish", len(given.texts))]
-    return replace(given, tokens=tuple(tokens), finishes=tuple(finishes))
+def _given(benchmark: Benchmark, item: Item, row: Mapping[str, Any]) -> Given:
+    found = texts(benchmark, item, row)
+    tokens = [count if type(count) is int and count >= 0 else None for count in _beside(row, "tokens", len(found))]
+    finishes = [word if isinstance(word, str) else None for word in _beside(row, "finish", len(found))]
+    return Given(
+        item,
+        tuple(one.kind for one in found),
+        tuple(one.text for one in found),
+        (given_id(benchmark, row, item),) * len(found),
+        tuple(tokens),
+        tuple(finishes),
+    )
 
 
 def _beside(row: Mapping[str, Any], name: str, count: int) -> list[Any]:
     """What the row says in the field `name` of each of its `count` responses; None where it says nothing of the kind."""
-    values = _listed(row.get(name))
+    values = listed(row.get(name))
     return values if len(values) == count else [None] * count
-
-
-def _judgeable(benchmark: Benchmark, item: Item, row: Mapping[str, Any], where: str) -> Given:
-    if benchmark.takes_verdicts and row.get("verdicts") is not None:
-        return Given(item, "verdicts", tuple(_verdict(value, where) for value in _listed(row["verdicts"])))
-    if benchmark.score_extraction is not None and row.get("extraction") is not None:
-        return Given(item, "extraction", tuple(value if isinstance(value, str) else str(value) for value in [row["extraction"]]))
-    if "response" not in row:
-        fields = ["response", *["extraction"] * bool(benchmark.score_extraction), *["verdicts"] * benchmark.takes_verdicts]
-        raise DataError(f"{where} has none of {', '.join(fields)}; its fields are {_few(row)}")
-    values = _listed(row["response"])
-    wrong = next((value for value in values if value is not None and not isinstance(value, str)), None)
-    if wrong is not None or not values:
-        found = "an empty list" if not values else type(wrong).__name__
-        raise DataError(f"{where}: response is {found}; expected text, null, or a list of them, one a sample")
-    return Given(item, "response", tuple(value or "" for value in values))
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _verdict(value: Any, where: str) -> str:
-    names = {True: "right", False: "wrong", "right": "right", "wrong": "wrong", "error": "error"}
-    if not isinstance(value, bool | str) or value not in names:
-        raise DataError(f"{where}: the verdict {str(value)[:80]!r} is none of true, false, right, wrong, error")
-    return names[value]
-
-
-def _few(row: Mapping[str, Any]) -> str:
-    return ", ".join(name[:40] for name in list(row)[:12])

@@ -1,9 +1,10 @@
 """Scoring of responses that exist already: verdicts, the headline score with its interval, and what did not match."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from stages.benchmarks.averages import Judged, percent
 from stages.benchmarks.benchmark import Benchmark, Item, Loaded
 from stages.benchmarks.protocol import data_read, scorer
 from stages.benchmarks.responses import Given, Kind, Matched, match
+from stages.benchmarks.scope import Scope, scope_of
 from stages.benchmarks.statistics import accuracy, pass_at_powers
 from stages.data.files import DataError
 from stages.verifiers.verdict import Outcome, Verdict
@@ -34,31 +36,41 @@ class Scored:
 def score_file(benchmark: Benchmark, data: Path, responses: Path, workers: int, seconds: float = SECONDS) -> Scored:
     """Score the responses of a file. Items without a response count as wrong, as the official scorers count them.
 
-    DataError when the data or the file cannot be used, when a tool is missing, or when no row matches an item."""
-    reason = benchmark.unavailable()
+    DataError when the data or the file cannot be used, when a tool is missing, or when no row can be judged."""
+    reason = benchmark.unavailable() if benchmark.group_unavailable is None else None
     if reason is not None:
         raise DataError(f"{benchmark.title}: {reason}")
     loaded = benchmark.read_answers(data)
-    matched = match(benchmark, loaded.items, responses)
-    if not matched.given:
-        named = f"its rows have ids such as {_few(matched.unmatched)}" if matched.unmatched else "it has no rows"
-        like = ", ".join(repr(item.id) for item in loaded.items[:2])
-        raise DataError(f"{responses}: no row belongs to {benchmark.title}; {named}, the data has {like}")
-    verdicts = _verdicts(benchmark, list(matched.given.values()), workers, seconds)
-    judged = [_judged(item, matched, verdicts) for item in loaded.items]
-    given = [one for one in judged if one.item.id in matched.given]
-    rows = [row for one in given for row in _rows(one)]
-    return Scored(_result(benchmark, judged, given, matched, loaded), rows)
+    matched = (benchmark.match_rows or match)(benchmark, loaded.items, responses)
+    _require_usable(benchmark, loaded, matched, responses)
+    scope = scope_of(benchmark, loaded, matched)
+    verdicts = _verdicts(benchmark, list(scope.matched.given.values()), workers, seconds)
+    judged = [_judged(item, scope.matched, verdicts) for item in scope.loaded.items]
+    given = [one for one in judged if one.item.id in scope.matched.given]
+    rows = [row for one in given for row in _rows(one, scope.matched.given[one.item.id])]
+    return Scored(_result(benchmark, judged, given, scope), rows)
+
+
+def _require_usable(benchmark: Benchmark, loaded: Loaded, matched: Matched, responses: Path) -> None:
+    if matched.usable:
+        return
+    if matched.fault is not None:
+        raise DataError(matched.fault)
+    named = f"its rows have ids such as {_few(matched.unmatched)}" if matched.unmatched else "it has no rows"
+    like = ", ".join(repr(item.id) for item in loaded.items[:2])
+    raise DataError(f"{responses}: no row belongs to {benchmark.title}; {named}, the data has {like}")
 
 
 def _verdicts(benchmark: Benchmark, given: Sequence[Given], workers: int, seconds: float) -> dict[str, tuple[Verdict, ...]]:
-    """Verdicts of each item by id."""
-    found: dict[str, list[Verdict]] = {one.item.id: [] for one in given}
-    for kind in ("response", "extraction", "verdicts"):
-        pairs = [(one.item, text) for one in given if one.kind == kind for text in one.texts]
-        for (item, _), verdict in zip(pairs, _of_kind(benchmark, kind, pairs, workers, seconds), strict=True):
-            found[item.id].append(verdict)
-    return {name: tuple(verdicts) for name, verdicts in found.items()}
+    """Verdicts of each item by id, in the order of its samples."""
+    samples = [(one.item, kind, text) for one in given for kind, text in zip(one.kinds, one.texts, strict=True)]
+    found: dict[int, Verdict] = {}
+    for kind in get_args(Kind):
+        places = [place for place, sample in enumerate(samples) if sample[1] == kind]
+        pairs = [(samples[place][0], samples[place][2]) for place in places]
+        found |= zip(places, _of_kind(benchmark, kind, pairs, workers, seconds), strict=True)
+    verdicts = iter([found[place] for place in range(len(samples))])
+    return {one.item.id: tuple(next(verdicts) for _ in one.texts) for one in given}
 
 
 def _of_kind(
@@ -66,6 +78,8 @@ def _of_kind(
 ) -> Sequence[Verdict]:
     if not pairs:
         return []
+    if kind == "fault":
+        return [Verdict("error", None, text) for _, text in pairs]
     if kind == "verdicts":
         outcomes: dict[str, Outcome] = {"right": "right", "wrong": "wrong", "error": "error"}
         return [Verdict(outcomes[text], None, "as given") for _, text in pairs]
@@ -80,11 +94,13 @@ def _judged(item: Item, matched: Matched, verdicts: Mapping[str, tuple[Verdict, 
     return Judged(matched.given[item.id].item, verdicts[item.id])
 
 
-def _rows(one: Judged) -> list[dict[str, Any]]:
+def _rows(one: Judged, given: Given) -> list[dict[str, Any]]:
+    """A row a response; `item` is the item's id where the id that was given is another value."""
     rows = []
-    for number, verdict in enumerate(one.verdicts):
+    for number, (verdict, name) in enumerate(zip(one.verdicts, given.ids, strict=True)):
         row = {
-            "id": one.item.id,
+            "id": name,
+            **({} if name == one.item.id else {"item": one.item.id}),
             "sample": number,
             "correct": verdict.outcome == "right",
             "outcome": verdict.outcome,
@@ -95,9 +111,8 @@ def _rows(one: Judged) -> list[dict[str, Any]]:
     return rows
 
 
-def _result(
-    benchmark: Benchmark, judged: Sequence[Judged], given: Sequence[Judged], matched: Matched, loaded: Loaded
-) -> dict[str, Any]:
+def _result(benchmark: Benchmark, judged: Sequence[Judged], given: Sequence[Judged], scope: Scope) -> dict[str, Any]:
+    matched, loaded = scope.matched, scope.loaded
     average = benchmark.average(judged)
     counts = [len(one.verdicts) for one in given]
     verdicts = [verdict for one in given for verdict in one.verdicts]
@@ -114,6 +129,7 @@ def _result(
         "unparsed": sum(verdict.extracted is None for verdict in verdicts),
         "unparsed_share": percent(sum(verdict.extracted is None for verdict in verdicts) / len(verdicts)),
         "responses": len(verdicts),
+        **_fallbacks(verdicts),
         **_lengths(matched),
         **_counted("missing", matched.missing),
         **_counted("duplicates", matched.duplicates),
@@ -126,8 +142,21 @@ def _result(
     if min(counts) != max(counts):
         result["k_least"] = min(counts)
     read = data_read(benchmark, loaded.files)
-    data = {"files": len(read["files"]), "sha256": read["sha256"]}
-    return {**result, **average.figures, "rule": benchmark.rule, "scorer": scorer(), "data": data, "part": loaded.part}
+    return {
+        **result,
+        **average.figures,
+        **scope.told,
+        "rule": benchmark.rule,
+        "scorer": scorer(),
+        "data": {"files": len(read["files"]), "sha256": read["sha256"]},
+        "part": loaded.part,
+    }
+
+
+def _fallbacks(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    """How many responses were read by a fallback of ours, and by which; nothing where none was."""
+    counts = Counter(str(verdict.details["fallback"]) for verdict in verdicts if "fallback" in verdict.details)
+    return {"fallback": counts.total(), "fallbacks": dict(sorted(counts.items()))} if counts else {}
 
 
 def _lengths(matched: Matched) -> dict[str, Any]:

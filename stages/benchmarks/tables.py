@@ -1,9 +1,11 @@
-"""Rows of published files, whichever of JSONL, JSON, CSV and Parquet they are, and the pictures that Parquet cells hold."""
+"""Rows of published files, whichever of JSONL (packed or not), JSON, CSV and Parquet they are, and the pictures in Parquet."""
 
 import csv
+import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ def rows_of(path: Path, header: Sequence[str] | None = None) -> list[dict[str, A
         return _csv_rows(path, header)
     if path.suffix == ".parquet":
         return _parquet_rows(path)
+    if path.suffix == ".gz":
+        return _packed_rows(path)
     return read_rows(path)
 
 
@@ -59,6 +63,17 @@ def _csv_rows(path: Path, header: Sequence[str] | None) -> list[dict[str, Any]]:
         if len(row) != len(names):
             raise DataError(f"{path}: row {number} has {len(row)} columns, expected {len(names)}; fetch the file again")
     return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _packed_rows(path: Path) -> list[dict[str, Any]]:
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in lines if line.strip()]
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not JSONL packed by gzip ({str(error)[:120]}); fetch the file again") from error
+    if not all(isinstance(row, dict) for row in rows):
+        raise DataError(f"{path}: expected a JSON object on every line; fetch the file again")
+    return rows
 
 
 def _parquet_rows(path: Path) -> list[dict[str, Any]]:

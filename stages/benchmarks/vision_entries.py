@@ -15,7 +15,7 @@ _MATHVISTA = Benchmark(
     size=1000,
     split="testmini (the answers of test are not public, so the report's MathVista-Test can be nothing else)",
     hub_id="AI4Math/MathVista",
-    revision=None,
+    revision="2b6ad69445fbb5695c9b165475e8decdbeb97747",
     origin="lupantech/MathVista, data/testmini.json, commit 53d525874bdde205128e6b160b7357a88277d479",
     files=math_vista.FILES,
     prompt_source=math_vista.PROMPT_SOURCE,
@@ -29,7 +29,7 @@ _MATHVISTA = Benchmark(
     prompt=math_vista.prompt,
     score=math_vista.score_current,
     score_extraction=math_vista.extraction_current,
-    average=math_vista.average,
+    average=math_vista.average_current,
     row_id=field_id("pid"),
 )
 
@@ -43,7 +43,7 @@ VISION: dict[str, Benchmark] = {
         size=900,
         split="validation, 30 subjects of 30",
         hub_id="MMMU/MMMU",
-        revision=None,
+        revision="98e6ac0cb9b7b2cd2c991b85a50762edc4aedc68",
         origin="MMMU-Benchmark/MMMU, mmmu/answer_dict_val.json, commit bb0b95a945998d91dfef37e969e07d49d1139438",
         files=mmmu.FILES,
         prompt_source=mmmu.PROMPT_SOURCE,
@@ -91,6 +91,7 @@ VISION: dict[str, Benchmark] = {
                 rule=math_vista.PUBLISHED_RULE,
                 score=math_vista.score_published,
                 score_extraction=math_vista.extraction_published,
+                average=math_vista.average_published,
             )
         },
     ),

@@ -30,7 +30,6 @@ def improve(
     """All iterations, from the last whole state on: draw problems, learn from them, note what came of it."""
     rl, experience = learner.rl, learner.experience
     first = resume(learner, sampler, state)
-    learner.push_weights()
     if rank() == 0:
         spool.truncate(first)
     clock, watch = SaveClock(), Watch(limits, spool.rows())
@@ -75,13 +74,16 @@ def save(learner: Learner, sampler: ProblemSampler, state: Path, iterations: int
 
 
 def resume(learner: Learner, sampler: ProblemSampler, state: Path) -> int:
-    """Go back to the last whole state, weights to buffer, where there is one; the iteration to begin with."""
+    """Go back to the last whole state, weights to buffer, where there is one; the iteration to begin with. The engine has the
+    trainer's weights then."""
     resumed = load_state(learner.trainer, state)
     if resumed is None:
+        learner.push_weights()
         return 0
     first, extra = resumed
     if not {"sampler", "buffer"} <= extra.keys():
         raise DataError(f"{state}: a training state without sampler and buffer, of another version; delete it to start afresh")
     sampler.restore(extra["sampler"])
     learner.experience.restore(extra["buffer"], sampler.problems)
+    learner.push_weights()
     return first

@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from hypothesis import strategies as st
 from stages.benchmarks import coding_humaneval
 from stages.benchmarks.benchmark import Item
 from stages.benchmarks.coding_programs import STYLES, assembled, completed, with_word
+from stages.benchmarks.registry import BENCHMARKS
+from stages.benchmarks.scoring import score_file
 from stages.data.files import DataError
 from stages.verifiers.code_tests import proven
 from stages.verifiers.languages import LANGUAGES, missing
 from stages.verifiers.sandbox import why_unavailable
+from stages.verifiers.verdict import Verdict
 
 BENCH = Path("../shared/bench/humaneval_mul")
 RUN = Path("../shared/conformance/humaneval/nanochat_sft_164.jsonl")
@@ -128,11 +132,59 @@ def test_an_absent_language_is_named(tmp_path: Path) -> None:
         coding_humaneval.load(tmp_path)
 
 
-def test_without_a_tool_chain_nothing_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_tool_chains_of_the_languages_asked_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coding_humaneval, "missing", lambda name: f"{name}: not here" if name == "php" else None)
     monkeypatch.setattr(coding_humaneval, "why_unavailable", lambda: None)
+    monkeypatch.setattr(coding_humaneval, "judge", lambda *_: Verdict("right", None, "stub"))
+    assert coding_humaneval.score([(item("python"), "x")], 1, 10)[0].outcome == "right"
     with pytest.raises(DataError, match="HumanEval-Mul: php: not here"):
-        coding_humaneval.score([(item("python"), "x")], 1, 10)
+        coding_humaneval.score([(item("php"), "x")], 1, 10)
+
+
+def data(folder: Path, *languages: str) -> Path:
+    for name in languages:
+        row = {"task_id": "HumanEval/0", "prompt": HEADS[name], "test": TESTS[name]}
+        (folder / f"humaneval-{name}.jsonl").write_text(json.dumps(row) + "\n")
+    return folder
+
+
+def test_languages_without_rows_or_tools_leave_the_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python right, JavaScript wrong: 50; PHP has no tools, Java no row, the others no data."""
+    monkeypatch.setattr(coding_humaneval, "missing", lambda name: "no php here" if name == "php" else None)
+    monkeypatch.setattr(coding_humaneval, "why_unavailable", lambda: None)
+    mul = replace(BENCHMARKS["humaneval_mul"], score=lambda pairs, *_: [Verdict("right", t, "") for _, t in pairs])
+    path = tmp_path / "r.jsonl"
+    rows: list[dict[str, Any]] = [{"task_id": "HumanEval/0", "response": "x"}, {"id": "js/HumanEval/0", "verdicts": [False]}]
+    rows.append({"id": "php/HumanEval/0", "response": "x"})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = score_file(mul, data(tmp_path, "python", "java", "js", "php"), path, 1)
+    assert (found.result["score"], found.result["n"], found.result["missing"], found.result["unscored"]) == (50.0, 2, 0, 1)
+    assert found.result["languages"] == ["python", "js"]
+    left_out = found.result["languages_left_out"]
+    assert (left_out["php"], left_out["java"], left_out["sh"]) == ("no php here", "no row of it", "it has no data")
+    assert found.result["part"].startswith("scored on python, js alone (")
+    assert (found.verdicts[0]["id"], found.verdicts[0]["item"]) == ("HumanEval/0", "python/HumanEval/0")
+    path.write_text(json.dumps(rows[2]) + "\n")
+    with pytest.raises(DataError, match="HumanEval-Mul: no php here"):
+        score_file(mul, tmp_path, path, 1)
+
+
+def test_the_python_file_alone_in_its_forms(tmp_path: Path) -> None:
+    row = {
+        "task_id": "HumanEval/0",
+        "prompt": HEADS["python"],
+        "entry_point": "twice",
+        "test": "def check(f):\n    assert f(2) == 4\n",
+    }
+    (tmp_path / "HumanEval.jsonl").write_text(json.dumps(row) + "\n")
+    with gzip.open(tmp_path / "HumanEval.jsonl.gz", "wt") as lines:
+        lines.write(json.dumps(row) + "\n")
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "test.parquet")
+    for path in (tmp_path, *(tmp_path / name for name in ("HumanEval.jsonl", "HumanEval.jsonl.gz", "test.parquet"))):
+        (found,) = BENCHMARKS["humaneval_mul"].read_answers(path).items
+        assert (found.id, found.gold) == ("python/HumanEval/0", row["test"] + "\ncheck(twice)")
 
 
 @pytest.mark.parametrize(

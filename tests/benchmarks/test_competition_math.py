@@ -98,18 +98,39 @@ def test_aime_verdicts_of_deepscaler_are_reproduced() -> None:
 @needs_runs
 @needs_bench
 def test_aime_verdicts_of_areal_differ_only_where_its_verifier_is_more_lenient() -> None:
-    """It takes a box of the thinking part when the text after it was cut off (61, 61, 65), and once, without any box,
-    the last number (82). With the mark of the thinking part taken away, only the latter remains."""
+    """Once, without any box, it takes the last number (82). Three boxes of the thinking part count, as the text after it was cut
+    off (61, 61, 65): without them the same three are wrong here."""
     rows = [json.loads(line) for line in (AIME_RUNS / "areal_eval_30x2.jsonl").read_text().splitlines()]
     items = {item.id: item for item in AIME.read(BENCH).items}
+    pairs = [(items[str(row["question_id"])], row["completion"]) for row in rows]
     assert len(rows) == 60
-    for mark, expected in (("</think>", [61, 61, 82, 65]), ("", [82])):
-        texts = [row["completion"].replace("</think>", mark) for row in rows]
-        pairs = [(items[str(row["question_id"])], text) for row, text in zip(rows, texts, strict=True)]
-        found = [verdict.outcome == "right" for verdict in AIME.judge(pairs, 1, 10)]
-        differ = [row for row, right in zip(rows, found, strict=True) if right != (row["reward"] == 1)]
+    for benchmark, expected in (
+        (AIME.rules["after-thinking"], [61, 61, 82, 65]),
+        (AIME, [82]),
+        (AIME.rules["whole-response"], [82]),
+    ):
+        verdicts = benchmark.judge(pairs, 1, 10)
+        differ = [row for row, verdict in zip(rows, verdicts, strict=True) if (verdict.outcome == "right") != (row["reward"] == 1)]
         assert [row["question_id"] for row in differ] == expected
         assert all(row["reward"] == 1 for row in differ)
+
+
+@pytest.mark.parametrize("name", ["aime2024", "math500"])
+@pytest.mark.parametrize(
+    "response, outcome, details",
+    [
+        ("<think>\\boxed{7}</think>So \\boxed{3}", "right", {}),
+        ("<think>\\boxed{3}</think>So \\boxed{7}", "wrong", {}),
+        ("<think>\\boxed{7} or \\boxed{3}</think>Thus we", "right", {"read_from": "thinking"}),
+        ("<think>\\boxed{3}</think>\\boxed{7}</think>Thus", "wrong", {"read_from": "thinking"}),
+        ("<think>\\boxed{3}</think>\\boxed{}", "wrong", {}),
+        ("<think>no</think>3", "wrong", {}),
+        ("\\boxed{3}", "right", {}),
+    ],
+)
+def test_what_follows_the_thinking_part_decides_where_it_has_a_box(name: str, response: str, outcome: str, details: object) -> None:
+    (verdict,) = BENCHMARKS[name].judge([(Item("1", "q", None, "3", ""), response)], 1, 10)
+    assert (verdict.outcome, verdict.details) == (outcome, details)
 
 
 def _write(path: Path, *rows: dict[str, object]) -> None:
@@ -127,3 +148,66 @@ def test_the_hubs_parquet_forms_load(tmp_path: Path) -> None:
         pd.DataFrame([row]).to_parquet(tmp_path / name / "data/test-00000-of-00001.parquet")
     assert [(item.id, item.gold) for item in MATH500.read(tmp_path).items] == [("test/algebra/1.json", "3")]
     assert [(item.id, item.gold) for item in AIME.read(tmp_path).items] == [("60", "25")]
+
+
+@needs_bench
+@pytest.mark.parametrize(
+    "name, file, count, first",
+    [
+        ("math500", "math500/test_prime_expected_answer.jsonl", 500, ("test/algebra/4.json", "4")),
+        ("aime2024", "aime2024/aime24_qwq_prompts.jsonl", 30, ("0", "204")),
+        ("aime2024", "aime2024/aime25_qwq_prompts.jsonl", 30, ("0", "70")),
+    ],
+)
+def test_other_published_files_load(name: str, file: str, count: int, first: tuple[str, str]) -> None:
+    loaded = BENCHMARKS[name].read_answers(BENCH / file)
+    assert (len(loaded.items), loaded.part) == (count, None)
+    assert (loaded.items[0].id, loaded.items[0].gold) == first
+    assert not any("put your final answer" in item.question for item in loaded.items)
+
+
+@pytest.mark.parametrize(
+    "row, item",
+    [
+        ({"problem": "P", "answer": "3"}, ("0", "P", "3", "MATH")),
+        ({"question": "Q", "gt": "3", "idx": 7, "level": "Level 4"}, ("7", "Q", "3", "MATH, level 4")),
+        ({"problem": "P", "gold": 3, "id": "a", "idx": 7, "type": "Algebra"}, ("a", "P", "3", "Algebra")),
+        ({"problem": "P", "ground_truth": "x", "unique_id": "u", "id": "a"}, ("u", "P", "x", "MATH")),
+        ({"problem": "P", "answer": None, "solution": "so \\boxed{\\frac{1}{2}}."}, ("0", "P", "\\frac{1}{2}", "MATH")),
+        ({"problem": "P", "answer": 0}, ("0", "P", "0", "MATH")),
+    ],
+)
+def test_math_style_sets_of_other_fields_load(tmp_path: Path, row: dict[str, object], item: tuple[str, ...]) -> None:
+    path = tmp_path / "olympiad.jsonl"
+    _write(path, row)
+    (found,) = MATH500.read_answers(path).items
+    assert (found.id, found.question, found.gold, found.group) == item
+
+
+def test_an_unusable_answer_makes_its_item_an_error_not_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    _write(
+        path,
+        {"idx": 0, "question": "Q", "gt": ""},
+        {"idx": 1, "question": "Q", "gt": "^{6}"},
+        {"idx": 2, "question": "Q", "gt": "6"},
+    )
+    loaded = MATH500.read_answers(path)
+    assert loaded.part == "1 items have no answer that can be read: 0"
+    verdicts = MATH500.judge([(item, "\\boxed{6}") for item in loaded.items], 1, 10)
+    assert [verdict.outcome for verdict in verdicts] == ["error", "error", "right"]
+    assert "the gold answer ''" in verdicts[0].reason
+    _write(path, {"question": "Q"})
+    with pytest.raises(DataError, match="row 1 has no 'answer'; its fields are question"):
+        MATH500.read_answers(path)
+
+
+@pytest.mark.parametrize("file", ["test-00000-of-00001.parquet", "test.parquet"])
+def test_a_flat_folder_of_parquet_loads(tmp_path: Path, file: str) -> None:
+    import pandas as pd
+
+    pd.DataFrame([{"problem": "P", "answer": "3"}]).to_parquet(tmp_path / file)
+    assert [item.gold for item in MATH500.read_answers(tmp_path).items] == ["3"]
+    pd.DataFrame([{"ID": "2024-II-4", "Problem": "P", "Solution": "s", "Answer": 33}]).to_parquet(tmp_path / file)
+    assert [(item.id, item.gold) for item in AIME.read_answers(tmp_path).items] == [("2024-II-4", "33")]
+    assert AIME.row_id({"ID": "2024-II-4"}) == "2024-II-4"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from stages.benchmarks.items import Item
 from stages.benchmarks.registry import BENCHMARKS
 from stages.benchmarks.scoring import Scored, score_file
 from stages.verifiers.verdict import Verdict, verify_all
@@ -55,7 +56,7 @@ def test_mmlu_letters_and_accuracy(tmp_path: Path, run: str) -> None:
     found = score(tmp_path, "mmlu", ({**row, "response": row["completion_tail"]} for row in rows))
     published = expected("mmlu/expected.json")[run.rpartition("_")[2]]
     letters = [row["prediction"] if row["prediction"] in "ABCD" else None for row in rows]
-    mine = {row["id"]: row["extracted"] for row in found.verdicts}
+    mine = {row.get("item", row["id"]): row["extracted"] for row in found.verdicts}
     differ = [key for row, letter in zip(rows, letters, strict=True) if mine[key := f"{row['subject']}/{row['i']}"] != letter]
     assert differ == []
     assert found.result["score_of_given"] == pytest.approx(100 * published["micro"], abs=0.005)
@@ -143,18 +144,18 @@ def test_mathvision_accuracy(tmp_path: Path, run: str) -> None:
 def test_aime_verdicts(tmp_path: Path, run: str) -> None:
     rows = rows_of(f"aime2024/{run}.jsonl")
     found = score(tmp_path, "aime2024", ({"id": row["id"], "response": row["generated_responses"]} for row in rows))
-    assert {row["id"]: row["correct"] for row in found.verdicts} == {str(row["id"]): row["is_correct"] for row in rows}
+    assert {str(row["id"]): row["correct"] for row in found.verdicts} == {str(row["id"]): row["is_correct"] for row in rows}
     assert found.result["score"] == pytest.approx(100 * expected("aime2024/expected.json")[run]["accuracy"], abs=0.01)
 
 
-@pytest.mark.parametrize("rule, differ", [("whole-response", {"82"}), (None, {"61", "65", "82"})])
+@pytest.mark.parametrize("rule, differ", [("whole-response", {"82"}), (None, {"82"}), ("after-thinking", {"61", "65", "82"})])
 def test_aime_verdicts_of_areal(tmp_path: Path, rule: str | None, differ: set[str]) -> None:
-    """All boxed answers agree when the whole response is read as its verifier read it; 82 has no box (it took the last number).
+    """All boxed answers agree; 82 has no box (its verifier took the last number).
     Without the thinking part two of 61 and one of 65 differ: their text after it was cut off before a box."""
     rows = rows_of("aime2024/areal_eval_30x2.jsonl")
     given = [{"question_id": row["question_id"], "sample": row["sample_idx"], "response": row["completion"]} for row in rows]
     found = score(tmp_path, "aime2024", given, rule)
-    mine = {(row["id"], row["sample"]): row["correct"] for row in found.verdicts}
+    mine = {(row.get("item", row["id"]), row["sample"]): row["correct"] for row in found.verdicts}
     others = [row for row in rows if mine[str(row["question_id"]), row["sample_idx"]] != (row["reward"] == 1)]
     assert {str(row["question_id"]) for row in others} == differ
     assert all(row["reward"] == 1 for row in others)
@@ -182,19 +183,19 @@ REASONS = {
     "strict": "Qwen's grader refuses it and should not: 'and' lost in extraction, another order, an equal form, a name before =",
     "mixed": "the gold answer is a mixed number (1\\frac{4}{5}), which Qwen's grader reads as a product",
     "damaged": "the gold answer is empty or lost a part; no answer can be judged by it, which is an error here",
-    "hard": "equal in a form that is not read or not changed: 1e-3 as a gold answer, exponentials for sinh",
+    "hard": "equal in a form that is not changed: exponentials for sinh",
 }
 EXPLAINED: dict[str, dict[str, set[int]]] = {
     "Qwen2.5-Math-7B-Instruct.gaokao2023en": {
-        "damaged": {83, 167, 226, 366},
+        "damaged": {83, 167, 366},
         "lenient": {95, 216},
         "strict": {185, 237},
         "mixed": {274, 297, 377},
     },
-    "Qwen2.5-Math-7B-Instruct.minerva_math": {"strict": {63, 72, 81, 125, 224, 252}, "hard": {47, 71}},
+    "Qwen2.5-Math-7B-Instruct.minerva_math": {"strict": {72, 81, 125, 224}, "hard": {71}},
     "Qwen2.5-Math-7B-Instruct.olympiadbench": {
         "lenient": {68, 193, 348, 386},
-        "strict": {114, 148, 160, 187, 203, 207, 216, 231, 237, 243, 247, 278, 288, 289, 301, 303, 556},
+        "strict": {114, 148, 160, 187, 203, 207, 216, 231, 237, 247, 278, 288, 289, 301, 303, 556},
     },
 }
 
@@ -203,7 +204,9 @@ EXPLAINED: dict[str, dict[str, set[int]]] = {
 def test_math_verdicts_of_qwens_grader(run: str) -> None:
     rows = rows_of(f"math_qwen_grader/{run}.jsonl")
     start = time.monotonic()
-    verdicts = verify_all([("math", row["gt"], row["response"][0]) for row in rows])
+    verdicts = BENCHMARKS["math500"].judge(
+        [(Item(str(row["idx"]), "q", None, row["gt"], ""), row["response"][0]) for row in rows], 2, 10
+    )
     differ = [
         (row["idx"], verdict)
         for row, verdict in zip(rows, verdicts, strict=True)
@@ -213,12 +216,12 @@ def test_math_verdicts_of_qwens_grader(run: str) -> None:
     print(f"\n{run}: {100 * agreement:.2f}% of {len(rows)} agree, {time.monotonic() - start:.1f} s")
     explained = EXPLAINED.get(run)
     if explained is None:
-        assert agreement >= 0.95, differ
+        assert agreement >= 0.97, differ
         return
     assert {name for name, _ in differ} == set().union(*explained.values())
     assert explained.keys() <= REASONS.keys()
     _check_reasons(explained, dict(differ))
-    assert agreement >= 0.9685
+    assert agreement >= 0.97
 
 
 def _check_reasons(explained: dict[str, set[int]], differ: dict[int, Verdict]) -> None:

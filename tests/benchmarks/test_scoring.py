@@ -47,8 +47,9 @@ def test_the_result_by_hand(data: Path) -> None:
     assert found.result["stderr"] == 25.0, "values 1 0 0 0: variance 1/4, over four problems 1/16"
     assert found.result["ci95"][0] < 25 < found.result["ci95"][1]
     assert [(row["id"], row["sample"], row["correct"], row["extracted"]) for row in found.verdicts] == [
-        ("0", 0, True, "0"), ("1", 0, False, "9"), ("2", 0, False, None),
+        (0, 0, True, "0"), (1, 0, False, "9"), (2, 0, False, None),
     ]  # fmt: skip
+    assert [row["item"] for row in found.verdicts] == ["0", "1", "2"]
     assert all(row["reason"] for row in found.verdicts)
 
 
@@ -109,10 +110,12 @@ def test_rows_that_do_not_match_are_counted_and_named(data: Path) -> None:
 def test_thinking_parts_are_taken_off(data: Path) -> None:
     texts = [f"<think>{box(9)}</think>{box(0)}", f"<think>{box(1)}</think>no idea", box(2), f"{box(3)}</think>{box(9)}"]
     rows = [{"id": n, "response": text} for n, text in enumerate(texts)]
-    assert [row["correct"] for row in scored(data, rows).verdicts] == [True, False, True, False]
-    whole = AIME.rules["whole-response"]
-    found = scored(data, rows, score=whole.score, keeps_thinking=True)
-    assert [row["correct"] for row in found.verdicts] == [True, True, True, False]
+    part = AIME.rules["after-thinking"]
+    found = scored(data, rows, score=part.score, keeps_thinking=part.keeps_thinking)
+    assert [row["correct"] for row in found.verdicts] == [True, False, True, False]
+    found = scored(data, rows)
+    assert [row["correct"] for row in found.verdicts] == [True, True, True, False], "the second has its box in the thinking part"
+    assert [row.get("details") for row in found.verdicts] == [None, {"read_from": "thinking"}, None, None]
 
 
 def test_equal_input_gives_equal_bytes_whatever_the_workers(data: Path) -> None:
@@ -132,9 +135,9 @@ def test_the_data_is_a_root_or_a_folder_or_a_file(data: Path) -> None:
 @pytest.mark.parametrize(
     "line, message",
     [
-        ('{"id": 0}', r"row 1 \(id '0'\) has none of response; its fields are id"),
+        ('{"id": 0}', r"row 1 \(id '0'\): it has none of response; its fields are id"),
         ('{"id": 0, "response": 7}', "response is int; expected text, null, or a list of them"),
-        ('{"id": 0, "response": ["a", {}]}', "response is dict; expected text, null, or a list of them"),
+        ('{"id": 0, "response": [{}]}', "response is dict; expected text, null, or a list of them"),
         ('{"id": 0, "response": []}', "response is an empty list"),
         ('{"id": 9, "response": "a"}', r"no row belongs to AIME 2024; its rows have ids such as '9', the data has '0', '1'"),
         ("", "no row belongs to AIME 2024; it has no rows"),
@@ -163,17 +166,17 @@ def test_extractions_and_verdicts_where_a_benchmark_takes_them(tmp_path: Path) -
     (folder / "law_val.csv").write_text(header + "0,q,a,b,c,d,B\n1,q,a,b,c,d,B\n2,q,a,b,c,d,B\n", encoding="utf-8-sig")
     path = tmp_path / "responses.jsonl"
     rows = [
-        {"subject": "law", "id": 0, "extraction": "B", "response": "A"}, {"id": "law/1", "verdicts": [True, "wrong"]},
+        {"subject": "law", "id": 0, "extraction": "B", "response": "A"}, {"id": "law/1", "verdicts": [True, "wrong", "maybe"]},
         {"id": "law/2", "extraction": None, "response": "B"},
     ]  # fmt: skip
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     found = score_file(replace(CEVAL, takes_verdicts=True), tmp_path, path, 1)
-    assert [(row["id"], row["correct"]) for row in found.verdicts] == [
-        ("law/0", True), ("law/1", True), ("law/1", False), ("law/2", True),
+    assert [(row["id"], row.get("item"), row["outcome"]) for row in found.verdicts] == [
+        (0, "law/0", "right"), ("law/1", None, "right"), ("law/1", None, "wrong"), ("law/1", None, "error"),
+        ("law/2", None, "right"),
     ]  # fmt: skip
-    path.write_text(json.dumps({"id": "law/1", "verdicts": ["maybe"]}))
-    with pytest.raises(DataError, match="the verdict 'maybe' is none of true, false, right, wrong, error"):
-        score_file(replace(CEVAL, takes_verdicts=True), tmp_path, path, 1)
+    assert found.verdicts[3]["reason"] == "the verdict 'maybe' is none of true, false, right, wrong, error"
+    path.write_text(json.dumps({"id": "law/1", "verdicts": [True]}))
     with pytest.raises(DataError, match="has none of response, extraction; its fields are id, verdicts"):
         score_file(CEVAL, tmp_path, path, 1)
 
@@ -198,4 +201,42 @@ def _check(found: Scored) -> None:
     assert found.result["n"] == 4
     assert 0 <= found.result["score"] <= 100
     assert found.result["responses"] == len(found.verdicts)
-    assert found.result["missing"] + len({row["id"] for row in found.verdicts}) == 4
+    assert found.result["missing"] + len({row.get("item", row["id"]) for row in found.verdicts}) == 4
+
+
+def test_odd_rows_are_errors_and_the_rest_is_scored(data: Path) -> None:
+    """One right row of four items; every other line is named, none stops the file."""
+    path = data.parent / "responses.jsonl"
+    lines = [
+        json.dumps({"id": 0, "response": box(0)}), json.dumps({"id": 1, "response": []}), json.dumps({"id": 2, "response": 204}),
+        "{", '{"id": ' + "9" * 5000 + "}", json.dumps({"id": "9" * 5000, "response": "x"}), "[1]", '{"id": "\udcff"}',
+    ]  # fmt: skip
+    path.write_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
+    found = score_file(AIME, data, path, 1)
+    assert (found.result["score"], found.result["errors"], found.result["unmatched"], found.result["missing"]) == (25.0, 2, 5, 1)
+    assert [row["outcome"] for row in found.verdicts] == ["right", "error", "error"]
+    assert [row["reason"].partition(";")[0] for row in found.verdicts[1:]] == ["response is an empty list", "response is int"]
+    assert found.result["unmatched_ids"][0].startswith("line 4: not JSON")
+    assert all(len(name) <= 80 for name in found.result["unmatched_ids"])
+
+
+def test_one_odd_sample_is_an_error_of_its_item(data: Path) -> None:
+    found = scored(data, [{"id": 0, "response": [box(0), {}, None]}])
+    assert [row["outcome"] for row in found.verdicts] == ["right", "error", "wrong"]
+
+
+@pytest.mark.parametrize("field", ["sample", "sample_idx"])
+@pytest.mark.parametrize("numbers", [(1, 0), (1.0, 0.0), ("1", "0")])
+def test_numbered_rows_of_one_id_are_samples(data: Path, field: str, numbers: tuple[Any, Any]) -> None:
+    texts = [box(0), box(9)]
+    found = scored(data, [{"id": 0, field: number, "response": texts[int(float(number))]} for number in numbers])
+    assert [row["correct"] for row in found.verdicts] == [True, False]
+    assert (found.result["k"], found.result["duplicates"], found.result["score"]) == (2, 0, 12.5)
+
+
+@pytest.mark.parametrize("name", [2, "2", 2.0, "2.0"])
+def test_ids_come_back_as_they_were_given(data: Path, name: Any) -> None:
+    (row,) = scored(data, [{"id": name, "response": box(2)}]).verdicts
+    assert (row["id"], type(row["id"])) == (name, type(name))
+    assert row.get("item", "2") == "2"
+    assert row["correct"]

@@ -81,7 +81,7 @@ def test_the_command_loads_no_model() -> None:
 
 
 def test_a_rule_is_chosen_by_name() -> None:
-    assert k15._chosen("aime2024", None).keeps_thinking is False
+    assert k15._chosen("aime2024", "after-thinking").keeps_thinking is False
     assert k15._chosen("aime2024", "whole-response").keeps_thinking is True
     with pytest.raises(DataError, match="MMLU has no rule"):
         k15._chosen("mmlu", "macro")
