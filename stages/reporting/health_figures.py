@@ -18,8 +18,11 @@ HEALTH: Mapping[str, tuple[str, str]] = {
     "p95_tokens": ("95th percentile of tokens", "over the iteration's samples"),
     "entropy": ("Entropy of the policy", "nats per token"),
     "kl_rollout_trainer": ("KL, rollout against trainer", "mean gap of the log-probabilities of the same weights, nats; near 0"),
-    "ratio_p99": ("Probability ratio, 99th percentile", "over tokens, between rollout and trainer; the same weights, so near 1"),
-    "ratio_max": ("Largest probability ratio", "of any token between rollout and trainer; the same weights, so near 1"),
+    "ratio_p99": (
+        "Ratio - 1, 99th percentile",
+        "of a token's probabilities in rollout and trainer, less 1; the same weights, so near 0",
+    ),
+    "ratio_max": ("Ratio - 1, largest", "the same of any token"),
     "grad_norm": ("Gradient norm", "largest of the iteration, before clipping"),
     "zero_signal": ("Zero-signal groups", "share of problems whose samples all get the same reward"),
     "truncated": ("Truncated responses", "share that reached the length limit"),
@@ -32,6 +35,9 @@ HEALTH: Mapping[str, tuple[str, str]] = {
 DOMAIN = re.compile(r"domain/(.+)/accuracy")
 SAMPLED = re.compile(r"sampled/pass_rate_(.+)_(.+)")
 STALENESS = re.compile(r"staleness/(.+)")
+
+LESS_ONE = {"ratio_p99", "ratio_max"}
+"""Columns that are drawn less 1."""
 
 _PHASES: tuple[tuple[str, Style], ...] = (("blue", "-"), ("vermilion", "--"))
 _LAYERS = ("blue", "sky", "green", "amber", "vermilion", "purple")
@@ -137,7 +143,8 @@ def _stack_panel(phase: str, curve: Curve, names: Sequence[str]) -> Panel:
 
 
 def _health_panel(column: str, curves: Mapping[str, Curve]) -> Panel:
-    found = {name: curve.points(column) for name, curve in curves.items()}
+    base = 1.0 if column in LESS_ONE else 0.0
+    found = {name: [(x, y - base) for x, y in curve.points(column)] for name, curve in curves.items()}
     alt = f"{HEALTH[column][0]}: " + "; ".join(
         f"{name} {points[0][1]:.3g} at first, {points[-1][1]:.3g} at last" for name, points in found.items() if points
     )
@@ -147,5 +154,6 @@ def _health_panel(column: str, curves: Mapping[str, Curve]) -> Panel:
             axes.plot([x for x, _ in points], [y for _, y in points], color=PALETTE[colour], linestyle=style, linewidth=1.3)
         axes.set_xlabel("RL iteration")
         ticks(axes, x=5, y=4)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")  # no offset above the axis, where the title is
 
     return Panel(HEALTH[column][0], alt, paint)
