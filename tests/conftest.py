@@ -1,11 +1,15 @@
 """Fixtures that tests of several folders share: one tiny checkpoint for the whole session."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: threads only get in each other's way on tiny models
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: the programs under test must still hear Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "DS_ACCELERATOR")
 
