@@ -116,7 +116,8 @@ def test_absent_benchmarks_leave_a_reason_and_one_line(project: Callable[..., No
     assert benchmarks["mathvision"]["missing"] == "not among the benchmarks of this run"
     reason = benchmarks["math500"]["missing"]
     assert reason.startswith(
-        "bench/math500: MATH-500 needs test.jsonl or data/test-*.parquet or test-*.parquet or test.parquet there; get it by `hf download HuggingFaceH4/MATH-500"
+        "bench/math500: MATH-500 needs test.jsonl or data/test-*.parquet or test-*.parquet or test.parquet there; "
+        "get it by `hf download HuggingFaceH4/MATH-500"
     )
     assert capsys.readouterr().err == f"not scored: MATH-500: {reason}\n"
 
