@@ -77,4 +77,7 @@ def test_an_unknown_preset_names_the_known() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in overrides.PRESETS.glob("*.yaml")))
 def test_each_preset_applies(params: Path, name: str) -> None:
-    overrides.apply(overrides.preset(name), params)
+    values = overrides.preset(name)
+    changed = overrides.apply(values, params)
+    assert changed, "a preset that changes nothing is none"
+    assert set(changed) <= set(values)

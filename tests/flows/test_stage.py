@@ -106,6 +106,7 @@ def test_when_dvc_is_killed_the_stage_goes_too(toy: Toy, pids: Pids, nobody: Nob
         everyone = [child.pid for child in psutil.Process(dvc.pid).children(recursive=True)]
         dvc.kill()
         nobody(sorted({*found, *everyone}), 60)
+        assert dvc.wait(60) == -signal.SIGKILL
 
 
 def test_it_works_where_mlflow_prefect_and_dvc_are_not_installed(toy: Toy, tmp_path: Path) -> None:
