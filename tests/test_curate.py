@@ -68,11 +68,13 @@ def answers(prompt, n):
     return "\\boxed{7}" if right else "\\boxed{1}"
 
 
+MEASURE = Measure(ScriptedEngine(answers), 0, 1.0, 320, 1, lambda *_: None)
+
+
 def curated(tmp_path, collected=COLLECTED):
     (tmp_path / "math500").mkdir(exist_ok=True)
     (tmp_path / "math500" / "test.jsonl").write_text('{"problem": "an item of a benchmark."}\n')
-    measure = Measure(ScriptedEngine(answers), 0, 1.0, 320, 1, lambda *_: None)
-    return curate.curate(collected, HELD_OUT, tmp_path, lambda rows: [len(row.question) for row in rows], measure, RULES)
+    return curate.curate(collected, HELD_OUT, tmp_path, lambda rows: [len(row.question) for row in rows], MEASURE, RULES)
 
 
 def test_every_rule_removes_what_it_should(tmp_path):
@@ -99,17 +101,17 @@ def test_every_rule_removes_what_it_should(tmp_path):
 
 def test_a_sound_set_is_handed_over_and_a_small_one_is_not(tmp_path):
     problems, funnel = curated(tmp_path)
-    curate.hand_over(problems, funnel, len(COLLECTED), RULES, 1, tmp_path)
+    curate.hand_over(problems, funnel, len(COLLECTED), RULES, MEASURE, tmp_path)
     assert json.loads((tmp_path / "validation.json").read_text())["success"] is True
     strict = RULES.model_copy(update={"min_rows": 3, "max_dropped_share": 0.5})
     with pytest.raises(DataError, match=r"(?s)fails 2 of .*ExpectColumnMaxToBeBetween.*ExpectTableRowCount"):
-        curate.hand_over(problems, funnel, len(COLLECTED), strict, 1, tmp_path)
+        curate.hand_over(problems, funnel, len(COLLECTED), strict, MEASURE, tmp_path)
     with pytest.raises(DataError, match="nothing is left of 11 problems:\nlicence forbids training: 1 of 11"):
-        curate.hand_over([], funnel, len(COLLECTED), RULES, 1, tmp_path)
+        curate.hand_over([], funnel, len(COLLECTED), RULES, MEASURE, tmp_path)
 
 
 def test_a_damaged_row_is_not_handed_over(tmp_path):
     problems, funnel = curated(tmp_path)
     damaged = [problems[0], problems[1].model_copy(update={"image": "absent.png", "modality": "image"})]
     with pytest.raises(DataError, match=r"(?s)image_fault.*the picture does not exist; rows: middle"):
-        curate.hand_over(damaged, funnel, len(COLLECTED), RULES, 1, tmp_path)
+        curate.hand_over(damaged, funnel, len(COLLECTED), RULES, MEASURE, tmp_path)

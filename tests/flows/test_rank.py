@@ -89,7 +89,7 @@ def test_training_on_two_ranks_survives_the_death_of_one(tiny: Tiny, toy: Toy) -
     write_params(toy.root, **changed)
     write_records(toy.root / "demonstrations.jsonl", tiny.demonstrations()[:24])
     words = ["-m", "flows.stage", "sft@long", "--processes", "2", "--", "stages.sft", "long", "--init", str(tiny.folder)]
-    words += ["--demonstrations", "demonstrations.jsonl", "--out", "out", "--curves", "curves.csv"]
+    words += ["--demonstrations", "demonstrations.jsonl", "--out", "out", "--curves", "curves.csv", "--left-out", "left_out.json"]
     spool = toy.root / "artifacts/spool/sft@long.jsonl"
     with toy.start(*words, K15_SAVE_SECONDS="0", K15_LAUNCHER=torchrun()) as wrapper:
         until = time.monotonic() + 400

@@ -46,6 +46,8 @@ def prepared(tiny: Tiny, root: Path) -> list[str]:
         "out",
         "--curves",
         "curves.csv",
+        "--left-out",
+        "left_out.json",
     ]
 
 
