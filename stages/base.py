@@ -2,7 +2,7 @@
 vision-language model pretrained here on generated text and pictures."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from stages.models.scratch import TinyShape, build_model, build_processor, train
 from stages.problems.pretraining import Document, documents
 from stages.problems.search import GIVE_UP
 from stages.prompts.prompt import Prompt
-from stages.prompts.render import Renderer
+from stages.prompts.render import Rendered, Renderer
 from stages.run.params import Base, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
@@ -27,6 +27,9 @@ from stages.training.engine import barrier, save_model, start
 from stages.training.loop import Plan, mean_token_loss, train
 from stages.training.samples import picture_filler
 from stages.training.schedules import learning_rate
+
+TOGETHER = 64
+"""Pictures that are prepared in one call."""
 
 
 def main() -> None:
@@ -84,15 +87,29 @@ def tokenizer_texts(generated: Sequence[Document], problems: Path, model: Model)
 def document_samples(generated: Sequence[Document], renderer: Renderer, net: Any) -> list[TrainingSample]:
     """What stands after the prompt is learned; the numbers of a question are chance, and would drown what pictures teach."""
     plain = iter(renderer.render([Prompt(document.question, None) for document in generated if document.image is None]))
+    pictured = pictured_prompts([document for document in generated if document.image is not None], renderer)
+    texts = [document.continuation for document in generated]
+    continuations = renderer.processor.tokenizer(texts, add_special_tokens=False)["input_ids"]
     samples = []
-    for document in generated:
-        if document.image is None:
-            prompt = next(plain)
-        else:
-            prompt = renderer.picture(renderer.template(Prompt(document.question, "")), document.image)
-        ids = tuple(renderer.processor.tokenizer(document.continuation, add_special_tokens=False)["input_ids"])
-        samples.append(TrainingSample(prompt, ids, position_ids(net, prompt, len(ids))))
+    for document, ids in zip(generated, continuations, strict=True):
+        prompt = next(plain if document.image is None else pictured)
+        samples.append(TrainingSample(prompt, tuple(ids), position_ids(net, prompt, len(ids))))
     return samples
+
+
+def pictured_prompts(pictured: Sequence[Document], renderer: Renderer) -> Iterator[Rendered]:
+    """Documents with pictures as the scratch model reads them; its processor lays the patches of many pictures end to end, which
+    takes half the time of one by one."""
+    for first in range(0, len(pictured), TOGETHER):
+        some = pictured[first : first + TOGETHER]
+        texts = [renderer.template(Prompt(document.question, "")) for document in some]
+        images = [[document.image] for document in some]
+        out = renderer.processor(text=texts, images=images, return_tensors="pt", padding=True, add_special_tokens=False)
+        patches = out["pixel_values"].split(out["image_grid_thw"].prod(-1).tolist())
+        for place, kept in enumerate(out["attention_mask"].bool()):
+            per_token = {"mm_token_type_ids": out["mm_token_type_ids"][place][kept]}
+            pixels = {"pixel_values": patches[place].clone(), "image_grid_thw": out["image_grid_thw"][place : place + 1]}
+            yield Rendered(tuple(out["input_ids"][place][kept].tolist()), per_token, pixels)
 
 
 if __name__ == "__main__":

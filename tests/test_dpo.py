@@ -66,9 +66,7 @@ def test_a_step_equals_plain_dpo(tiny: Tiny, nll_weight: float) -> None:
         expected.backward()
         optimizer.step()
         assert abs(loss - expected.item()) < 1e-4
-    assert largest_gap(weights(engine.model), weights(plain)) < 2e-4, (
-        "a tenth of two steps of Adam: rounding of small gradients"
-    )
+    assert largest_gap(weights(engine.model), weights(plain)) < 2e-4, "a tenth of two steps of Adam: rounding of small gradients"
     margins = torch.stack([alone(plain, sample) for sample in samples]).detach() - reference
     assert float((margins[0::2] - margins[1::2])[order].mean()) > 0.05, "the chosen gain on the rejected"
 
