@@ -1,11 +1,16 @@
 """What base makes of documents: pictures that are prepared together are those that would be prepared one by one."""
 
+from pathlib import Path
+
 import torch
 from tiny import Tiny
 
-from stages.base import TOGETHER, document_samples
-from stages.problems.pretraining import documents
+from stages.base import TOGETHER, document_samples, tokenizer_texts
+from stages.models.scratch import train_tokenizer
+from stages.problems.pretraining import DESCRIBE, documents
+from stages.problems.search import PLAN
 from stages.prompts.prompt import Prompt
+from stages.run.params import Model
 
 
 def test_pictures_prepared_together_are_what_they_are_alone(tiny: Tiny) -> None:
@@ -22,3 +27,13 @@ def test_pictures_prepared_together_are_what_they_are_alone(tiny: Tiny) -> None:
         for ours, theirs in ((sample.prompt.per_token, alone.per_token), (sample.prompt.pixels, alone.pixels)):
             assert ours.keys() == theirs.keys()
             assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_the_tokenizer_knows_all_phases_of_pretraining(tmp_path: Path) -> None:
+    """Worksheets come after the first sixth; a tokenizer of captions alone cuts them into nearly twice the tokens."""
+    (tmp_path / "train.jsonl").write_text("")
+    found = documents(8000, seed=1)
+    assert all(document.question == DESCRIBE for document in found[:1000])
+    model = Model(source="scratch", revision=None, context=256, instruction="Answer in \\boxed{}.")
+    tokenizer = train_tokenizer(tokenizer_texts(found, tmp_path, model), 512)
+    assert len(tokenizer(PLAN)["input_ids"]) < 16, "one token a word"
