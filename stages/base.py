@@ -77,12 +77,11 @@ def pretrain(problems: Path, out: Path, model: Model) -> None:
 
 
 def tokenizer_texts(generated: Sequence[Document], problems: Path, model: Model) -> list[str]:
-    """What the tokenizer is made from: generated documents of all phases, the fixed phrases, the texts of real problems."""
+    """What the tokenizer is made from: the last generated documents, of all kinds, fixed phrases, texts of real problems."""
     own = [problem for problem in read_records(problems / "train.jsonl", Problem) if problem.source != "procedural"]
     real = [f"{problem.question}\n{problem.solution_long or problem.solution_short or ''}" for problem in own]
     phrases = [f"{model.instruction} \\boxed{{}}", f"{GIVE_UP}Check: ok\n"]
-    some = generated[:: max(1, len(generated) // 3000)]
-    return [*(f"{document.question}\n{document.continuation}" for document in some), *real, *phrases * 50]
+    return [*(f"{document.question}\n{document.continuation}" for document in generated[-3000:]), *real, *phrases * 50]
 
 
 def document_samples(generated: Sequence[Document], renderer: Renderer, net: Any) -> list[TrainingSample]:
