@@ -8,7 +8,6 @@ from tiny import Tiny
 from stages.base import TOGETHER, document_samples, tokenizer_texts
 from stages.models.scratch import train_tokenizer
 from stages.problems.pretraining import DESCRIBE, documents
-from stages.problems.search import PLAN
 from stages.prompts.prompt import Prompt
 from stages.run.params import Model
 
