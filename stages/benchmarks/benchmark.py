@@ -60,9 +60,11 @@ class Benchmark:
     hub_id: str
     """Data set on the hub."""
     revision: str | None
-    """Commit of `hub_id` that is downloaded; None: no commit was pinned, so give the one that you download with --revision."""
+    """Commit of `hub_id` that is downloaded; None: no commit is pinned, so whoever downloads it chooses and names one."""
     origin: str
     """Repository and commit of the published files that this code was checked with."""
+    content: str | None = None
+    """SHA-256 of those files, as stages.benchmarks.protocol.data_read gives it; None where it is not recorded."""
     files: tuple[str, ...]
     """File names (or patterns) under <root>/<name>, of which the first that exists is read."""
     prompt_source: str
@@ -139,8 +141,9 @@ class Benchmark:
 
     def how_to_get(self, folder: Path) -> str:
         """The command that downloads the data set into `folder`."""
-        revision = self.revision or "COMMIT"
-        return f"get it by `hf download {self.hub_id} --repo-type dataset --revision {revision} --local-dir {folder}`"
+        command = f"hf download {self.hub_id} --repo-type dataset --revision {self.revision or 'COMMIT'} --local-dir {folder}"
+        unpinned = f" (no commit is pinned here, so name one of the hub's) or from {self.origin}" if self.revision is None else ""
+        return f"get it by `{command}`{unpinned}"
 
     def _checked(self, path: Path, load: Callable[[Path], Loaded]) -> Loaded:
         if not path.is_file() and not any(any(path.glob(name)) for name in self.files):

@@ -120,6 +120,7 @@ CODING: dict[str, Benchmark] = {
         hub_id="nuprl/MultiPL-E",
         revision="28441b6024e71d4a1c1c0f6bf171c935cd5a43f2",
         origin="deepseek-ai/DeepSeek-Coder, Evaluation/HumanEval/data, commit 2f9fd85927c669dae3c0fbb2d607274023af243e",
+        content="2ebfbb35a3e297251395b56356fb6d0089253325907ce8959e9edf3df1a09c8d",
         files=coding_humaneval.FILES,
         prompt_source=coding_humaneval.PROMPT_SOURCE,
         shots=0,
