@@ -30,6 +30,8 @@ OUT/<benchmark>.jsonl holds a row a response: id, sample, response, reasoning_co
 `k15 score` reads it as it is. OUT/{SCORES} holds the scores in the form of results/evaluations.
 Killed or interrupted, the same command goes on where it stopped; responses drawn with other settings are refused.
 Temperature, top-p, samples and tokens are each benchmark's own for short-CoT or long-CoT models, unless given here.
+LiveCodeBench is asked the problems of table 2 with --protocol long, those of table 3 with short. Of Codeforces several samples are
+voted on by test inputs that the model is asked for too (codeforces_inputs.jsonl), as in the report.
 """
 EPILOG = f"""\
 The model runs here, or behind --endpoint, an OpenAI-compatible address (/chat/completions is added to it). Its key stands in the

@@ -29,6 +29,9 @@ Codeforces takes one of three forms, and prints the percentile in CodeElo's tabl
               rating before], ...]} of every rated participant
   programs    rows {"id": "CONTEST/INDEX", "response": [...]}; beside contests.jsonl stands problems.jsonl, a row a problem:
               {"contest_id", "index", "statement", "tests": [{"input", "output"}, ...]}
+With --rule vote the k programs to a problem are one attempt, as in the report: they run on test inputs that the same model wrote,
+and of the largest group that prints the same the first one counts. The inputs are a row's `inputs` (a list of texts, or the
+model's response with an input in each code block), else FILE_inputs.jsonl beside FILE.jsonl, as `k15 generate` writes it.
 
 LiveCodeBench is scored on table 2's 64 problems; --rule 2408-2411 takes table 3's window, --rule all every problem.
 MathVista prints the score by each of its rules as `scores_by_rule`. Scoring needs no pictures.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.benchmarks.answering import Answered, draw, judge
-from stages.benchmarks.columns import benchmark_suites, cell
+from stages.benchmarks.columns import benchmark_suites, cell, table_of
 from stages.benchmarks.decoding import Decoding
 from stages.benchmarks.journal import Journal
 from stages.benchmarks.scores import rows, stand_in_scores
@@ -46,10 +46,13 @@ def main() -> None:
     asked = judge_of(judging, hardware.generation_batch)
     suites = stand_in_suites(problems, decoding(wanted, wanted.samples), hardware.workers, asked)
     drawing = decoding(wanted, wanted.benchmark_samples)
-    real, cells = benchmark_suites(wanted.benchmarks, Path(wanted.root), wanted.limit, lambda _: drawing, hardware.workers)
+    table, root = table_of(args.checkpoint), Path(wanted.root)
+    real, cells = benchmark_suites(
+        wanted.benchmarks, root, wanted.limit, lambda _: drawing, lambda one: one.for_table(table), hardware.workers
+    )
     parameters = count_parameters(args.model)
     values = [seed, hardware.model_dump(), model.model_dump(), wanted.model_dump(), judging.model_dump()]
-    state = state_folder(f"evaluate-{args.checkpoint}", [args.model, args.problems, Path(wanted.root)], values)
+    state = state_folder(f"evaluate-{args.checkpoint}", [args.model, args.problems, root], values)
     spool = stage_spool(f"evaluate@{args.checkpoint}")
     journal = Journal({suite.name: state / "responses.jsonl" for suite in [*suites, *real]})
     responder = embedded(args.checkpoint, args.model, model, hardware)

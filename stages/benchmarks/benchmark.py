@@ -60,9 +60,11 @@ class Benchmark:
     hub_id: str
     """Data set on the hub."""
     revision: str | None
-    """Commit of `hub_id` that is downloaded; None: no commit was pinned, so give the one that you download with --revision."""
+    """Commit of `hub_id` that is downloaded; None: no commit is pinned, so whoever downloads it chooses and names one."""
     origin: str
     """Repository and commit of the published files that this code was checked with."""
+    content: str | None = None
+    """SHA-256 of those files, as stages.benchmarks.protocol.data_read gives it; None where it is not recorded."""
     files: tuple[str, ...]
     """File names (or patterns) under <root>/<name>, of which the first that exists is read."""
     prompt_source: str
@@ -102,6 +104,14 @@ class Benchmark:
     """The item with what a row of responses knows of it and the data does not; None: rows bring nothing."""
     rules: Mapping[str, "Benchmark"] = field(default_factory=dict)
     """This benchmark under other scoring rules that published scores used, by name; the rule here is the default."""
+    table_rules: Mapping[int, str] = field(default_factory=dict)
+    """The name in `rules` of what table 2 or 3 of the report shows, where that is not the default."""
+    vote: str | None = None
+    """The name in `rules` of a majority vote, by which several samples of a model are scored; None where there is none."""
+    inputs_prompt: Callable[[Item], Prompt] | None = None
+    """Asks the model for the test inputs of a vote over its samples; None where it is asked the items alone."""
+    with_inputs: Callable[[Item, str], Item] | None = None
+    """The item with the test inputs of such a response."""
     unavailable: Callable[[], str | None] = here
     """Why nothing can be scored here (a tool is missing, and what to install), in one line; None when it can."""
     groups: tuple[str, ...] = ()
@@ -109,6 +119,11 @@ class Benchmark:
     group_unavailable: Callable[[str], str | None] | None = None
     """Why the responses of a group cannot be scored here. With it, given responses are scored on the groups that have rows and
     tools; without, `unavailable` refuses them all."""
+
+    def for_table(self, table: int | None, samples: int = 1) -> "Benchmark":
+        """What table 2 or 3 of the report shows (None: the default), by the vote where there are several samples to vote on."""
+        name = self.vote if samples > 1 and self.vote is not None else self.table_rules.get(table or 0)
+        return self if name is None else self.rules[name]
 
     def read(self, root: Path) -> Loaded:
         """The items under `root` that can be asked. DataError as `load`, and for two items of one id."""
@@ -126,8 +141,9 @@ class Benchmark:
 
     def how_to_get(self, folder: Path) -> str:
         """The command that downloads the data set into `folder`."""
-        revision = self.revision or "COMMIT"
-        return f"get it by `hf download {self.hub_id} --repo-type dataset --revision {revision} --local-dir {folder}`"
+        command = f"hf download {self.hub_id} --repo-type dataset --revision {self.revision or 'COMMIT'} --local-dir {folder}"
+        unpinned = f" (no commit is pinned here, so name one of the hub's) or from {self.origin}" if self.revision is None else ""
+        return f"get it by `{command}`{unpinned}"
 
     def _checked(self, path: Path, load: Callable[[Path], Loaded]) -> Loaded:
         if not path.is_file() and not any(any(path.glob(name)) for name in self.files):

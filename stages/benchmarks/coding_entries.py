@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from stages.benchmarks import coding_codeforces, coding_humaneval, coding_livecodebench, coding_rows
+from stages.benchmarks import coding_ballots, coding_codeforces, coding_humaneval, coding_livecodebench, coding_rows
 from stages.benchmarks.averages import Average, Judged, by_group, group_figure, macro, percent
 from stages.benchmarks.benchmark import Benchmark, Item, field_id
 from stages.benchmarks.coding_livecodebench import ALL, LONG, SHORT, Window
@@ -68,6 +68,46 @@ def _window(window: Window) -> Benchmark:
     )
 
 
+_CODEFORCES = Benchmark(
+    name="codeforces",
+    title="Codeforces",
+    metric="Percentile",
+    modality="text",
+    tables=(2,),
+    size=0,
+    split="contests of the user's own choice",
+    hub_id="Qwen/CodeElo",
+    revision=None,
+    origin="QwenLM/CodeElo, commit 0bffc84f0477abe5fd641d4cb4c859318a572c70 (ratings of 717,421 users)",
+    files=coding_codeforces.FILES,
+    prompt_source=coding_codeforces.PROMPT_SOURCE,
+    shots=0,
+    extraction="the text between the last two lines that hold three backticks; or verdicts, or a rating, reached elsewhere",
+    rule=(
+        "rating by CodeElo's method from up to eight attempts a problem, percentile in CodeElo's table "
+        "(the report's own table is unpublished)"
+    ),
+    short_cot=GREEDY,
+    long_cot=averaged(SAMPLED, 8),
+    load=coding_codeforces.load,
+    load_answers=coding_codeforces.load_answers,
+    prompt=coding_codeforces.prompt,
+    score=coding_codeforces.score,
+    takes_verdicts=True,
+    match_rows=coding_rows.match_rating,
+    average=rating_percentile,
+)
+
+_BALLOTS = replace(
+    _CODEFORCES,
+    rule=coding_ballots.RULE,
+    score=coding_ballots.score,
+    match_rows=coding_ballots.match_ballots,
+    average=coding_ballots.percentile,
+    inputs_prompt=coding_ballots.prompt,
+    with_inputs=coding_ballots.with_inputs,
+)
+
 CODING: dict[str, Benchmark] = {
     "humaneval_mul": Benchmark(
         name="humaneval_mul",
@@ -80,6 +120,7 @@ CODING: dict[str, Benchmark] = {
         hub_id="nuprl/MultiPL-E",
         revision="28441b6024e71d4a1c1c0f6bf171c935cd5a43f2",
         origin="deepseek-ai/DeepSeek-Coder, Evaluation/HumanEval/data, commit 2f9fd85927c669dae3c0fbb2d607274023af243e",
+        content="2ebfbb35a3e297251395b56356fb6d0089253325907ce8959e9edf3df1a09c8d",
         files=coding_humaneval.FILES,
         prompt_source=coding_humaneval.PROMPT_SOURCE,
         shots=0,
@@ -104,34 +145,6 @@ CODING: dict[str, Benchmark] = {
         groups=tuple(LANGUAGES),
         group_unavailable=coding_humaneval.language_unavailable,
     ),
-    "livecodebench": replace(_LIVE, rules={"2408-2411": _window(SHORT), "all": _window(ALL)}),
-    "codeforces": Benchmark(
-        name="codeforces",
-        title="Codeforces",
-        metric="Percentile",
-        modality="text",
-        tables=(2,),
-        size=0,
-        split="contests of the user's own choice",
-        hub_id="Qwen/CodeElo",
-        revision=None,
-        origin="QwenLM/CodeElo, commit 0bffc84f0477abe5fd641d4cb4c859318a572c70 (ratings of 717,421 users)",
-        files=coding_codeforces.FILES,
-        prompt_source=coding_codeforces.PROMPT_SOURCE,
-        shots=0,
-        extraction="the text between the last two lines that hold three backticks; or verdicts, or a rating, reached elsewhere",
-        rule=(
-            "rating by CodeElo's method from up to eight attempts a problem, percentile in CodeElo's table "
-            "(the report's own table is unpublished)"
-        ),
-        short_cot=GREEDY,
-        long_cot=averaged(SAMPLED, 8),
-        load=coding_codeforces.load,
-        load_answers=coding_codeforces.load_answers,
-        prompt=coding_codeforces.prompt,
-        score=coding_codeforces.score,
-        takes_verdicts=True,
-        match_rows=coding_rows.match_rating,
-        average=rating_percentile,
-    ),
+    "livecodebench": replace(_LIVE, rules={"2408-2411": _window(SHORT), "all": _window(ALL)}, table_rules={3: "2408-2411"}),
+    "codeforces": replace(_CODEFORCES, rules={"vote": _BALLOTS}, vote="vote"),
 }

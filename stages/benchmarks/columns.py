@@ -11,10 +11,14 @@ from stages.benchmarks.benchmark import Benchmark
 from stages.benchmarks.decoding import Decoding
 from stages.benchmarks.registry import BENCHMARKS
 from stages.benchmarks.scores import benchmark_score
-from stages.benchmarks.suites import Suite, benchmark_suite
+from stages.benchmarks.suites import Suite, benchmark_suite, with_inputs
 from stages.data.files import DataError
 
 Cell = dict[str, Any]
+
+SHORT_COT = ("short_sft", "merged", "shortest", "dpo", "short_rl")
+LONG_COT = ("long_sft", "long_rl")
+"""Checkpoints of the recipe whose column stands in table 3, and in table 2."""
 
 
 def benchmark_suites(
@@ -22,14 +26,17 @@ def benchmark_suites(
     root: Path,
     limit: int | None,
     decoding: Callable[[Benchmark], Decoding],
+    choose: Callable[[Benchmark], Benchmark],
     workers: int,
     unscored: bool = False,
 ) -> tuple[list[Suite], dict[str, Cell]]:
     """The benchmarks of `names` whose data and tools are there, and a cell with the reason for every other one.
 
-    With `unscored` also those whose tools are missing: their responses can be scored elsewhere."""
+    `choose` takes the rules of the column's table (`Benchmark.for_table`). With `unscored` also those whose tools are missing:
+    their responses can be scored elsewhere."""
     suites, cells = [], {}
-    for name, benchmark in BENCHMARKS.items():
+    for name, default in BENCHMARKS.items():
+        benchmark = choose(default)
         if name not in names:
             cells[name] = empty(benchmark, "not among the benchmarks of this run")
             continue
@@ -44,16 +51,26 @@ def benchmark_suites(
     return suites, cells
 
 
-def cell(suite: Suite, drawn: Sequence[Drawn]) -> tuple[Cell, list[Answered]]:
-    """The cell of a benchmark and its judged responses; a reason where the tools are missing or responses failed."""
-    benchmark = BENCHMARKS[suite.name]
-    failures = [(one.asked.id, reason) for one in drawn for reason in one.failures]
+def table_of(checkpoint: str) -> int | None:
+    """The table that a checkpoint of the recipe has a column of: 2 (long-CoT), 3 (short-CoT), or none."""
+    return 2 if checkpoint in LONG_COT else 3 if checkpoint in SHORT_COT else None
+
+
+def cell(suite: Suite, drawn: Sequence[Drawn], inputs: Sequence[Drawn] = ()) -> tuple[Cell, list[Answered]]:
+    """The cell of a benchmark and its judged responses; a reason where the tools are missing or responses failed.
+
+    `inputs`: what came of stages.benchmarks.suites.inputs_suite."""
+    benchmark = suite.benchmark or BENCHMARKS[suite.name]
+    failures = [(one.asked.id, reason) for one in (*drawn, *inputs) for reason in one.failures]
     missing = benchmark.unavailable()
     if failures:
         name, reason = failures[0]
-        missing = f"{len(failures)} of {len(drawn) * suite.samples} responses failed, the first of {name!r}: {reason}"
+        count = len(drawn) * suite.samples + len(inputs)
+        missing = f"{len(failures)} of {count} responses failed, the first of {name!r}: {reason}"
     if missing is not None:
         return not_scored(benchmark, missing), []
+    if inputs:
+        suite = with_inputs(suite, {one.asked.id: response.text for one in inputs for response in one.responses})
     try:
         answered = judge(suite, drawn)
         score = benchmark_score(benchmark, suite, answered)

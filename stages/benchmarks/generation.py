@@ -12,7 +12,7 @@ from stages.benchmarks.benchmark import Benchmark
 from stages.benchmarks.columns import Cell, benchmark_suites, cell
 from stages.benchmarks.decoding import Decoding
 from stages.benchmarks.journal import Journal
-from stages.benchmarks.suites import Suite
+from stages.benchmarks.suites import Suite, inputs_suite
 from stages.data.files import DataError, write_json
 from stages.rollout.responder import Responder
 
@@ -43,6 +43,10 @@ class Wanted:
         if not self.changes:
             return usual
         return replace(usual, **self.changes, source=f"{usual.source}; changed: {', '.join(sorted(self.changes))}")
+
+    def rules(self, benchmark: Benchmark) -> Benchmark:
+        """The benchmark by the rules of the protocol's table, and by the vote where it has one and several samples are drawn."""
+        return benchmark.for_table(2 if self.protocol == "long" else 3, self.decoding(benchmark).samples)
 
 
 @dataclass(frozen=True)
@@ -76,16 +80,21 @@ def generate(
 ) -> Generated:
     """Ask, keep and score: `out`/<benchmark>.jsonl, a row a response, and `out`/scores.json, a column called `name`.
 
+    Where samples are voted on, `out`/<benchmark>_inputs.jsonl holds what the model wrote when asked for test inputs.
     What stands in `out` already is not asked again. DataError when there is nothing to ask, when `out` holds responses that were
     drawn in another way, or when the responder cannot go on."""
-    suites, cells = benchmark_suites(wanted.benchmarks, wanted.root, wanted.limit, wanted.decoding, wanted.workers, unscored=True)
-    if not suites:
+    real, cells = benchmark_suites(
+        wanted.benchmarks, wanted.root, wanted.limit, wanted.decoding, wanted.rules, wanted.workers, unscored=True
+    )
+    if not real:
         raise DataError(f"{wanted.root}: the data of no benchmark is there, so there is nothing to ask")
+    suites = [*real, *(asking for suite in real if (asking := inputs_suite(suite)) is not None)]
     with _locked(out):
         journal = Journal({suite.name: out / f"{suite.name}.jsonl" for suite in suites})
         drawn = draw(responder, suites, wanted.seed, journal, progress)
-        for suite, found in zip(suites, drawn, strict=True):
-            cells[suite.name], _ = cell(suite, found)
+        by_name = {suite.name: found for suite, found in zip(suites, drawn, strict=True)}
+        for suite in real:
+            cells[suite.name], _ = cell(suite, by_name[suite.name], by_name.get(f"{suite.name}_inputs", ()))
         settings = {"protocol": wanted.protocol, "seed": wanted.seed, "limit": wanted.limit, **wanted.changes, **about}
         settings |= {**responder.settings, "math": "math-verify 0.9.0"}
         column = {"checkpoint": name, "parameters": parameters, "settings": settings, "suites": {}, "benchmarks": cells}

@@ -16,6 +16,7 @@ INSTRUCTIONS: dict[str, Benchmark] = {
         hub_id="google/IFEval",
         revision="966cd89545d6b6acfd7638bc708b98261ca58e84",
         origin="google-research/google-research, instruction_following_eval/data/input_data.jsonl",
+        content="90d5fce99e2e5e0dc7a40f62462847ea88c593b57d9556146d9347f0edffa9a8",
         files=instructions.FILES,
         prompt_source=instructions.PROMPT_SOURCE,
         shots=0,

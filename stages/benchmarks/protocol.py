@@ -37,7 +37,8 @@ def data_read(benchmark: Benchmark, files: Sequence[Path]) -> dict[str, Any]:
 
     `sha256` is that of the file; of several files, that of what `sha256sum` prints for them in the order of their names,
     the names as in `files`, relative to the folder that holds them all. None where no file was read. `revision` is the commit
-    that the files were downloaded at, never the pinned one by mere belief; None when it is not known."""
+    that the files were downloaded at, never the pinned one by mere belief; None when it is not known. `as_checked` says whether
+    the files are byte for byte those that this code was checked with; None where their hash is not recorded."""
     folder = _folder(files)
     names = {file.relative_to(folder).as_posix(): file for file in files}
     hashes = {name: _sha256(names[name]) for name in sorted(names)}
@@ -45,7 +46,9 @@ def data_read(benchmark: Benchmark, files: Sequence[Path]) -> dict[str, Any]:
     whole = next(iter(hashes.values())) if len(hashes) == 1 else hashlib.sha256(listing.encode()).hexdigest()
     return {
         "hub_id": benchmark.hub_id,
+        "pinned": benchmark.revision,
         "revision": downloaded_revision(files),
+        "as_checked": None if benchmark.content is None or not hashes else whole == benchmark.content,
         "origin": benchmark.origin,
         "files": list(hashes),
         "sha256": whole if hashes else None,

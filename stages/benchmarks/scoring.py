@@ -148,7 +148,7 @@ def _result(benchmark: Benchmark, judged: Sequence[Judged], given: Sequence[Judg
         **scope.told,
         "rule": benchmark.rule,
         "scorer": scorer(),
-        "data": {"files": len(read["files"]), "sha256": read["sha256"]},
+        "data": {"files": len(read["files"]), "sha256": read["sha256"], "as_checked": read["as_checked"]},
         "part": loaded.part,
     }
 

@@ -1,7 +1,7 @@
 """Suites: the questions of one score. Held-out problems make stand-in suites, by family; benchmarks make real ones."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,6 +49,10 @@ class Suite:
     """Of a benchmark: its items, in the order of `asked`."""
     data: Mapping[str, Any] = field(default_factory=dict)
     """Of a benchmark: what was read (stages.benchmarks.protocol.data_read)."""
+    benchmark: Benchmark | None = None
+    """Of a benchmark: the rules by which it is scored."""
+    workers: int = 1
+    """Processes that compare answers."""
 
     @property
     def samples(self) -> int:
@@ -77,13 +81,40 @@ def benchmark_suite(benchmark: Benchmark, root: Path, limit: int | None, decodin
     if limit is not None and limit < len(items):
         part = "; ".join(filter(None, [f"limited to {limit} of {len(items)} items, evenly spaced", part]))
         items = [items[index * len(items) // limit] for index in range(limit)]
+    asked = tuple(_asked_item(item, benchmark.prompt(item)) for item in items)
+    judge, data = _judging(benchmark, items, workers), data_read(benchmark, loaded.files)
+    return Suite(benchmark.name, False, benchmark.modality, decoding, asked, judge, part, tuple(items), data, benchmark, workers)
 
+
+def inputs_suite(suite: Suite) -> Suite | None:
+    """What asks the model, once a problem, for the test inputs by which its samples are voted on; None where nothing is voted on.
+
+    Its responses are not judged."""
+    ask = suite.benchmark.inputs_prompt if suite.benchmark is not None else None
+    if ask is None or suite.samples < 2:
+        return None
+    asked = tuple(_asked_item(item, ask(item)) for item in suite.items)
+    return replace(suite, name=f"{suite.name}_inputs", decoding=replace(suite.decoding, samples=1), asked=asked, judge=_unjudged)
+
+
+def with_inputs(suite: Suite, responses: Mapping[str, str]) -> Suite:
+    """The suite that knows, by item, what the model wrote when asked for test inputs."""
+    benchmark = suite.benchmark
+    if benchmark is None or benchmark.with_inputs is None:
+        return suite
+    items = tuple(benchmark.with_inputs(item, responses.get(item.id, "")) for item in suite.items)
+    return replace(suite, items=items, judge=_judging(benchmark, items, suite.workers))
+
+
+def _judging(benchmark: Benchmark, items: Sequence[Item], workers: int) -> Callable[[Sequence[tuple[int, str]]], list[Verdict]]:
     def judge(pairs: Sequence[tuple[int, str]]) -> list[Verdict]:
         return benchmark.judge([(items[index], response) for index, response in pairs], workers, SECONDS)
 
-    asked = tuple(_asked_item(benchmark, item) for item in items)
-    data = data_read(benchmark, loaded.files)
-    return Suite(benchmark.name, False, benchmark.modality, decoding, asked, judge, part, tuple(items), data)
+    return judge
+
+
+def _unjudged(pairs: Sequence[tuple[int, str]]) -> list[Verdict]:
+    return [Verdict("error", None, "test inputs are not judged") for _ in pairs]
 
 
 def _stand_in(name: str, problems: Sequence[Problem], decoding: Decoding, workers: int, judging: Answer | None) -> Suite:
@@ -103,5 +134,5 @@ def modality(images: Sequence[str | None]) -> Literal["text", "image", "mixed"]:
     return "text" if not with_picture else "image" if with_picture == len(images) else "mixed"
 
 
-def _asked_item(benchmark: Benchmark, item: Item) -> Asked:
-    return Asked(item.id, benchmark.prompt(item), item.question, item.image, item.gold)
+def _asked_item(item: Item, prompt: Prompt) -> Asked:
+    return Asked(item.id, prompt, item.question, item.image, item.gold)

@@ -84,7 +84,12 @@ class Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     hub_id: str
+    pinned: str | None = None
+    """Commit that the registry pins; None: it pins none."""
     revision: str | None
+    """Commit that was downloaded; None: it is not known."""
+    as_checked: bool | None = None
+    """Whether the files are byte for byte those that the code was checked with; None: their hash is not recorded."""
     origin: str
     files: list[str]
     sha256: str | None

@@ -90,10 +90,12 @@ def _data(data: Data | None) -> dict[str, str]:
     if data is None:
         return {"data": UNKNOWN}
     revision = f"revision {data.revision}" if data.revision else "revision not known, so trust the SHA-256"
+    pinned = f"pinned: {data.pinned}" if data.pinned else "no commit of it is pinned here"
+    same = {True: "; the files are byte for byte the same", False: "; the files differ from those in bytes", None: ""}
     files = data.files[0] if data.files else "no file"
     more = f" and {len(data.files) - 1} more" if len(data.files) > 1 else ""
     return {
-        "data": f"{data.hub_id}, {revision}; this code was checked with {data.origin}",
+        "data": f"{data.hub_id}, {revision}; {pinned}; this code was checked with {data.origin}{same[data.as_checked]}",
         "files read": f"{files}{more}",
         "SHA-256" if len(data.files) < 2 else "SHA-256 of `sha256sum` of the files": data.sha256 or "none",
     }

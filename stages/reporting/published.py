@@ -41,6 +41,8 @@ class PublishedTable(_Part):
     title: str
     bold: dict[str, list[str]] | None
     """Columns that the report prints bold, by benchmark; None where type weight was not transcribed."""
+    bold_source: str | None = None
+    """Whose transcription of the type weight this is, where it was not read from the report's own file."""
     note: str | None
     columns: list[Column]
     rows: list[Row]

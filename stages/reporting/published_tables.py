@@ -83,5 +83,7 @@ def _notes(table: PublishedTable, lines: Sequence[Line]) -> list[str]:
         bold += "though not bold in the report."
     else:
         bold = "The report prints the best of its columns bold in every row."
+    if table.bold is not None and table.bold_source:
+        bold += f" Its bold type is taken from a public transcription ({table.bold_source}), not checked against the report's file."
     notes = [f"{row.title}: {row.note}." for row in table.rows if row.note]
     return [bold, *([f"{table.note[0].upper()}{table.note[1:]}."] if table.note else []), *notes]

@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 from stages.benchmarks import coding_livecodebench as live
 from stages.benchmarks import coding_tests
 from stages.benchmarks.coding_livecodebench import ALL, LONG, SHORT, extracted, loader
+from stages.benchmarks.generation import Wanted, generate
 from stages.data.files import DataError
+from stages.rollout.responder import EngineResponder
+from stages.rollout.scripted import ScriptedEngine
 from stages.verifiers.code_tests import CallTest, StdinTest, judge
 from stages.verifiers.languages import missing
 from stages.verifiers.sandbox import why_unavailable
@@ -147,6 +150,25 @@ def test_the_prompt_has_the_starter_code_or_asks_for_standard_input(tmp_path: Pa
     assert "```python\n# YOUR CODE HERE\n```\n\n### Answer: (use the provided format with backticks)\n\n" in first
     assert "### Format: You will use the following starter code" in second
     assert "```python\nclass Solution:\n    def add(self):\n```" in second
+
+
+@needs_sandbox
+def test_a_column_is_scored_on_the_window_of_its_table(tmp_path: Path) -> None:
+    """Table 2 has the contests from 2024-11-30 on, table 3 those from 2024-08-01 to that day; each cell names its window."""
+    folder = tmp_path / "livecodebench"
+    folder.mkdir()
+    dates = {"old": "2024-07-31", "autumn": "2024-09-01", "both": "2024-11-30", "winter": "2024-12-07"}
+    rows = [ADD | {"question_id": name, "contest_date": f"{day}T00:00:00"} for name, day in dates.items()]
+    (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    responder = EngineResponder(lambda: ScriptedEngine(lambda *_: "```python\nprint(3)\n```"), 8, {"model": "scripted"})
+    for protocol, asked, window in (("long", ["both", "winter"], LONG), ("short", ["autumn", "both"], SHORT)):
+        wanted = Wanted(["livecodebench"], tmp_path, None, protocol, 0, 1, {"samples": 1, "max_tokens": 100})
+        found = generate(wanted, responder, tmp_path / protocol, "mine", None, {}, lambda *_: None).cells["livecodebench"]
+        written = (tmp_path / protocol / "livecodebench.jsonl").read_text().splitlines()
+        assert [json.loads(line)["id"] for line in written] == asked
+        assert (found["n"], found["accuracy"]) == (2, 1.0)
+        assert found["split"].endswith(f"contests from {window}")
+        assert found["part"] == f"2 problems of {window}, expected {window.size}"
 
 
 def test_a_window_is_by_day() -> None:

@@ -12,6 +12,7 @@ from stages.benchmarks import protocol
 from stages.benchmarks.protocol import data_read, described, downloaded_revision, scorer
 from stages.benchmarks.registry import BENCHMARKS
 
+BENCH = Path("../shared/bench")
 MMLU = BENCHMARKS["mmlu"]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -52,6 +53,26 @@ def test_the_revision_is_the_one_that_the_hubs_client_noted(tmp_path: Path) -> N
     assert downloaded_revision(files) is None, "one of them is not known"
     notes[1].write_text("main\n")
     assert downloaded_revision(files[1:]) is None, "no commit"
+
+
+@pytest.mark.skipif(not BENCH.exists(), reason=f"{BENCH} is not here (published benchmark files)")
+@pytest.mark.parametrize("name", [name for name, benchmark in BENCHMARKS.items() if benchmark.content is not None])
+def test_the_files_that_this_code_was_checked_with_are_known_by_their_hash(name: str, tmp_path: Path) -> None:
+    benchmark = BENCHMARKS[name]
+    assert data_read(benchmark, benchmark.read_answers(BENCH).files)["as_checked"] is True
+    (tmp_path / "test.jsonl").write_text("another")
+    assert data_read(benchmark, [tmp_path / "test.jsonl"])["as_checked"] is False
+
+
+def test_a_set_without_a_pinned_commit_is_known_by_its_content_and_says_so(tmp_path: Path) -> None:
+    """Of Codeforces the contests are the user's own."""
+    unpinned = {name: benchmark for name, benchmark in BENCHMARKS.items() if benchmark.revision is None}
+    assert {name: benchmark.content is not None for name, benchmark in unpinned.items()} == {
+        "cluewsc": True, "codeforces": False, "mathvision": True,
+    }  # fmt: skip
+    for benchmark in unpinned.values():
+        assert "no commit is pinned here, so name one" in benchmark.how_to_get(tmp_path)
+        assert data_read(benchmark, [])["pinned"] is None
 
 
 def test_the_scorers_code_is_that_of_benchmarks_and_verifiers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_lengths_and_cuts_where_the_rows_give_them(data: Path) -> None:
 def test_the_result_names_data_and_scorer(data: Path) -> None:
     found = scored(data, [{"id": 0, "response": box(0)}]).result
     content = (data / "aime2024/test.jsonl").read_bytes()
-    assert found["data"] == {"files": 1, "sha256": hashlib.sha256(content).hexdigest()}
+    assert found["data"] == {"files": 1, "sha256": hashlib.sha256(content).hexdigest(), "as_checked": False}
     assert found["scorer"]["math-verify"] == "0.9.0"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from measure import ROOT, environment, table, write
 
-BENCHMARKS = ("supervised", "generation", "partial", "reinforcement", "orchestration", "verification", "sandbox")
+BENCHMARKS = ("supervised", "generation", "partial", "reinforcement", "orchestration", "verification", "scoring", "sandbox")
 
 
 def main() -> int:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from synthetic_run import benchmark, column, evaluation, write_json
 
+from stages.benchmarks.columns import table_of
 from stages.data.files import DataError
-from stages.reporting.columns import MEASURED, OWN, own_columns, read_columns
+from stages.reporting.columns import MEASURED, OWN, TABLES, own_columns, read_columns
 from stages.reporting.evaluations import CHECKPOINTS, Benchmark, Evaluation, Missing
 
 
@@ -18,6 +19,10 @@ def test_ours_belong_to_the_table_of_their_kind() -> None:
         ("short RL", 3),
     ]  # fmt: skip
     assert {column.group for column in columns} == {OWN}
+
+
+def test_checkpoints_are_evaluated_on_the_items_of_the_table_that_they_stand_in() -> None:
+    assert {name: table_of(name) for name in CHECKPOINTS} == {name: TABLES.get(name) for name in CHECKPOINTS}
 
 
 def test_no_folder_and_no_file_are_no_column(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def test_everything_that_was_recorded_is_shown() -> None:
         "k, responses to each problem": "4",
         "n, problems": "500",
         "split": "test",
-        "data": "a/b, revision not known, so trust the SHA-256; this code was checked with c/d, commit e",
+        "data": "a/b, revision not known, so trust the SHA-256; no commit of it is pinned here; "
+        "this code was checked with c/d, commit e",
         "files read": "test.jsonl",
         "SHA-256": 64 * "5",
         "extraction": "the last box",
@@ -44,14 +45,15 @@ def test_everything_that_was_recorded_is_shown() -> None:
 
 def test_several_files_shots_greedy_and_a_known_revision() -> None:
     value = benchmark(0.5, 50, "MATH-500", limited=True)
-    value["data"] = {**value["data"], "files": ["a.csv", "b.csv"], "revision": 40 * "6"}
+    value["data"] = {**value["data"], "files": ["a.csv", "b.csv"], "revision": 40 * "6", "pinned": 40 * "7", "as_checked": True}
     value |= {"shots": 5, "decoding": {"temperature": 0.0, "top_p": 1.0, "max_tokens": 10}}
     (found,) = of("MATH-500", column("A", math500=value))
     assert found.facts.items() >= {
         ("prompt", "the boxed instruction; 5 shots"), ("temperature", "0 (greedy)"), ("files read", "a.csv and 1 more"),
         ("SHA-256 of `sha256sum` of the files", 64 * "5"), ("n, problems", "50 (first 50)"),
     }  # fmt: skip
-    assert f"revision {40 * '6'};" in found.facts["data"]
+    assert f"revision {40 * '6'}; pinned: {40 * '7'};" in found.facts["data"]
+    assert found.facts["data"].endswith("; the files are byte for byte the same")
 
 
 def test_what_a_file_does_not_say_is_not_recorded() -> None:
