@@ -69,8 +69,7 @@ def note(spool: Spool, iteration: int, iterations: int, figures: dict[str, float
 
 def save(learner: Learner, sampler: ProblemSampler, state: Path, iterations: int) -> None:
     """All that the run needs to go on after `iterations` iterations."""
-    with during("saving"):
-        save_state(learner.trainer, state, iterations, {"sampler": sampler.state(), "buffer": learner.experience.state()})
+    save_state(learner.trainer, state, iterations, {"sampler": sampler.state(), "buffer": learner.experience.state()})
 
 
 def resume(learner: Learner, sampler: ProblemSampler, state: Path) -> int:
