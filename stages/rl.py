@@ -41,8 +41,7 @@ def main() -> None:
     rl, rollouts = read(f"rl.{phase}", RL), read("rollout", Rollouts)
     loss, limits, judging = read("loss", Loss), read("health", Health), read("judge", Judging)
 
-    device = device_of(hardware)
-    problems = read_records(options.prompt_set, CuratedProblem)
+    device, problems = device_of(hardware), read_records(options.prompt_set, CuratedProblem)
     check_count(len(problems), options.prompt_set, rl.prompts, hardware.processes)
     judge, held_out = judge_of(judging, hardware.generation_batch), read_records(options.validation, Problem)
     require_judge((problem.verifier for problem in (*problems, *held_out)), judge)
