@@ -47,6 +47,7 @@ def improve(
         ill: list[str] = []
         if rank() == 0:
             figures |= {"fresh_groups": float(len(problems)), **sampled_difficulty(problems), **more}
+            speeds |= peak_memory()
             note(spool, iteration, rl.iterations, figures, speeds)
             ill = watch.look(iteration, figures, speeds)
         stop = agreed(bool(ill))
@@ -63,7 +64,7 @@ def improve(
 def note(spool: Spool, iteration: int, iterations: int, figures: dict[str, float], speeds: dict[str, float]) -> None:
     """Figures, measured speeds and progress go to the spool."""
     spool.log(iteration, figures)
-    spool.log_speed(iteration, speeds | peak_memory())
+    spool.log_speed(iteration, speeds)
     spool.progress(iteration + 1, iterations, "iterations")
 
 
