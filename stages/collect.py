@@ -14,9 +14,10 @@ from stages.data.files import write_json, write_records
 from stages.data.records import Demonstration, Finding, Problem
 from stages.problems.published import Loaded
 from stages.problems.short import short_demonstrations
-from stages.problems.sources import SPLITS, Setting, check_splits, load, title, without_repeats
+from stages.problems.sources import SPLITS, Setting, check_splits, judgeable, load, title, without_repeats
 from stages.run.params import Collect, Source, read
 from stages.run.program import run
+from stages.run.sections import Judging
 from stages.run.spool import stage_spool
 
 
@@ -33,10 +34,12 @@ def main() -> None:
         loads.append(load(source, setting))
         spool.progress(number, len(collect.sources), "sources")
 
-    problems, repeats = without_repeats([problem for loaded in loads for problem in loaded.problems])
+    has_judge = read("judge", Judging).model is not None
+    judged, unjudged = judgeable([problem for loaded in loads for problem in loaded.problems], has_judge)
+    problems, repeats = without_repeats(judged)
     check_splits(problems, collect.sources)
     short, unverified = short_demonstrations(problems, workers)
-    excluded = [*(finding for loaded in loads for finding in loaded.excluded), *repeats, *unverified]
+    excluded = [*(finding for loaded in loads for finding in loaded.excluded), *unjudged, *repeats, *unverified]
 
     for split in SPLITS:
         write_records(out / f"{split}.jsonl", [problem for problem in problems if problem.split == split])

@@ -94,7 +94,7 @@ def prompt_tokens(checkpoint: Path, model: Model) -> Callable[[Sequence[Problem]
     renderer = Renderer(load_processor(checkpoint), model.instruction, context=sys.maxsize)
 
     def tokens_of(problems: Sequence[Problem]) -> list[int]:
-        prompts = [Prompt(problem.question, problem.image) for problem in problems]
+        prompts = [Prompt.of(problem) for problem in problems]
         groups = [prompts[start : start + 64] for start in range(0, len(prompts), 64)]
         return [len(rendered.token_ids) for group in groups for rendered in renderer.render(group)]
 

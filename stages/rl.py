@@ -24,6 +24,7 @@ from stages.run.state import state_folder
 from stages.training.checkpoints import drop_state
 from stages.training.engine import rollout_copy, save_model, start
 from stages.training.responses import golden_prompts
+from stages.verifiers.judge import require_judge
 
 
 def main() -> None:
@@ -40,23 +41,23 @@ def main() -> None:
     rl, rollouts = read(f"rl.{phase}", RL), read("rollout", Rollouts)
     loss, limits, judging = read("loss", Loss), read("health", Health), read("judge", Judging)
 
-    device = device_of(hardware)
-    problems = read_records(options.prompt_set, CuratedProblem)
+    device, problems = device_of(hardware), read_records(options.prompt_set, CuratedProblem)
     check_count(len(problems), options.prompt_set, rl.prompts, hardware.processes)
+    judge, held_out = judge_of(judging, hardware.generation_batch), read_records(options.validation, Problem)
+    require_judge((problem.verifier for problem in (*problems, *held_out)), judge)
     net, processor = load_model(options.init, device), load_processor(options.init)
     renderer = Renderer(processor, model.instruction, model.context)
-    validation, left_out = askable(renderer, read_records(options.validation, Problem))
+    validation, left_out = askable(renderer, held_out)
     if rank() == 0:
         print(f"{len(problems)} problems, {len(validation)} validation problems", *left_out, sep="\n")
     trainer = start(net, hardware, device, rl.grad_clip, rl.temperature)
     own = trainer.model if hardware.engine == "vllm" else rollout_copy(trainer, options.init)  # vLLM loads the weights itself
     golden = golden_prompts(trainer, hardware, renderer, problems, rl.temperature)
     engine = open_rollout_engine(options.init, own, renderer, hardware, golden)
-    curriculum = (rl.curriculum_until, rl.hard_pass_rate)
-    sampler = ProblemSampler(problems, stream_seed(seed, phase), *curriculum, rl.prioritized, rl.image_share)
+    sampled = (rl.curriculum_until, rl.hard_pass_rate, rl.prioritized, rl.image_share)
+    sampler = ProblemSampler(problems, stream_seed(seed, phase), *sampled)
     sampler.require(rl.prompts)
-    rewards = (loss, judge_of(judging, hardware.generation_batch))
-    experience = Experience(engine, renderer, rl, rollouts, hardware, stream_seed(seed, "rl", phase), *rewards)
+    experience = Experience(engine, renderer, rl, rollouts, hardware, stream_seed(seed, "rl", phase), loss, judge)
 
     values = [seed, *(part.model_dump() for part in (rl, rollouts, loss, judging, model, hardware))]
     state = state_folder(f"rl-{phase}", [options.init, options.prompt_set, options.validation], values)

@@ -17,6 +17,7 @@ from stages.run.sections import Judging
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.verifiers.claims import Claim, Verdict
+from stages.verifiers.judge import require_judge
 from stages.verifiers.verdict import verify_all
 
 CHUNK = 64  # prompts between two lines of progress
@@ -32,14 +33,15 @@ def main() -> None:
     problems = read_records(options.prompt_set, CuratedProblem)
     rng = random.Random(stream_seed(seed, "sample"))
     chosen = rng.sample(problems, min(draw.prompts, len(problems)))
-    engine = load_engine(options.model, read("model", Model), hardware)
     judge = judge_of(read("judge", Judging), hardware.generation_batch)
+    require_judge((problem.verifier for problem in chosen), judge)
+    engine = load_engine(options.model, read("model", Model), hardware)
     spool = stage_spool("sample")
     groups = []
     for start in range(0, len(chosen), CHUNK):
         part = chosen[start : start + CHUNK]
         sampling = Sampling(draw.temperature, 1.0, draw.max_tokens, stream_seed(seed, "sample", start))
-        completions = engine.generate([Prompt(problem.question, problem.image) for problem in part], sampling, draw.samples)
+        completions = engine.generate([Prompt.of(problem) for problem in part], sampling, draw.samples)
         claims = [
             Claim(problem.verifier, problem.answer, completion.text, problem.question)
             for problem, group in zip(part, completions, strict=True)

@@ -15,9 +15,12 @@ from stages.data.files import DataError, read_records, write_json, write_records
 from stages.data.records import CuratedProblem, Demonstration
 from stages.problems.behaviours import PHRASES
 from stages.problems.teaching import demonstrations, without_repeats
+from stages.rollout.asking import judge_of
 from stages.run.params import WarmUp, read
 from stages.run.program import run
-from stages.verifiers.verdict import Verdict, verify_all
+from stages.run.sections import Judging
+from stages.verifiers.judge import require_judge
+from stages.verifiers.verdict import Answer, Claim, Verdict, verify_all
 
 
 def main() -> None:
@@ -26,27 +29,31 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the demonstrations")
     parser.add_argument("--report", type=Path, required=True, help="folder of the funnel and the validation")
     args = parser.parse_args()
-    seed, workers, warm_up = read("seed", int), read("hardware.workers", int), read("warm_up", WarmUp)
+    seed, warm_up, judging = read("seed", int), read("warm_up", WarmUp), read("judge", Judging)
+    workers, judge = read("hardware.workers", int), judge_of(judging, read("hardware.generation_batch", int))
     (args.out / "demonstrations.jsonl").unlink(missing_ok=True)
 
     problems = read_records(args.prompt_set / "problems.jsonl", CuratedProblem)
+    require_judge((problem.verifier for problem in problems), judge)
     tried = [demonstration for problem in problems for demonstration in demonstrations(problem, warm_up, seed)]
     distinct = without_repeats(tried)
-    verdicts = verdicts_on(problems, distinct, workers)
+    verdicts = verdicts_on(problems, distinct, workers, judge)
     kept = [row for row, verdict in zip(distinct, verdicts, strict=True) if verdict.outcome == "right"]
 
     funnel = report(problems, tried, distinct, verdicts, kept)
     print(f"{len(kept)} demonstrations kept of {len(tried)} tried: {funnel['verdicts']}")
-    hand_over(problems, kept, warm_up, workers, args.report)
+    hand_over(problems, kept, warm_up, verdicts_on(problems, kept, workers, judge), args.report)
     write_json(args.report / "funnel.json", funnel)
     write_records(args.out / "demonstrations.jsonl", kept)
 
 
-def verdicts_on(problems: Sequence[CuratedProblem], rows: Sequence[Demonstration], workers: int) -> list[Verdict]:
+def verdicts_on(
+    problems: Sequence[CuratedProblem], rows: Sequence[Demonstration], workers: int, judge: Answer | None
+) -> list[Verdict]:
     """How the verifier judges each demonstration (rejection sampling keeps the right ones)."""
     by_id = {problem.id: problem for problem in problems}
-    items = [(by_id[row.problem_id].verifier, by_id[row.problem_id].answer, row.response) for row in rows]
-    return verify_all(items, workers)
+    claims = [Claim(row.verifier, by_id[row.problem_id].answer, row.response, row.question) for row in rows]
+    return verify_all(claims, workers, judge=judge)
 
 
 def report(
@@ -96,15 +103,16 @@ def step(rule: str, before: int, after: int, examples: list[dict[str, str]]) -> 
 
 
 def hand_over(
-    problems: Sequence[CuratedProblem], kept: Sequence[Demonstration], warm_up: WarmUp, workers: int, folder: Path
+    problems: Sequence[CuratedProblem], kept: Sequence[Demonstration], rules: WarmUp, verdicts: Sequence[Verdict], folder: Path
 ) -> None:
-    """Let Great Expectations judge the set. Raises DataError when an expectation fails."""
+    """Let Great Expectations judge the set, `verdicts` being another look at it. Raises DataError when an expectation fails."""
     if not kept:
         raise DataError(f"no demonstration of {len(problems)} prompts is right; add problems with worked solutions")
-    outcomes = [verdict.outcome for verdict in verdicts_on(problems, kept, workers)]
-    table = profiles.demonstration_table(kept, outcomes, frozenset(problem.id for problem in problems))
+    table = profiles.demonstration_table(
+        kept, [verdict.outcome for verdict in verdicts], frozenset(problem.id for problem in problems)
+    )
     modalities = sorted({problem.modality for problem in problems})
-    expectations.check(table, expectations.demonstration_suite(warm_up.min_rows, modalities), folder)
+    expectations.check(table, expectations.demonstration_suite(rules.min_rows, modalities), folder)
 
 
 if __name__ == "__main__":

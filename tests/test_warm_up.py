@@ -75,7 +75,7 @@ def test_a_set_that_fails_the_gate_is_not_handed_over(tmp_path, prompt_set):
 
 def test_equal_responses_of_a_problem_count_once():
     def row(identity, problem, response):
-        fields = {"question": "q", "image": None, "response_ids": None, "form": "long", "behaviours": {}}
+        fields = {"question": "q", "image": None, "verifier": "integer", "response_ids": None, "form": "long", "behaviours": {}}
         return Demonstration(id=identity, problem_id=problem, family="f", response=response, **fields)
 
     kept = without_repeats([row("a", "p", "x"), row("b", "p", "x"), row("c", "q", "x"), row("d", "p", "y")])

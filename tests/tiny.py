@@ -108,6 +108,7 @@ class Tiny:
                 family=problem.family,
                 question=problem.question,
                 image=problem.image,
+                verifier=problem.verifier,
                 response=text,
                 response_ids=None,
                 form=form,

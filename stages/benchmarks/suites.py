@@ -124,7 +124,7 @@ def _stand_in(name: str, problems: Sequence[Problem], decoding: Decoding, worker
         ]
         return verify_all(claims, workers, SECONDS, judging)
 
-    asked = tuple(Asked(p.id, Prompt(p.question, p.image), p.question, p.image, p.answer) for p in problems)
+    asked = tuple(Asked(p.id, Prompt.of(p), p.question, p.image, p.answer) for p in problems)
     return Suite(name, True, modality([p.image for p in problems]), decoding, asked, judge, None)
 
 

@@ -1,7 +1,7 @@
 """How the short model is asked: many responses to each problem, judged by the problem's own verifier."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stages.data.records import Problem
 from stages.prompts.prompt import Prompt
@@ -44,7 +44,9 @@ class Measure:
         return {problem.id: right.get(problem.id, 0) for problem in problems}
 
     def _right(self, problems: Sequence[Problem], instruction: str | None, samples: int, sampling: Sampling) -> dict[str, int]:
-        prompts = [Prompt(problem.question, problem.image, instruction) for problem in problems]
+        prompts = [Prompt.of(problem) for problem in problems]
+        if instruction is not None:
+            prompts = [replace(prompt, instruction=instruction) for prompt in prompts]
         groups = self.engine.generate(prompts, sampling, samples=samples)
         claims = [
             Claim(problem.verifier, problem.answer, completion.text, problem.question)

@@ -64,6 +64,8 @@ class Demonstration(Record):
     family: str
     question: str = Field(min_length=1)
     image: str | None
+    verifier: VerifierName
+    """Of the problem; which instruction ends the prompt follows from it (stages/prompts/prompt.py)."""
     response: str = Field(min_length=1)
     response_ids: list[int] | None
     """Token ids when a model sampled the response (they are trained on as they are); None: tokenise `response`."""

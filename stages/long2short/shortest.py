@@ -29,6 +29,7 @@ def demonstrations(groups: Sequence[SampleGroup], min_length_ratio: float) -> li
             family=group.problem.family,
             question=group.problem.question,
             image=group.problem.image,
+            verifier=group.problem.verifier,
             response=sample.text,
             response_ids=sample.token_ids,
             form="short",

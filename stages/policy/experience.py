@@ -98,7 +98,7 @@ class Experience:
             begun, name, number = name_of(member)
             stream = stream_seed(self.seed, "rollout", name, begun, number, iteration)
             budget, left = self.limits.of(member, iteration)
-            requests.append(Request(Prompt(problem.question, problem.image), prompt, token_ids(member), budget, left, stream))
+            requests.append(Request(Prompt.of(problem), prompt, token_ids(member), budget, left, stream))
         known: dict[Name, Verdict] = {}
         with Verification[Name](self.hardware.workers, judge=self.judge, verify=_verify) as verification:
 
@@ -131,7 +131,7 @@ class Experience:
     def rendered(self, problems: Sequence[CuratedProblem]) -> list[Rendered]:
         """Their prompts, pictures included, as the trainer and the engine read them."""
         missing = list({problem.id: problem for problem in problems if problem.id not in self._prompts}.values())
-        made = self.renderer.render([Prompt(problem.question, problem.image) for problem in missing])
+        made = self.renderer.render([Prompt.of(problem) for problem in missing])
         self._prompts |= {problem.id: prompt for problem, prompt in zip(missing, made, strict=True)}
         return [self._prompts[problem.id] for problem in problems]
 

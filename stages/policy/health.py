@@ -74,12 +74,19 @@ NAMES: Mapping[str, str] = {
     "mean_tokens": "tokens {:,.0f}",
     "p95_tokens": "(p95 {:,.0f})",
     "truncated": "truncated {:.0%}",
+    "cut": "cut {:.0%}",
     "repeat": "repeat {:.0%}",
+    "reward_errors": "errors {:.0%}",
     "entropy": "entropy {:.3g}",
     "kl_rollout_trainer": "KL {:.1e}",
+    "ratio_p99": "(ratio p99 {:.3g})",
     "zero_signal": "zero-signal {:.0%}",
+    "staleness/0": "on-policy {:.0%}",
+    "grad_norm": "gradient {:.2g}",
     "rollout_tokens_per_second": "rollout {:,.0f} tokens/s",
     "training_tokens_per_second": "training {:,.0f} tokens/s",
+    "peak_rss_mib": "memory {:,.0f} MiB",
+    "peak_gpu_mib": "GPU {:,.0f} MiB",
 }
 """Figure -> how the panel shows it, in order."""
 
@@ -144,7 +151,7 @@ def first_values(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
 def panel(iteration: int, figures: Mapping[str, float], findings: Sequence[Finding] = ()) -> str:
     """The iteration in one line, figures that were not measured left out; each finding is a line below it."""
     shown = [text.format(figures[name]) for name, text in NAMES.items() if name in figures]
-    lines = [f"iteration {iteration}  " + "  ".join(shown).replace("  (p95", " (p95")]
+    lines = [f"iteration {iteration}  " + "  ".join(shown).replace("  (", " (")]
     return "\n".join(lines + [f"  {finding.level}: {finding.text}" for finding in findings])
 
 

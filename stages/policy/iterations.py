@@ -47,6 +47,7 @@ def improve(
         ill: list[str] = []
         if rank() == 0:
             figures |= {"fresh_groups": float(len(problems)), **sampled_difficulty(problems), **more}
+            speeds |= peak_memory()
             note(spool, iteration, rl.iterations, figures, speeds)
             ill = watch.look(iteration, figures, speeds)
         stop = agreed(bool(ill))
@@ -63,14 +64,13 @@ def improve(
 def note(spool: Spool, iteration: int, iterations: int, figures: dict[str, float], speeds: dict[str, float]) -> None:
     """Figures, measured speeds and progress go to the spool."""
     spool.log(iteration, figures)
-    spool.log_speed(iteration, speeds | peak_memory())
+    spool.log_speed(iteration, speeds)
     spool.progress(iteration + 1, iterations, "iterations")
 
 
 def save(learner: Learner, sampler: ProblemSampler, state: Path, iterations: int) -> None:
     """All that the run needs to go on after `iterations` iterations."""
-    with during("saving"):
-        save_state(learner.trainer, state, iterations, {"sampler": sampler.state(), "buffer": learner.experience.state()})
+    save_state(learner.trainer, state, iterations, {"sampler": sampler.state(), "buffer": learner.experience.state()})
 
 
 def resume(learner: Learner, sampler: ProblemSampler, state: Path) -> int:

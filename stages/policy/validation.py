@@ -18,7 +18,7 @@ from stages.verifiers.verdict import Answer, verify_all
 
 def askable(renderer: Renderer, problems: Sequence[Problem]) -> tuple[list[Problem], list[str]]:
     """The problems whose prompts leave room for a response, and a line for each of the others: figure 5 is drawn without them."""
-    prompts = renderer.render([Prompt(problem.question, problem.image) for problem in problems], room=None)
+    prompts = renderer.render([Prompt.of(problem) for problem in problems], room=None)
     kept, left_out = [], []
     for problem, prompt in zip(problems, prompts, strict=True):
         if len(prompt.token_ids) < renderer.context:
@@ -39,7 +39,7 @@ def validate(
         return {}
     mine = share(problems)
     sampling = Sampling(rl.temperature, 1.0, rl.max_tokens, seed)
-    groups = engine.generate([Prompt(problem.question, problem.image) for problem in mine], sampling)
+    groups = engine.generate([Prompt.of(problem) for problem in mine], sampling)
     claims = [
         Claim(problem.verifier, problem.answer, group[0].text, problem.question)
         for problem, group in zip(mine, groups, strict=True)

@@ -35,6 +35,7 @@ def _demonstration(problem: Problem, solution: str) -> Demonstration:
         family=problem.family,
         question=problem.question,
         image=problem.image,
+        verifier=problem.verifier,
         response=solution,
         response_ids=None,
         form="short",

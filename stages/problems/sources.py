@@ -13,6 +13,7 @@ from stages.data.wording import normalised
 from stages.problems import competition_math, gsm8k, jsonl, procedural, tabmwp
 from stages.problems.published import Adapter, Loaded, Reader
 from stages.run.params import Source
+from stages.verifiers.judge import NO_JUDGE
 
 SPLITS: tuple[Split, ...] = ("heldout", "validation", "train")
 """In the order in which a question met twice is kept: what is held out stays out."""
@@ -82,6 +83,17 @@ def check_splits(problems: Sequence[Problem], sources: Sequence[Source]) -> None
         wanted = sum(quotas_of(source)[split] for source in sources)
         if wanted and not any(problem.split == split for problem in problems):
             raise DataError(f"no problem in split {split!r}, {wanted} wanted; add rows to the sources or change collect.sources")
+
+
+def judgeable(problems: Sequence[Problem], judged: bool) -> tuple[list[Problem], list[Finding]]:
+    """The problems without those that need a judge where there is none (`judged` is false), and a finding for each of these.
+
+    Raises DataError when none is left for training."""
+    needy = [problem for problem in problems if problem.verifier == "judge" and not judged]
+    kept = [problem for problem in problems if judged or problem.verifier != "judge"]
+    if needy and not any(problem.split == "train" for problem in kept):
+        raise DataError(f"no problem is left for training: {len(needy)} have the verifier 'judge', and {NO_JUDGE} (judge.model)")
+    return kept, [Finding(id=row.id, where=row.source, rule="no judge", reason=NO_JUDGE) for row in needy]
 
 
 def title(source: Source) -> str:

@@ -28,6 +28,7 @@ def demonstrations(problem: CuratedProblem, warm_up: WarmUp, seed: int) -> Itera
             family=problem.family,
             question=problem.question,
             image=problem.image,
+            verifier=problem.verifier,
             response=response,
             response_ids=None,
             form="long",

@@ -3,6 +3,11 @@
 import re
 from dataclasses import dataclass
 
+from stages.data.records import Demonstration, Problem
+
+BOXED = frozenset({"integer", "math", "text", "choice"})
+"""Verifiers that read a boxed answer: their questions end in model.instruction of params.yaml. Programs, texts that must follow
+instructions, and free-form answers are asked for by the question alone."""
 _MARK = re.compile(r"<image (\d{1,2})>")
 
 
@@ -43,6 +48,11 @@ class Prompt:
             turn += [text[start : mark.start()], Picture(self.images[int(mark[1]) - 1])]
             start = mark.end()
         return [part for part in [*turn, text[start:]] if part]
+
+    @classmethod
+    def of(cls, asked: Problem | Demonstration) -> "Prompt":
+        """A problem as it is asked in every stage, its instruction by its verifier."""
+        return cls(asked.question, asked.image, None if asked.verifier in BOXED else "")
 
     def _has(self, mark: re.Match[str]) -> bool:
         return 1 <= int(mark[1]) <= len(self.images)

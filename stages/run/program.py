@@ -20,14 +20,15 @@ FULL = {errno.ENOSPC: "no space left on the disk", errno.EDQUOT: "the disk quota
 
 def run(main: Callable[[], None]) -> None:
     """Call `main`; errors that a user can act on go to stderr as `error: ...` with exit code 2. Of several ranks, one that fails
-    otherwise ends its traceback with a line that names rank and step, and exit code 1."""
+    otherwise ends its traceback with such a line, and exit code 1. Both lines name rank and step."""
     try:
         main()
     except Exception as error:  # noqa: BLE001 - it ends the program
         line = explained(error)
         if line is None:
             _failed(error)
-        _leave(f"error: {line}", 2)
+        place = f"{where(error)}: " if world_size() > 1 and where(error) else ""
+        _leave(f"error: {place}{line}", 2)
 
 
 def explained(error: Exception) -> str | None:

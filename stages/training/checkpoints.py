@@ -13,9 +13,11 @@ import numpy as np
 import torch
 
 from stages.data.files import DataError, write_json
-from stages.run.ranks import rank
+from stages.run.ranks import during, rank
 from stages.training.engine import Engine, agreed, barrier
 
+WRITING = ("PytorchStreamWriter", "inline_container")
+"""Where torch's own writer of files fails; other RuntimeErrors while saving are of collectives, because a rank is gone."""
 SAVE_SECONDS = "K15_SAVE_SECONDS"
 """Environment variable: seconds between two saves of resumable state, 60 when it is not set; 0 saves after every step."""
 
@@ -36,7 +38,14 @@ class SaveClock:
 
 
 def save_state(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -> None:
-    """Weights, optimizer, random streams and `extra` of this moment; the previous state goes only when this one is whole."""
+    """Weights, optimizer, random streams and `extra` of this moment; the previous state goes only when this one is whole.
+
+    Raises DataError when it cannot be written; a rank that waits for one that is gone says so, with its own rank and the step."""
+    with during(f"saving the state of step {step}"):
+        _save(engine, folder, step, extra)
+
+
+def _save(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -> None:
     name = f"step-{step:08d}"
     beside = folder / f".{name}"
     if rank() == 0:
@@ -49,6 +58,8 @@ def save_state(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -
         engine.deepspeed.save_checkpoint(str(beside), tag="state", client_state=client, save_latest=False)
         torch.save(_random_states(), beside / f"random-{rank()}.pt")
     except (OSError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in WRITING):
+            raise
         shutil.rmtree(beside, ignore_errors=True)
         raise DataError(_unsaved(beside, error)) from error
     barrier()

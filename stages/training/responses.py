@@ -35,5 +35,5 @@ def golden_prompts(
     if hardware.engine == "transformers":
         return None
     first = {problem.modality: problem for problem in reversed(problems)}
-    prompts = tuple(Prompt(problem.question, problem.image) for problem in first.values())
+    prompts = tuple(Prompt.of(problem) for problem in first.values())
     return Golden(prompts, temperature, partial(response_log_probs, engine, hardware, renderer), TOLERANCES[engine.device.type])

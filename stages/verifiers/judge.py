@@ -8,10 +8,11 @@ one verdict, at its end, is an error."""
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from stages.data.files import DataError
+from stages.data.records import VerifierName
 from stages.verifiers.boxes import boxed_answer, final_part
 from stages.verifiers.claims import Claim, Verdict
 from stages.verifiers.normal_forms import math_form
@@ -49,6 +50,13 @@ _CONTROL = re.compile(r"<(?=[|/!a-zA-Z_])|\[(?=/?[A-Z_]{3,}\])")
 """Where the marks of chat templates begin: <|im_end|>, </s>, <start_of_turn>, [INST]."""
 _BEGINS = re.compile(r"\{(?=\s*[\"}])")
 _TAIL = re.compile(r"\s*(?:```)?\s*")
+
+
+def require_judge(verifiers: Iterable[VerifierName], judge: Answer | None) -> None:
+    """DataError when a problem needs a judge and there is none: all its responses would be errors."""
+    found = list(verifiers)
+    if judge is None and (needy := found.count("judge")):
+        raise DataError(f"{needy} of {len(found)} problems have the verifier 'judge', and {NO_JUDGE} (judge.model)")
 
 
 def verify_by_judge(claims: Sequence[Claim], judge: Answer | None) -> list[Verdict]:

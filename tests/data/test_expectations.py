@@ -38,6 +38,7 @@ def demonstration(number, image=None):
         family="sums",
         question="q",
         image=image,
+        verifier="integer",
         response="First check. \\boxed{1}",
         response_ids=None,
         form="long",

@@ -91,12 +91,14 @@ def test_first_values_are_those_first_measured() -> None:
 def test_the_panel_is_one_line_and_a_line_for_each_finding() -> None:
     shown = {
         "reward": 0.65234, "accuracy": 0.6, "mean_tokens": 1234.4, "p95_tokens": 4096.0, "truncated": 0.1, "entropy": 0.0551,
-        "kl_rollout_trainer": 1.86e-9, "zero_signal": 0.3125,
+        "kl_rollout_trainer": 1.86e-9, "zero_signal": 0.3125, "cut": 0.25, "reward_errors": 0.01, "ratio_p99": 1.0004,
+        "staleness/0": 0.8, "grad_norm": 3.14, "peak_rss_mib": 1234.5,
         "rollout_tokens_per_second": 5678.2, "training_tokens_per_second": 12.0,
     }  # fmt: skip
     assert panel(12, shown) == (
-        "iteration 12  reward 0.652  accuracy 0.600  tokens 1,234 (p95 4,096)  truncated 10%  entropy 0.0551  KL 1.9e-09  "
-        "zero-signal 31%  rollout 5,678 tokens/s  training 12 tokens/s"
+        "iteration 12  reward 0.652  accuracy 0.600  tokens 1,234 (p95 4,096)  truncated 10%  cut 25%  errors 1%  "
+        "entropy 0.0551  KL 1.9e-09 (ratio p99 1)  zero-signal 31%  on-policy 80%  gradient 3.1  rollout 5,678 tokens/s  "
+        "training 12 tokens/s  memory 1,234 MiB"
     )
     assert panel(0, {"reward": 0.5}) == "iteration 0  reward 0.500"
     found = examine({"reward_errors": 0.2}, {}, {}, limits())

@@ -8,8 +8,9 @@ from PIL import Image
 
 from stages.data.files import DataError
 from stages.problems.published import file_name, order_of, split_of
-from stages.problems.sources import LOADERS, Setting, check_splits, identity, load, without_repeats
+from stages.problems.sources import LOADERS, Setting, check_splits, identity, judgeable, load, without_repeats
 from stages.run.params import Source
+from stages.verifiers.judge import NO_JUDGE
 
 
 def source(kind, path, train=8, validation=0, heldout=0, families=("mine",)):
@@ -187,3 +188,16 @@ def test_rows_of_every_verifier(tmp_path):
         "the field 'answer' is a list, expected text",
         "verifier is 'oracle', expected one of integer, math, text, choice, code, instructions, judge",
     ]
+
+
+def test_problems_for_a_judge_are_excluded_and_counted_where_there_is_none(tmp_path):
+    rows = [{"id": name, "question": f"{name}?", "answer": "because of x", "verifier": "judge"} for name in "abc"]
+    write(tmp_path / "rows.jsonl", [*rows, {"id": "d", "question": "2?", "answer": "2"}])
+    problems = load(source("jsonl", "rows.jsonl"), setting(tmp_path)).problems
+    assert judgeable(problems, judged=True) == (problems, [])
+    kept, findings = judgeable(problems, judged=False)
+    assert [problem.id for problem in kept] == ["mine-d"]
+    assert sorted(finding.id for finding in findings) == ["mine-a", "mine-b", "mine-c"]
+    assert {(finding.rule, finding.reason) for finding in findings} == {("no judge", NO_JUDGE)}
+    with pytest.raises(DataError, match="no problem is left for training: 3 have the verifier 'judge', and no judge is configured"):
+        judgeable([problem for problem in problems if problem.verifier == "judge"], judged=False)

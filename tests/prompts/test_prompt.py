@@ -1,9 +1,15 @@
 """Where pictures stand in a turn, and where the instruction."""
 
-import pytest
+from typing import get_args
 
+import pytest
+from tiny import params, problem
+
+from stages.data.records import CuratedProblem, VerifierName
+from stages.problems.teaching import demonstrations
 from stages.prompts.messages import messages
 from stages.prompts.prompt import Picture, Prompt
+from stages.run.params import WarmUp
 
 A, B, C = Picture("a.png"), Picture("b.png"), Picture("c.png")
 
@@ -32,3 +38,12 @@ def test_the_turn(prompt: Prompt, turn: list[str | Picture]) -> None:
 
 def test_a_text_alone_is_sent_as_text() -> None:
     assert messages(Prompt("<image 1>?", None)) == [{"role": "user", "content": "<image 1>?"}]
+
+
+@pytest.mark.parametrize("verifier", get_args(VerifierName))
+def test_only_verifiers_that_read_a_box_ask_for_one(verifier: VerifierName) -> None:
+    boxed = verifier in ("integer", "math", "text", "choice")
+    asked = problem(2, verifier=verifier, question="Write it.", solution_long="So it is.\n\\boxed{2}")
+    assert Prompt.of(asked).turn("Answer in a box.") == ["Write it.\nAnswer in a box." if boxed else "Write it."]
+    (shown,) = demonstrations(CuratedProblem.model_validate(asked), WarmUp(**params()["warm_up"]), 0)
+    assert Prompt.of(shown) == Prompt.of(asked), "a demonstration is shown with the prompt that RL will use"

@@ -1,19 +1,22 @@
 """What a user can do wrong ends in one clear line and exit code 2, never in a traceback."""
 
+import contextlib
 import errno
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from safetensors import SafetensorError
-from tiny import Tiny, write_params
+from tiny import Tiny, problem, write_params
 
-from stages import dpo, merge, rl, sample, sft
+from stages import dpo, merge, rl, sample, sft, warm_up
 from stages.data.files import DataError, write_records
 from stages.run.params import ParamsError
 from stages.run.program import run
+from stages.run.ranks import during
 from stages.run.spool import Spool
 
 Told = Callable[..., str]
@@ -155,3 +158,33 @@ def test_other_errors_keep_their_traceback(error: Exception) -> None:
 
     with pytest.raises(type(error)):
         run(main)
+
+
+def test_problems_for_a_judge_without_one(told: Told, tiny: Tiny) -> None:
+    """Before any model is loaded. collect leaves such problems out; a set of the user's own may have them."""
+    free = [
+        made.model_copy(update={"verifier": "judge"}) if place < 40 else made for place, made in enumerate(map(problem, range(42)))
+    ]
+    write_records(Path("set/problems.jsonl"), free)
+    write_records(Path("v.jsonl"), tiny.problems[:1])
+    found = "40 of 4[23] problems have the verifier 'judge', and no judge is configured: say in params.yaml"
+    assert re.search(found, told(warm_up.main, "--prompt-set", "set", "--out", "out", "--report", "report"))
+    assert re.search(found, told(sample.main, "--model", "none", "--prompt-set", "set/problems.jsonl", "--out", "out"))
+    files = ("--prompt-set", "set/problems.jsonl", "--validation", "v.jsonl")
+    assert re.search(found, told(rl.main, "long", "--init", "none", *files, "--out", "out", "--curves", "c.csv"))
+
+
+def test_one_of_several_ranks_names_itself(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    left: list[int] = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setattr("os._exit", left.append)
+
+    def main() -> None:
+        with during("rl iteration 3"), during("saving the state of step 4"):
+            raise DataError("the disk is full")
+
+    with contextlib.suppress(SystemExit):
+        run(main)
+    assert left == [2]
+    assert capsys.readouterr().err == "error: rank 1 of 2, rl iteration 3, saving the state of step 4: the disk is full\n"

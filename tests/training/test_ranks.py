@@ -137,5 +137,15 @@ def test_a_rank_that_waits_in_vain_says_where_and_gives_up(tiny: Tiny, tmp_path:
     assert "Timed out waiting 6000ms" in told[-1]
 
 
+def test_a_save_that_waits_for_a_dead_rank_names_rank_and_step(tiny: Tiny, tmp_path: Path) -> None:
+    """It is no matter of disk space, and the last good state stays."""
+    waiting, dead = ranks(2, program, tmp_path, two_ranks.gone, tiny.folder, tiny.problems, tmp_path, K15_COLLECTIVE_MINUTES="1")
+    assert ended(dead) == 9
+    assert ended(waiting) == 1
+    told = (tmp_path / "rank0.txt").read_text().splitlines()
+    assert told[-1].startswith("error: rank 0 of 2, saving the state of step 2, ")
+    assert json.loads((tmp_path / "state/latest.json").read_text()) == {"state": "step-00000001", "step": 1}
+
+
 def program(function: Any, *arguments: Any) -> None:
     run(lambda: function(*arguments))

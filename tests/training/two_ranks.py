@@ -2,6 +2,7 @@
 hangs takes no other with it."""
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from stages.rollout.transformers_engine import TransformersEngine
 from stages.run.ranks import during, rank, world_size
 from stages.run.spool import Spool
 from stages.training.batches import pack
-from stages.training.checkpoints import SaveClock
+from stages.training.checkpoints import SaveClock, save_state
 from stages.training.engine import Engine, forwards, gather_objects, optimizer_step, rollout_copy, save_model, start
 from stages.training.loop import Plan, mean_token_loss, train
 from stages.training.samples import picture_filler
@@ -157,6 +158,16 @@ def late(checkpoint: Path, problems: list[Any]) -> None:
             time.sleep(LATE)
         with during(f"rl iteration {step}"):
             optimizer_step(engine, pack(samples, 256, 4, 0, None), mean_token_loss([0, 1], samples), 1e-3)
+
+
+def gone(checkpoint: Path, problems: list[Any], folder: Path) -> None:
+    """Rank 1 dies where rank 0 waits for it: before the second save."""
+    tiny = Tiny(checkpoint, problems)
+    engine = start(tiny.model(), hardware(zero_stage=2), CPU, 1.0)
+    save_state(engine, folder / "state", 1, {"n": 1})
+    if rank() == 1:
+        os._exit(9)
+    save_state(engine, folder / "state", 2, {"n": 2})
 
 
 def whole_weights(engine: Engine) -> dict[str, torch.Tensor]:
