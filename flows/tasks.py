@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
-from flows import graph, tracking, worktrees
+from flows import graph, replay, tracking, worktrees
 from flows.afresh import FRESH
 from flows.processes import Group
 from flows.progress import EVERY, Progress, Screen, Tail, clock
@@ -42,6 +42,7 @@ def run_stage(name: str, command: list[str], root: Path, environ: dict[str, str]
     screen = Screen()
     with tempfile.TemporaryDirectory(prefix="k15-") as marks:
         marked = {TASK: str(context.task_run.id), MARKS: marks, "K15_PROGRESS": "off"}
+        marked[tracking.FLOW_RUN] = str(prefect.runtime.flow_run.id)
         if context.task_run.run_count > 1:  # a retry goes on where the try before it was, also in a forced run
             marked[FRESH] = "0"
         start = time.time()
@@ -68,12 +69,15 @@ def skip_stage(name: str, label: str) -> State:
 @task(name="results", task_run_name="results", cache_policy=NO_CACHE)
 def log_results(root: Path, run: str, status: str, names: list[str]) -> None:
     """Final numbers, parameters and figures to MLflow's parent run. What MLflow refuses is a warning, no more."""
+    keys = {name: facts.key for name, facts in graph.facts(root, names).items()}
+    params = graph.flat(load(root / "params.yaml").model_dump())
     try:
-        keys = {name: facts.key for name, facts in graph.facts(root, names).items()}
-        params = graph.flat(load(root / "params.yaml").model_dump())
         tracking.finish_pipeline(root, run, status, params, keys)
     except Exception as error:  # noqa: BLE001 (a tracker of any kind, broken in any way, must not fail the pipeline)
-        get_run_logger().warning("MLflow did not take the results: %s: %s", type(error).__name__, error)
+        kept = replay.keep_pipeline(root, run, int(status != "FINISHED"), params, keys)
+        get_run_logger().warning(
+            "MLflow did not take the results (%s: %s); kept in %s for k15 replay", type(error).__name__, error, kept
+        )
 
 
 def _stream(name: str, command: list[str], root: Path, environ: Mapping[str, str], screen: Screen) -> tuple[int, str]:
@@ -117,11 +121,12 @@ def pipeline(
     root, run = Path.cwd(), str(prefect.runtime.flow_run.id)
     place = worktrees.enter(root, run, overrides) if overrides else root
     force = force and prefect.runtime.flow_run.run_count == 1  # a retry from the page must not redo what is done
-    environ = {"K15_PIPELINE_ID": run, "MLFLOW_TRACKING_URI": tracking.store(root), **({FRESH: "1"} if force else {})}
+    stores = {"MLFLOW_TRACKING_URI": tracking.store(root), replay.PLACE: str(root / replay.KEPT)}
+    environ = {"K15_PIPELINE_ID": run, **stores, **({FRESH: "1"} if force else {})}
     states, executed = _run_graph(place, graph.nodes(place, targets or ()), environ, force, retries)
     failed = next((state for state in states.values() if not state.is_completed()), None)
     if executed and tracking.available():
-        os.environ["MLFLOW_TRACKING_URI"] = environ["MLFLOW_TRACKING_URI"]
+        os.environ.update(stores)
         log_results(place, run, "FAILED" if failed else "FINISHED", list(states))
     if failed:
         return failed.result(raise_on_failure=True)
