@@ -107,6 +107,8 @@ class Store:
         """Files and folders as the run's data sets: name, DVC's hash, and what read them."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
+        if not digests:
+            return
         source = [json.dumps({"uri": path}) for path in digests]
         sets = [Dataset(path, value[:DIGEST], "local", uri) for (path, value), uri in zip(digests.items(), source, strict=True)]
         self.client.log_inputs(run, [DatasetInput(one, [InputTag("mlflow.data.context", context)]) for one in sets])
