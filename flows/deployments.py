@@ -1,7 +1,8 @@
-"""Serves the pipeline to Prefect's page and schedule: `python -m flows.deployments [--cron "0 3 * * *"]`, until Ctrl-C.
+"""Serves the recipe to Prefect's page and schedule: `python -m flows.deployments [--cron "0 3 * * *"]`, until Ctrl-C.
 
-One run at a time: a second one waits as "Scheduled". The page's form takes targets, force, overrides and retries. For a
-work pool on another machine, `prefect deploy flows/tasks.py:pipeline`, from the project's root, makes the same."""
+Three deployments: the pipeline (which alone has the schedule), one stage, and the evaluation of a given model. One run at a time:
+a second one waits. The page's forms take targets, a preset, values, force and retries. For a work pool on another machine,
+`prefect deploy flows/tasks.py:pipeline`, from the project's root, makes the same."""
 
 import argparse
 import os
@@ -16,7 +17,7 @@ def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m flows.deployments", description=__doc__)
     parser.add_argument("--cron", metavar="SCHEDULE", help="five cron fields, UTC; without it runs start from the page")
-    parser.add_argument("--name", default="pipeline", help="name of the deployment (default: %(default)s)")
+    parser.add_argument("--name", default="pipeline", help="name of the pipeline's deployment (default: %(default)s)")
     options = parser.parse_args()
     root = Path.cwd()
     environment.prepare(root)
@@ -25,10 +26,15 @@ def main() -> int:
     except ServerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    from flows.tasks import pipeline
+    from prefect import serve
+
+    from flows.evaluation import evaluation
+    from flows.tasks import one_stage, pipeline
 
     print(f"serving pipeline/{options.name} on {url.removesuffix('/api')}; Ctrl-C stops it", flush=True)
-    pipeline.serve(name=options.name, cron=options.cron, limit=1, pause_on_shutdown=False, print_starting_message=False)
+    made = [pipeline.to_deployment(options.name, cron=options.cron, tags=["k15"])]
+    made += [other.to_deployment(other.name, tags=["k15"]) for other in (one_stage, evaluation)]
+    serve(*made, limit=1, pause_on_shutdown=False, print_starting_message=False)
     return 0
 
 

@@ -1,11 +1,12 @@
-"""The thread beside a stage that carries its metrics from the local spool to MLflow."""
+"""The thread beside a stage that carries its metrics from the local spool to MLflow. What MLflow does not take is kept for
+`k15 replay`."""
 
 import sys
 import threading
 from pathlib import Path
 from typing import Any
 
-from flows import graph
+from flows import checkpoints, graph, replay
 from flows.progress import Tail
 from flows.tracking import Store, pipeline_id, provenance
 from stages.run.spool import Spool
@@ -14,6 +15,8 @@ EVERY = 2.0
 """Seconds between two looks at the spool."""
 PATIENCE = 60.0
 """Seconds that a finished stage waits for its last rows to be stored."""
+HASHED = 3e8
+"""Bytes of a checkpoint hashed in a second, at the least: the stage waits for that, too; DVC then has the hash already."""
 
 
 class Feeder(threading.Thread):
@@ -22,29 +25,46 @@ class Feeder(threading.Thread):
     def __init__(self, root: Path, stage: str, spool: Path, since: float) -> None:
         super().__init__(name="mlflow", daemon=True)
         self._root, self._stage, self._spool, self._since = root, stage, spool, since
-        self._pipeline = pipeline_id()
         self._ended = threading.Event()
         self._code = 0
+        self._failure = ""
+        self._record = replay.Record(stage, pipeline_id(), since, {}, None)
+        self._facts: graph.Facts | None = None
 
     def run(self) -> None:
         try:
             self._feed()
         except Exception as error:  # noqa: BLE001 (a tracker of any kind, broken in any way, must not touch the stage)
-            reason = " ".join(str(error).split())[:200]
-            text = f"tracking: MLflow failed ({type(error).__name__}: {reason}); the curves are in {self._spool}"
-            print(text, file=sys.stderr, flush=True)
+            self._failure = f"MLflow failed ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
 
     def finish(self, code: int) -> None:
-        """Tell the thread how the stage ended and wait for the last rows."""
+        """Tell the thread how the stage ended and wait for the last rows; what did not arrive is kept."""
         self._code = code
         self._ended.set()
-        self.join(PATIENCE)
-        if self.is_alive():
-            print(f"tracking: MLflow does not answer; the curves are in {self._spool}", file=sys.stderr, flush=True)
+        self.join(PATIENCE + self._bytes() / HASHED)
+        failure = "MLflow does not answer" if self.is_alive() else self._failure
+        if failure:
+            kept = replay.keep(self._root, self._record, code, self._spool, self._facts)
+            print(
+                f"tracking: {failure}; kept in {kept} for `k15 replay`, the curves are in {self._spool}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _bytes(self) -> int:
+        folders = self._facts.models if self._facts else ()
+        return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
 
     def _feed(self) -> None:
-        connected = Store.connect(self._root, self._pipeline)
-        results, run = self._open(connected)
+        self._record.tags |= provenance(self._root)
+        try:
+            self._facts = graph.facts(self._root, [self._stage])[self._stage]
+            self._record.tags["stage_key"] = self._facts.key
+        except (ImportError, graph.GraphError):  # no DVC here, or a stage run by hand under a name of its own
+            self._facts = None
+        connected = Store.connect(self._root, self._record.pipeline)
+        run = self._record.run = connected.child(self._stage, self._record.tags)
+        models = self._opened(connected, run)
         tail, fed = Tail(self._spool, self._since), list[dict[str, Any]]()
         monitor = connected.monitor(run)
         try:
@@ -54,19 +74,19 @@ class Feeder(threading.Thread):
             monitor.finish()
         fed += self._pass(connected, run, tail)
         connected.metrics(run, self._missed(fed))
-        if self._code == 0:
-            connected.files(run, results)
-        connected.end(run, "FINISHED" if self._code == 0 else "KILLED" if self._code > 128 else "FAILED")
+        if self._code == 0 and self._facts:
+            connected.files(run, self._facts.results)
+            checkpoints.log_written(connected, self._root, self._stage, run, self._facts)
+            checkpoints.log_evaluated(connected, run, models, self._facts.results)
+        connected.end(run, replay.status(self._code))
 
-    def _open(self, connected: Store) -> tuple[tuple[Path, ...], str]:
-        tags = provenance(self._root)
-        try:
-            known = graph.facts(self._root, [self._stage])[self._stage]
-        except (ImportError, graph.GraphError):  # no DVC here, or a stage run by hand under a name of its own
-            return (), connected.child(self._stage, tags)
-        run = connected.child(self._stage, {**tags, "stage_key": known.key})
-        connected.params(run, known.params)
-        return known.results, run
+    def _opened(self, connected: Store, run: str) -> dict[str, str]:
+        """What the run reads: parameters, data sets, checkpoints; the ids of these by name."""
+        if self._facts is None:
+            return {}
+        connected.params(run, self._facts.params)
+        connected.inputs(run, self._facts.sets, self._stage)
+        return checkpoints.log_read(connected, run, self._facts)
 
     def _pass(self, connected: Store, run: str, tail: Tail) -> list[dict[str, Any]]:
         rows = [row for row in tail.rows() if "step" in row]

@@ -12,12 +12,25 @@ from stages.run.params import ParamsError, load
 PRESETS = Path(__file__).parent / "presets"
 
 
+def presets() -> list[str]:
+    """Names of all presets."""
+    return sorted(found.stem for found in PRESETS.glob("*.yaml"))
+
+
+def chosen(name: str | None, folder: Path | None, words: Iterable[str]) -> dict[str, Any]:
+    """The dotted overrides of a command line; later ones win: presets ("real-data,one-gpu"), then --data, then -S."""
+    values: dict[str, Any] = {}
+    for one in name.split(",") if name else ():
+        values |= preset(one)
+    values |= data(folder) if folder else {}
+    return values | parse(words)
+
+
 def preset(name: str) -> dict[str, Any]:
     """The dotted overrides of flows/presets/<name>.yaml. Raises ParamsError when there is no such preset."""
     path = PRESETS / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in PRESETS.glob("*.yaml"))) or "none"
-        raise ParamsError(f"no preset {name!r}; there are: {known}")
+        raise ParamsError(f"no preset {name!r}; there are: {', '.join(presets()) or 'none'}")
     found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     if not isinstance(found, dict):
         raise ParamsError(f"{path}: expected lines 'section.key: value', found {type(found).__name__}")
@@ -54,17 +67,7 @@ def apply(values: Mapping[str, Any], path: Path = Path("params.yaml")) -> dict[s
     load(path)
     editor = _editor()
     tree = editor.load(path)
-    changed = {}
-    for key, value in values.items():
-        *sections, last = key.split(".")
-        place = tree
-        for name in sections:
-            place = place.setdefault(name, {})
-            if not isinstance(place, dict):
-                raise ParamsError(f"{path}: {key!r}: {name!r} is a value, not a section")
-        if last not in place or place[last] != value:
-            changed[key] = (place.get(last), value)
-            place[last] = value
+    changed = put(values, tree, path)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         editor.dump(tree, beside)
@@ -76,6 +79,24 @@ def apply(values: Mapping[str, Any], path: Path = Path("params.yaml")) -> dict[s
             os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+    return changed
+
+
+def put(values: Mapping[str, Any], tree: dict[str, Any], path: Path) -> dict[str, tuple[Any, Any]]:
+    """Put the dotted `values` into the nested `tree` read from `path`; returns {key: (old, new)} of what changed.
+
+    Raises ParamsError where a section is named that is a value. Unknown keys are for the validation to find."""
+    changed = {}
+    for key, value in values.items():
+        *sections, last = key.split(".")
+        place: Any = tree
+        for name in sections:
+            place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise ParamsError(f"{path}: {key!r}: {name!r} is a value, not a section")
+        if last not in place or place[last] != value:
+            changed[key] = (place.get(last), value)
+            place[last] = value
     return changed
 
 

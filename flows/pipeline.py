@@ -46,7 +46,9 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=__doc__)
-    parser.add_argument("--preset", metavar="NAME", help="overrides of flows/presets/NAME.yaml")
+    parser.add_argument(
+        "--preset", metavar="NAME", help="overrides of flows/presets/NAME.yaml; several with commas, the later wins"
+    )
     parser.add_argument("--data", metavar="DIR", type=Path, help="your files: DIR/train and DIR/bench")
     parser.add_argument("-S", dest="values", metavar="key=value", action="append", default=[], help="one parameter")
     parser.add_argument("--force", action="store_true", help="run stages in which nothing changed, too")
@@ -56,10 +58,7 @@ def _options() -> argparse.Namespace:
 
 def _override(options: argparse.Namespace) -> None:
     """Later ones win: preset, then --data, then -S."""
-    values: dict[str, Any] = overrides.preset(options.preset) if options.preset else {}
-    values |= overrides.data(options.data) if options.data else {}
-    values |= overrides.parse(options.values)
-    if changed := overrides.apply(values):
+    if changed := overrides.apply(overrides.chosen(options.preset, options.data, options.values)):
         for key, (old, new) in changed.items():
             print(f"params.yaml: {key}: {old!r} -> {new!r}")
         print("written to params.yaml; `git checkout params.yaml` goes back")

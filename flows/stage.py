@@ -124,7 +124,7 @@ def execute(stage: Stage, root: Path) -> int:
         timing.parent.mkdir(parents=True, exist_ok=True)
         timing.write_text(json.dumps({"stage": stage.name, "seconds": round(seconds, 3)}) + "\n", encoding="utf-8")
         screen.progress(None)
-    if feeder.is_alive():
+    if feeder.ident is not None:  # it was started
         feeder.finish(code)
     if code:
         return failed(stage.name, code, reason(list(errors)))

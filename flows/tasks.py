@@ -18,8 +18,10 @@ from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
-from flows import graph, tracking, worktrees
+from flows import graph, replay, run_page, tracking, worktrees
 from flows.afresh import FRESH
+from flows.form import Values, dotted
+from flows.overrides import chosen
 from flows.processes import Group
 from flows.progress import EVERY, Progress, Screen, Tail, clock
 from flows.stage import MARKS, TASK
@@ -42,10 +44,11 @@ def run_stage(name: str, command: list[str], root: Path, environ: dict[str, str]
     screen = Screen()
     with tempfile.TemporaryDirectory(prefix="k15-") as marks:
         marked = {TASK: str(context.task_run.id), MARKS: marks, "K15_PROGRESS": "off"}
+        marked[tracking.FLOW_RUN] = str(prefect.runtime.flow_run.id)
         if context.task_run.run_count > 1:  # a retry goes on where the try before it was, also in a forced run
             marked[FRESH] = "0"
         start = time.time()
-        code, last = _stream(name, command, root, {**os.environ, **environ, **marked}, screen)
+        code, last = stream(name, command, root, {**os.environ, **environ, **marked}, screen)
         mark = Path(marks, name)
         said = mark.read_text(encoding="utf-8") if mark.exists() else None
     if code:  # dvc has one code of its own for every failure; the stage left its own
@@ -68,15 +71,18 @@ def skip_stage(name: str, label: str) -> State:
 @task(name="results", task_run_name="results", cache_policy=NO_CACHE)
 def log_results(root: Path, run: str, status: str, names: list[str]) -> None:
     """Final numbers, parameters and figures to MLflow's parent run. What MLflow refuses is a warning, no more."""
+    keys = {name: facts.key for name, facts in graph.facts(root, names).items()}
+    params = graph.flat(load(root / "params.yaml").model_dump())
     try:
-        keys = {name: facts.key for name, facts in graph.facts(root, names).items()}
-        params = graph.flat(load(root / "params.yaml").model_dump())
         tracking.finish_pipeline(root, run, status, params, keys)
     except Exception as error:  # noqa: BLE001 (a tracker of any kind, broken in any way, must not fail the pipeline)
-        get_run_logger().warning("MLflow did not take the results: %s: %s", type(error).__name__, error)
+        kept = replay.keep_pipeline(root, run, int(status != "FINISHED"), params, keys)
+        get_run_logger().warning(
+            "MLflow did not take the results (%s: %s); kept in %s for k15 replay", type(error).__name__, error, kept
+        )
 
 
-def _stream(name: str, command: list[str], root: Path, environ: Mapping[str, str], screen: Screen) -> tuple[int, str]:
+def stream(name: str, command: list[str], root: Path, environ: Mapping[str, str], screen: Screen) -> tuple[int, str]:
     """Run to the end, each line to Prefect's log and the terminal; the exit code and the last error line."""
     logger = get_run_logger()
     errors: list[str] = []
@@ -110,19 +116,57 @@ def pipeline(
     force: bool = False,
     overrides: dict[str, Any] | None = None,
     retries: int = 0,
+    preset: str | None = None,
+    values: Values | None = None,
 ) -> Any:
     """Every stage of dvc.yaml, or `targets` and what they need, as one task each.
 
-    `overrides` ({"rl.long.tau": 0.2}) run in a git worktree of their own; `retries` is for each stage."""
-    root, run = Path.cwd(), str(prefect.runtime.flow_run.id)
-    place = worktrees.enter(root, run, overrides) if overrides else root
+    Args:
+        targets: Stages of dvc.yaml; what they need runs first. Empty means all; sft means each sft@...
+        force: Run stages in which nothing changed, too.
+        overrides: Values of params.yaml for this run only, by dotted name, for example {"rl.long.tau": 0.2}. A run with any value
+            of its own works in a git worktree at the checkout's commit and becomes a DVC experiment.
+        retries: How often a failed stage is tried again; it goes on from its last saved state.
+        preset: A file of flows/presets, without .yaml; several with commas.
+        values: The values that are changed most often.
+    """
+    root = Path.cwd()
+    nodes = [node.name for node in graph.nodes(root, targets or ())]
+    return _run(root, nodes, force, chosen(preset, None, ()) | dotted(values) | (overrides or {}), retries)
+
+
+@flow(name="one-stage", flow_run_name="{stage}")
+def one_stage(
+    stage: str, force: bool = False, overrides: dict[str, Any] | None = None, retries: int = 0, values: Values | None = None
+) -> Any:
+    """One stage of dvc.yaml alone, with its inputs as they are.
+
+    Args:
+        stage: A stage of dvc.yaml, for example rl@long; sft means each sft@...
+        force: Run it although nothing that it reads has changed.
+        overrides: Values of params.yaml for this run only, by dotted name.
+        retries: How often it is tried again when it fails.
+        values: The values that are changed most often.
+    """
+    root = Path.cwd()
+    nodes = [node.name for node in graph.nodes(root, [stage]) if stage in (node.name, node.name.split("@")[0])]
+    return _run(root, nodes, force, dotted(values) | (overrides or {}), retries)
+
+
+def _run(root: Path, names: list[str], force: bool, values: dict[str, Any], retries: int) -> Any:
+    """The stages called `names`, in the checkout or, with values of its own, in a worktree; the state of the flow."""
+    run = str(prefect.runtime.flow_run.id)
+    place = worktrees.enter(root, run, values) if values else root
     force = force and prefect.runtime.flow_run.run_count == 1  # a retry from the page must not redo what is done
-    environ = {"K15_PIPELINE_ID": run, "MLFLOW_TRACKING_URI": tracking.store(root), **({FRESH: "1"} if force else {})}
-    states, executed = _run_graph(place, graph.nodes(place, targets or ()), environ, force, retries)
+    stores = {"MLFLOW_TRACKING_URI": tracking.store(root), replay.PLACE: str(root / replay.KEPT)}
+    environ = {"K15_PIPELINE_ID": run, **stores, **({FRESH: "1"} if force else {})}
+    nodes = [node for node in graph.nodes(place) if node.name in names]
+    states, executed = _run_graph(place, nodes, environ, force, retries)
     failed = next((state for state in states.values() if not state.is_completed()), None)
     if executed and tracking.available():
-        os.environ["MLFLOW_TRACKING_URI"] = environ["MLFLOW_TRACKING_URI"]
+        os.environ.update(stores)
         log_results(place, run, "FAILED" if failed else "FINISHED", list(states))
+    run_page.publish(place, {name: str(state.name) for name, state in states.items()})
     if failed:
         return failed.result(raise_on_failure=True)
     if place != root:

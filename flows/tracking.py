@@ -20,8 +20,14 @@ import psutil
 from flows import graph
 
 EXPERIMENT = "k15"
+REPLAYED = "replayed"
+"""Tag of a run that was stored later: the name under which it was kept."""
+FLOW_RUN = "K15_FLOW_RUN_ID"
+"""Set by the flow: Prefect's run that a stage belongs to."""
 BATCH = 1000
 """MLflow's limit of metrics in one call."""
+DIGEST = 36
+"""MLflow's limit of a data set's digest, which is the length of DVC's hash of a folder."""
 
 
 def store(root: Path) -> str:
@@ -77,22 +83,47 @@ class Store:
 
     def child(self, stage: str, tags: Mapping[str, str]) -> str:
         """A new run under the parent."""
-        tags = {"kind": "stage", "stage": stage, "mlflow.parentRunId": self.parent, **tags}
+        tags = {"kind": "stage", "stage": stage, "mlflow.parentRunId": self.parent, "mlflow.source.name": f"k15 {stage}", **tags}
         return str(self.client.create_run(self.experiment, tags=tags, run_name=stage).info.run_id)
 
-    def metrics(self, run: str, rows: list[dict[str, Any]]) -> None:
-        """Rows of a spool as curves; {"speed": {"tokens": 9}} becomes `speed/tokens`."""
-        from mlflow.entities import Metric
+    def replayed(self, name: str) -> str | None:
+        """The run that an interrupted replay of the kept run `name` made."""
+        found = self.client.search_runs([self.experiment], f"tags.{REPLAYED} = '{name}'", max_results=1)
+        return str(found[0].info.run_id) if found else None
 
-        made = [
-            Metric(_metric_name(name), float(value), int(row["time"] * 1000), int(row["step"]))
-            for row in rows
-            if "step" in row
-            for name, value in graph.flat(row).items()
-            if name not in ("step", "time") and isinstance(value, int | float) and not isinstance(value, bool)
-        ]
+    def metrics(self, run: str, rows: list[dict[str, Any]], model: str | None = None) -> None:
+        """Rows of a spool as curves; {"speed": {"tokens": 9}} becomes `speed/tokens`. With `model` they belong to it, too."""
+        made = _points(rows, model)
         for start in range(0, len(made), BATCH):
             self.client.log_batch(run, metrics=made[start : start + BATCH])
+
+    def absent(self, run: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Those of `rows` of which the run has not every value yet."""
+        names = {point.key for point in _points(rows)}
+        there = {(name, one.step, one.timestamp) for name in names for one in self.client.get_metric_history(run, name)}
+        return [row for row in rows if any((one.key, one.step, one.timestamp) not in there for one in _points([row]))]
+
+    def inputs(self, run: str, digests: Mapping[str, str], context: str) -> None:
+        """Files and folders as the run's data sets: name, DVC's hash, and what read them."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        if not digests:
+            return
+        source = [json.dumps({"uri": path}) for path in digests]
+        sets = [Dataset(path, value[:DIGEST], "local", uri) for (path, value), uri in zip(digests.items(), source, strict=True)]
+        self.client.log_inputs(run, [DatasetInput(one, [InputTag("mlflow.data.context", context)]) for one in sets])
+
+    def reads(self, run: str, model: str) -> None:
+        """The run takes the logged model `model` as input."""
+        from mlflow.entities import LoggedModelInput
+
+        self.client.log_inputs(run, models=[LoggedModelInput(model)])
+
+    def writes(self, run: str, model: str) -> None:
+        """The run made the logged model `model`."""
+        from mlflow.entities import LoggedModelOutput
+
+        self.client.log_outputs(run, [LoggedModelOutput(model, 0)])
 
     def params(self, run: str, values: Mapping[str, Any]) -> None:
         """Flattened parameters; what is already there stays."""
@@ -117,7 +148,7 @@ class Store:
         """The numeric leaves of a JSON file as final metrics `<file>/<section>/<name>`."""
         tree = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(tree, dict):
-            self.metrics(run, [{"step": 0, "time": time.time(), path.stem.replace(".", "-"): tree}])
+            self.metrics(run, [{"step": 0, "time": path.stat().st_mtime, path.stem.replace(".", "-"): tree}])
 
     def monitor(self, run: str) -> Any:
         """MLflow's own sampling of this machine's CPU, memory and GPU every ten seconds; ended by its `finish`."""
@@ -131,6 +162,19 @@ class Store:
         """Close a child, and the parent with it: the next stage of the same pipeline opens no new one."""
         self.client.set_terminated(run, status)
         self.client.set_terminated(self.parent, status)
+
+
+def _points(rows: list[dict[str, Any]], model: str | None = None) -> list[Any]:
+    """Every number of every row as MLflow's metric."""
+    from mlflow.entities import Metric
+
+    return [
+        Metric(_metric_name(name), float(value), int(row["time"] * 1000), int(row["step"]), model_id=model)
+        for row in rows
+        if "step" in row
+        for name, value in graph.flat(row).items()
+        if name not in ("step", "time") and isinstance(value, int | float) and not isinstance(value, bool)
+    ]
 
 
 def _found(path: Path) -> None:
@@ -161,22 +205,26 @@ def provenance(root: Path) -> dict[str, str]:
     lock = root / "dvc.lock"
     tags = {
         "git.commit": head,
+        "mlflow.source.git.commit": head,  # the column "Version" of MLflow's page
         "git.dirty": str(dirty).lower(),
         "dvc.lock.md5": md5(lock.read_bytes()).hexdigest() if lock.exists() else "",
         "prefect.task_run_id": os.environ.get("K15_TASK_RUN_ID", ""),
+        "prefect.flow_run_id": os.environ.get(FLOW_RUN, ""),
     }
     return {name: value for name, value in tags.items() if value}
 
 
-def finish_pipeline(root: Path, pipeline: str, status: str, params: Mapping[str, Any], keys: Mapping[str, str]) -> None:
-    """The parent run becomes the line to compare: all parameters, final numbers, report, figures, its stages' keys."""
-    connected = Store.connect(root, pipeline)
+def finish_pipeline(
+    root: Path, pipeline: str, status: str, params: Mapping[str, Any], keys: Mapping[str, str], results: Path | None = None
+) -> None:
+    """The parent run becomes the line to compare: all parameters, final numbers, report, figures, its stages' keys. `results` is
+    the folder of the results, the checkout's own by default."""
+    connected, folder = Store.connect(root, pipeline), results or root / "results"
     connected.params(connected.parent, params)
-    for path in sorted((root / "results").glob("**/*.json")):
+    for path in sorted(folder.glob("**/*.json")):
         connected.numbers(connected.parent, path)
-    report = root / "results/report"
-    if report.is_dir():
-        connected.client.log_artifacts(connected.parent, str(report), "report")
+    if (folder / "report").is_dir():
+        connected.client.log_artifacts(connected.parent, str(folder / "report"), "report")
     for stage, key in keys.items():
         connected.client.set_tag(connected.parent, f"stage_key.{stage.replace('@', '_')}", key)
     connected.client.set_terminated(connected.parent, status)

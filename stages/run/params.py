@@ -208,8 +208,13 @@ def load(path: Path = Path("params.yaml")) -> Params:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {error}") from error
+    return parsed(found, path)
+
+
+def parsed(tree: Any, path: Path = Path("params.yaml")) -> Params:
+    """The validated parameters of a nested `tree` that was read from `path`. Raises ParamsError as `load`."""
     try:
-        return Params.model_validate(found)
+        return Params.model_validate(tree)
     except ValidationError as error:
         raise ParamsError("\n".join(_explain(path, problem) for problem in error.errors())) from None
 

@@ -1,0 +1,202 @@
+"""What stands against a run with these parameters on this machine: what cannot work, and what will be missing."""
+
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows import launch, server, sizes
+from flows.machine import Machine, size
+from stages.benchmarks.registry import BENCHMARKS
+from stages.data.files import DataError
+from stages.rollout.endpoint import Endpoint
+from stages.run.params import Hardware, Params
+from stages.verifiers.sandbox import why_unavailable
+
+SHARE = 0.8
+"""Of a memory, beyond which the plan warns: the estimate knows no fragments, no pictures, no other program."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that stands in the way; `fatal` when the run cannot work."""
+
+    fatal: bool
+    text: str
+
+
+def findings(params: Params, machine: Machine, root: Path, checkpoints: int) -> list[Finding]:
+    """Everything found, what cannot work first. `checkpoints` is the number of models that the run will write."""
+    found = [finding for check in _CHECKS for finding in check(params, machine, root)]
+    found += _room(params, machine, root, checkpoints)
+    return sorted(found, key=lambda finding: not finding.fatal)
+
+
+def on_gpu(hardware: Hardware, machine: Machine) -> bool:
+    """Whether the training stages will run on a GPU."""
+    return hardware.device == "cuda" or (hardware.device == "auto" and bool(machine.gpus))
+
+
+def _processes(params: Params, machine: Machine, _root: Path) -> Iterator[Finding]:
+    hardware, here = params.hardware, len(machine.gpus)
+    elsewhere = bool(os.environ.get("K15_HOSTFILE") or os.environ.get("K15_LAUNCHER"))
+    if hardware.device == "cuda" and not here:
+        yield Finding(True, "hardware.device is cuda, but nvidia-smi shows no GPU here; set hardware.device=auto or cpu")
+    if on_gpu(hardware, machine) and here and hardware.processes > here and not elsewhere and not machine.assumed:
+        yield Finding(
+            True,
+            f"hardware.processes is {hardware.processes}, but {here} GPU(s) are here; lower it, or name more hosts by K15_HOSTFILE",
+        )
+    if hardware.engine == "vllm" and importlib.util.find_spec("vllm") is None:
+        yield Finding(
+            True, "hardware.engine is vllm, which is not installed (constraints-vllm.txt); set hardware.engine=transformers"
+        )
+    if hardware.engine == "vllm" and hardware.processes % hardware.vllm.tensor_parallel:
+        yield Finding(True, "hardware.processes is no multiple of hardware.vllm.tensor_parallel")
+    if hardware.processes > 1:
+        try:
+            launch.command("stages.rl", [], hardware.processes)
+        except launch.LaunchError as error:
+            yield Finding(True, str(error))
+    if not on_gpu(hardware, machine) and hardware.processes * 2 > max(2, machine.cores):
+        yield Finding(False, f"{hardware.processes} ranks share {machine.cores} cores: each waits for the others")
+
+
+def _sets(params: Params, _machine: Machine, _root: Path) -> Iterator[Finding]:
+    there = sizes.problems(params)
+    for phase, rl in (("long", params.rl.long), ("short", params.rl.short)):
+        if rl.prompts > there["train"]:
+            yield Finding(True, f"rl.{phase}.prompts is {rl.prompts}, but collect.sources ask for {there['train']} problems only")
+        if rl.prompts < params.hardware.processes:
+            yield Finding(True, f"rl.{phase}.prompts is {rl.prompts}: each of {params.hardware.processes} ranks needs one")
+        if rl.max_tokens >= params.model.context:
+            yield Finding(
+                True, f"rl.{phase}.max_tokens is {rl.max_tokens}: no room for a prompt in model.context = {params.model.context}"
+            )
+    for name in ("validation", "heldout"):
+        if not there[name]:
+            yield Finding(True, f"no source of collect.sources has {name} problems; RL and evaluation need them")
+    if params.model.source == "scratch" and params.base.hidden % params.base.heads:
+        yield Finding(True, f"base.hidden = {params.base.hidden} is no multiple of base.heads = {params.base.heads}")
+
+
+def _sources(params: Params, _machine: Machine, root: Path) -> Iterator[Finding]:
+    for key, folder in (
+        ("collect.root", params.collect.root),
+        ("evaluate.root", params.evaluate.root),
+        ("report.columns", params.report.columns),
+    ):
+        if not (root / folder).exists():
+            yield Finding(True, f"{key}: no folder {folder}; correct the path")
+    for source in params.collect.sources:
+        if source.kind != "procedural" and source.path is None:
+            yield Finding(True, f"collect.sources: kind {source.kind} needs a path")
+        elif source.path is not None and not (path := root / params.collect.root / source.path).is_file():
+            yield Finding(True, f"collect.sources: no file {path}")
+        elif source.kind == "jsonl" and source.path is not None and _holds_code(path) and (reason := why_unavailable()):
+            yield Finding(True, f"{path} has problems with the verifier code: {reason}")
+
+
+def _holds_code(path: Path) -> bool:
+    """Whether a row names the verifier "code". Rows that are no JSON are for `collect` to name."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if '"code"' in line:
+                try:
+                    row = json.loads(line)
+                except ValueError:
+                    continue
+                if isinstance(row, dict) and row.get("verifier") == "code":
+                    return True
+    return False
+
+
+def _model(params: Params, _machine: Machine, _root: Path) -> Iterator[Finding]:
+    source, folder = params.model.source, Path(params.model.source)
+    if source == "scratch":
+        return
+    if folder.is_dir():
+        for pattern in ("config.json", "*.safetensors"):
+            if not any(folder.glob(pattern)):
+                yield Finding(True, f"model.source {source}: no {pattern} there, so no transformers checkpoint")
+    elif params.model.revision is None:
+        yield Finding(True, f"model.source {source}: no such folder; correct the path")
+    elif not _downloaded(source, params.model.revision):
+        offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "TRUE", "YES", "ON")
+        yield Finding(
+            offline,
+            f"{source} is not in the hub's cache here; "
+            + ("HF_HUB_OFFLINE forbids to download it" if offline else "`base` downloads it"),
+        )
+
+
+def _downloaded(source: str, revision: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(source, "config.json", revision=revision), str)
+
+
+def _benchmarks(params: Params, _machine: Machine, root: Path) -> Iterator[Finding]:
+    for name in params.evaluate.benchmarks:
+        one, folder = BENCHMARKS[name], root / params.evaluate.root / name
+        if not any(any(folder.glob(pattern)) for pattern in one.files):
+            yield Finding(
+                False, f"{one.title} will have no score: no {' or '.join(one.files)} in {folder}; {one.how_to_get(folder)}"
+            )
+        elif reason := one.unavailable():
+            yield Finding(False, f"{one.title} will have no score: {reason}")
+
+
+def _judge(params: Params, _machine: Machine, root: Path) -> Iterator[Finding]:
+    judge = params.judge
+    if judge.model is None:
+        return
+    if judge.endpoint is None:
+        if not (root / judge.model / "config.json").is_file():
+            yield Finding(True, f"judge.model {judge.model}: no config.json there, so no checkpoint; or set judge.endpoint")
+        return
+    try:
+        Endpoint(judge.endpoint, judge.model, concurrency=1)
+    except DataError as error:
+        yield Finding(True, f"judge: {error}")
+
+
+def _servers(_params: Params, _machine: Machine, _root: Path) -> Iterator[Finding]:
+    if (url := os.environ.get("PREFECT_API_URL")) and not server.alive(url, timeout=1):
+        yield Finding(True, f"PREFECT_API_URL={url}: no Prefect server answers there; start it, or unset the variable")
+
+
+_CHECKS: tuple[Callable[[Params, Machine, Path], Iterator[Finding]], ...] = (
+    _processes, _sets, _sources, _model, _benchmarks, _judge, _servers,
+)  # fmt: skip
+
+
+def _room(params: Params, machine: Machine, root: Path, checkpoints: int) -> Iterator[Finding]:
+    """Memory of a rank and disk, where the number of weights is known."""
+    model, gpu = sizes.model_of(params, root), on_gpu(params.hardware, machine)
+    if model.weights is None:
+        yield Finding(False, f"memory and disk are not checked: the number of weights is {model.source}")
+        return
+    need = sizes.memory_of(model, params.hardware, params.model.context, gpu)
+    ranks_here = min(params.hardware.processes, len(machine.gpus)) if gpu and machine.gpus else params.hardware.processes
+    there = min(one.memory for one in machine.gpus) if gpu and machine.gpus else machine.memory // max(1, ranks_here)
+    what = "a GPU's" if gpu else "a rank's share of the main"
+    always = need.states + need.copies
+    if always > there:
+        more = "more ranks or a higher hardware.zero_stage"
+        yield Finding(True, f"a rank's weights, gradients and moments take {size(always)}, {what} memory is {size(there)}; {more}")
+    elif need.total > SHARE * there:
+        less = "lower hardware.micro_batch_rows or generation_batch, or set gradient_checkpointing"
+        yield Finding(False, f"a rank needs about {size(need.total)} of {what} memory, {size(there)}; {less}")
+    disk, free = sizes.disk_of(model, checkpoints, gpu), machine.free_disk
+    if checkpoints and disk > free:
+        yield Finding(
+            True, f"{checkpoints} checkpoints and the state to resume take {size(disk)}, {size(free)} are free; free some"
+        )
+
+
+def variables(names: Mapping[str, str]) -> list[str]:
+    """Which of the environment variables are set, their values never shown."""
+    return [f"{name} is set ({what})" for name, what in names.items() if os.environ.get(name)]

@@ -1,0 +1,95 @@
+"""What cannot work is said before the run, and what can is not refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toy_repository import PROJECT
+
+from flows import feasible, overrides
+from flows.machine import GIB, Gpu, Machine
+from flows.plan import changed
+
+SMALL = Machine(cores=2, memory=16 * GIB, gpus=(), free_disk=100 * GIB)
+HUB = {"model.source": "a/b-3B", "model.revision": "c"}
+
+
+def machine(count: int, gib: int = 80, assumed: bool = True) -> Machine:
+    return Machine(16, 512 * GIB, (Gpu("test", gib * GIB),) * count, 4000 * GIB, assumed)
+
+
+def found(values: dict[str, Any], on: Machine, monkeypatch: pytest.MonkeyPatch) -> list[feasible.Finding]:
+    monkeypatch.chdir(PROJECT)
+    for name in ("K15_HOSTFILE", "K15_LAUNCHER", "PREFECT_API_URL", "OPENAI_API_KEY", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    return feasible.findings(changed(PROJECT, values), on, PROJECT, checkpoints=8)
+
+
+def test_nothing_stands_against_the_default_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found({}, SMALL, monkeypatch) == []
+
+
+@pytest.mark.parametrize(
+    "values, on, words",
+    [
+        ({"hardware.device": "cuda"}, SMALL, "hardware.device is cuda, but nvidia-smi shows no GPU here"),
+        ({"hardware.processes": 4}, machine(2, assumed=False), "hardware.processes is 4, but 2 GPU(s) are here"),
+        ({"hardware.engine": "vllm", "hardware.vllm.tensor_parallel": 2}, SMALL, "no multiple of hardware.vllm.tensor_parallel"),
+        ({"rl.long.prompts": 1201}, SMALL, "rl.long.prompts is 1201, but collect.sources ask for 1200 problems only"),
+        ({"hardware.processes": 33}, machine(33), "rl.long.prompts is 32: each of 33 ranks needs one"),
+        ({"rl.short.max_tokens": 256}, SMALL, "no room for a prompt in model.context = 256"),
+        ({"base.heads": 7}, SMALL, "base.hidden = 96 is no multiple of base.heads = 7"),
+        ({"collect.root": "nowhere"}, SMALL, "collect.root: no folder nowhere"),
+        ({"model.source": "stages"}, SMALL, "no config.json there, so no transformers checkpoint"),
+        ({"judge.model": "nowhere"}, SMALL, "judge.model nowhere: no config.json there"),
+        ({"judge.model": "m", "judge.endpoint": "https://example.org/v1"}, SMALL, "no key; put yours into the environment"),
+        (HUB, SMALL, "weights, gradients and moments take 44.7 GiB, a rank's share of the main memory is 16.0 GiB"),
+        (HUB, Machine(8, 64 * GIB, (Gpu("test", 80 * GIB),), GIB), "8 checkpoints and the state to resume take"),
+    ],
+    ids=lambda value: "" if not isinstance(value, str) else value[:40],
+)
+def test_what_cannot_work(values: dict[str, Any], on: Machine, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fatal = [finding.text for finding in found(values, on, monkeypatch) if finding.fatal]
+    assert any(words in text for text in fatal), fatal
+
+
+def test_an_absent_benchmark_is_a_note_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    (finding,) = found({"evaluate.benchmarks": ["math500"]}, SMALL, monkeypatch)
+    assert not finding.fatal
+    assert "will have no score" in finding.text
+    assert "hf download HuggingFaceH4/MATH-500" in finding.text
+
+
+def test_a_hub_model_offline_cannot_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    (note,) = found(HUB, machine(1), monkeypatch)
+    assert (note.fatal, note.text.endswith("`base` downloads it")) == (False, True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert any(finding.fatal for finding in feasible.findings(changed(PROJECT, HUB), machine(1), PROJECT, 8))
+
+
+def test_a_dead_prefect_server_that_the_user_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found({}, SMALL, monkeypatch) == []
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    (finding,) = feasible.findings(changed(PROJECT, {}), SMALL, PROJECT, 8)
+    assert finding.fatal
+    assert "no Prefect server answers there" in finding.text
+
+
+def test_code_in_a_source_needs_the_sandbox(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"question": "\\"code\\""}\nnot json "code"\n')
+    assert not feasible._holds_code(path)
+    path.write_text('{"question": "q", "verifier": "code"}\n')
+    assert feasible._holds_code(path)
+
+
+@pytest.mark.parametrize("name, gpus", [("laptop", 0), ("real-data", 0), ("one-gpu", 1), ("eight-gpus", 8), ("cluster", 8)])
+def test_each_preset_can_work_on_its_machine(name: str, gpus: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in ("gsm8k/train.jsonl", "math12k/test_minus_math500_4500.jsonl", "tabmwp_dev1k/items.jsonl"):
+        (tmp_path / "train" / path).parent.mkdir(parents=True)
+        (tmp_path / "train" / path).touch()
+    (tmp_path / "bench").mkdir()
+    given = overrides.data(tmp_path) if name == "real-data" else {}
+    on = machine(gpus) if gpus else SMALL
+    assert [finding for finding in found(overrides.preset(name) | given, on, monkeypatch) if finding.fatal] == []
+    assert set(overrides.presets()) == {"laptop", "real-data", "one-gpu", "eight-gpus", "cluster"}
