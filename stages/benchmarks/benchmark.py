@@ -54,7 +54,7 @@ class Benchmark:
     tables: tuple[int, ...]
     """Numbers of the report's tables that have this row."""
     size: int
-    """Items of the whole benchmark."""
+    """Items of the whole benchmark; 0 where the user chooses them."""
     split: str
     """Which of the published splits is scored."""
     hub_id: str
@@ -152,7 +152,7 @@ class Benchmark:
         ids = [item.id for item in loaded.items]
         if len(set(ids)) < len(ids):
             raise DataError(f"{path}: the id {_first_twice(ids)!r} occurs twice; fetch the file again")
-        if loaded.part is None and len(ids) != self.size:
+        if loaded.part is None and self.size and len(ids) != self.size:
             return replace(loaded, part=f"the file holds {len(ids)} of {self.size} items")
         return loaded
 

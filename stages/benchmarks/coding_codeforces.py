@@ -56,7 +56,7 @@ def load_answers(path: Path) -> Loaded:
     rows = read_rows(folder / PROBLEMS) if folder / PROBLEMS in files else []
     problems = {f"{row.get('contest_id')}/{row.get('index')}": row for row in rows}
     items = [_item(contest, index, problems) for contest in contests for index in contest.points]
-    return Loaded(items, f"{len(items)} problems of {len(contests)} contests of the user's choice", files)
+    return Loaded(items, None, files)
 
 
 def prompt(item: Item) -> Prompt:

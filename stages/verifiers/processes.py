@@ -1,11 +1,13 @@
-"""A pool of killable worker processes with a wall-clock limit for each request.
+"""A pool of killable worker processes with a time limit for each request.
 
-A worker that hangs or dies is killed with its process group and replaced; its request gets an "error" reply.
-The pool is started at the first use, shared by all callers of a process, and closed when the process ends."""
+The limit is CPU time, so that a busy machine changes no verdict, and PATIENCE times as much on the wall clock. A worker that
+hangs or dies is killed with its process group and replaced; its request gets an "error" reply. The pool is started at the first
+use, shared by all callers of a process, and closed when the process ends."""
 
 import atexit
 import contextlib
 import json
+import math
 import os
 import selectors
 import signal
@@ -24,6 +26,10 @@ Request = tuple[str, ...]
 Reply = tuple[str, str]
 START_SECONDS = 120.0
 MAX_STARTS_IN_A_ROW = 3
+PATIENCE = 5
+"""Wall-clock seconds that a request may take for each second of its limit."""
+LEAST_WAIT = 0.05
+"""Seconds until a worker that was given too little CPU time is looked at again."""
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -42,13 +48,17 @@ class Worker:
         )
         self.ready = False
         self.job: int | None = None
-        self.deadline = time.monotonic() + START_SECONDS
+        self.deadline = self.latest = time.monotonic() + START_SECONDS
+        self.limit = 0.0
+        """CPU seconds of this process at which the request has used up its time."""
         self._unread = b""
         self._unsent = memoryview(b"")
 
     def send(self, job: int, request: Request, seconds: float) -> None:
-        """Hand over a request; the clock starts now."""
-        self.job, self.deadline = job, time.monotonic() + seconds
+        """Hand over a request; the clocks start now."""
+        now = time.monotonic()
+        self.job, self.deadline, self.latest = job, now + seconds, now + PATIENCE * seconds
+        self.limit = self.cpu_seconds() + seconds
         self._unsent = memoryview(json.dumps(request).encode("ascii") + b"\n")
         os.set_blocking(self.input, False)
         self.push()
@@ -75,6 +85,23 @@ class Worker:
         outcome, reason = json.loads(self._unread)
         self._unread = b""
         return outcome, reason
+
+    def expired(self) -> bool:
+        """Whether the deadline has passed; where the machine was too busy to give the CPU time of the request, it moves."""
+        now = time.monotonic()
+        if now < self.deadline:
+            return False
+        left = self.limit - self.cpu_seconds() if self.job is not None else 0.0
+        self.deadline = min(now + max(left, LEAST_WAIT), self.latest) if left > 0 else now
+        return self.deadline <= now
+
+    def cpu_seconds(self) -> float:
+        """User and system time of the process so far; infinite when it has ended."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_bytes().rpartition(b")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            return math.inf
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
     def input(self) -> int:
@@ -164,7 +191,7 @@ class _Batch:
                 if events & selectors.EVENT_READ:
                     self._read(key.data)
         for worker in active:
-            if worker in self.pool and time.monotonic() >= worker.deadline and (worker.job is not None or not worker.ready):
+            if worker in self.pool and (worker.job is not None or not worker.ready) and worker.expired():
                 self._replace(worker, f"no verdict within {self.seconds:g} s")
 
     def _read(self, worker: Worker) -> None:

@@ -139,6 +139,7 @@ def test_generate_asks_for_inputs_once_a_problem_and_score_says_the_same(contest
     assert found.cost.responses == 2 * 3 + 2
     cell = found.cells["codeforces"]
     assert (cell["rule"], cell["k"], cell["figures"]["voted"]) == (coding_ballots.RULE, 3, 2)
+    assert (cell["limited"], cell["part"]) == (False, None), "all problems of the user's contests: it stands in table 2"
     again = score_file(VOTE, contest, contest / "out/codeforces.jsonl", 1).result
     assert (again["rating"], again["score"]) == (cell["figures"]["rating"], round(100 * cell["accuracy"], 2))
     one = Wanted(["codeforces"], contest, None, "long", 0, 1, {"samples": 1, "max_tokens": 200})

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from stages.verifiers.processes import Pool
+from stages.verifiers.processes import PATIENCE, Pool
 
 HANGS = ("equal", "3", "9^{9^{9^{9}}}")
 
@@ -27,6 +27,23 @@ def test_a_hung_worker_is_killed_replaced_and_reported(pool: Pool) -> None:
     replies = pool.run([("equal", "1", "1.0"), HANGS, ("equal", "2", "4/2"), ("equal", "2", "3")], workers=1, seconds=1.5)
     assert [outcome for outcome, _ in replies] == ["right", "error", "right", "wrong"]
     assert replies[1][1] == "no verdict within 1.5 s"
+
+
+def test_time_in_which_the_worker_could_not_run_does_not_count(pool: Pool) -> None:
+    """Stopped for twice the limit, as on a machine that is too busy, it still gives its verdict."""
+    pool.run([("equal", "1", "1.0")], workers=1, seconds=30)
+    worker = pool.workers[0].process.pid
+    os.kill(worker, signal.SIGSTOP)
+    threading.Timer(4, os.kill, [worker, signal.SIGCONT]).start()
+    assert pool.run([("equal", "2", "4/2")], workers=1, seconds=2) == [("right", "equal by math-verify")]
+
+
+def test_a_worker_that_never_runs_is_killed_all_the_same(pool: Pool) -> None:
+    pool.run([("equal", "1", "1.0")], workers=1, seconds=30)
+    os.kill(pool.workers[0].process.pid, signal.SIGSTOP)
+    begun = time.monotonic()
+    assert pool.run([("equal", "2", "4/2")], workers=1, seconds=0.5) == [("error", "no verdict within 0.5 s")]
+    assert time.monotonic() - begun >= PATIENCE * 0.5
 
 
 def test_workers_are_kept_between_calls(pool: Pool) -> None:
