@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from stages.run.optional import CodeTests
 from stages.run.sections import VLLM, BenchmarkName, Health, Judging, Loss, Report, Rollouts, Section
 
 T = TypeVar("T")
@@ -198,6 +199,8 @@ class Params(Section):
     dpo: DPO
     evaluate: Evaluate
     report: Report
+    code_tests: dict[str, CodeTests]
+    """Of each item of an optional stage; {}: the stage is off."""
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
@@ -218,9 +221,10 @@ def read(key: str, kind: type[T], path: Path = Path("params.yaml")) -> T:
     """The part of params.yaml at the dotted `key`, which must be a `kind`. The whole file is validated first."""
     value: Any = load(path)
     for name in key.split("."):
-        if name not in type(value).model_fields:
-            raise ParamsError(f"{path}: no parameter {key!r}{_nearest(name, list(type(value).model_fields))}")
-        value = getattr(value, name)
+        known = list(value if isinstance(value, dict) else type(value).model_fields)
+        if name not in known:
+            raise ParamsError(f"{path}: no parameter {key!r}{_nearest(name, known)}")
+        value = value[name] if isinstance(value, dict) else getattr(value, name)
     return TypeAdapter(kind).validate_python(value)
 
 
@@ -239,7 +243,8 @@ def _known(location: tuple[int | str, ...]) -> list[str]:
     """Names that the section at `location` knows."""
     kind: Any = Params
     for name in location:
-        kind = kind.model_fields[name].annotation if isinstance(name, str) else get_args(kind)[0]
+        fields = getattr(kind, "model_fields", {})
+        kind = fields[name].annotation if name in fields else get_args(kind)[-1]
     return list(kind.model_fields)
 
 
