@@ -37,9 +37,14 @@ class Asking:
 def asking(model: str, endpoint: str | None, batch: int) -> Asking:
     """Asks `model` behind the address `endpoint` (the key is in the environment), or, without one, the checkpoint folder `model`
     here, which is loaded at the first question and answers up to `batch` prompts side by side."""
+    return Asking(responder_of(model, endpoint, batch))
+
+
+def responder_of(model: str, endpoint: str | None, batch: int, seconds: float = SECONDS) -> Responder:
+    """Who answers for `asking`; `seconds` is the limit of one request to an endpoint."""
     if endpoint is not None:
-        return Asking(Endpoint(endpoint, model, concurrency=CONCURRENCY, seconds=SECONDS))
-    return Asking(EngineResponder(cache(lambda: _opened(model, batch)), batch, {"model": model}))
+        return Endpoint(endpoint, model, concurrency=CONCURRENCY, seconds=seconds)
+    return EngineResponder(cache(lambda: _opened(model, batch)), batch, {"model": model})
 
 
 def judge_of(judging: Judging, batch: int) -> Asking | None:

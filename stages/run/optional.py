@@ -1,6 +1,7 @@
-"""Sections of the stages that are off by default: params.yaml holds one for each NAME of `code_tests@NAME`, and none at first."""
+"""Sections of what is off by default: test-case generation (one section for each NAME of `code_tests@NAME`, none at first), and
+teachers of the warm-up set."""
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.run.sections import Section
 
@@ -21,3 +22,32 @@ class CodeTests(Section):
     passing: int = Field(ge=1)
     seconds: float = Field(gt=0)
     """CPU time of one run of a submission or a generator."""
+
+
+class Teacher(Section):
+    """Who writes the long demonstrations instead of the procedural solvers and the published solutions (§2.2)."""
+
+    file: str | None
+    """JSONL of {problem_id, response}; None: `model` is asked."""
+    endpoint: str | None
+    """Address of an OpenAI-compatible server; None: `model` is a checkpoint folder that is asked here."""
+    model: str | None
+    temperature: float = Field(ge=0)
+    max_tokens: int = Field(ge=1)
+    per_prompt: int = Field(ge=1)
+    """Right demonstrations of a prompt that are kept at most, chosen so that the four behaviours are in balance."""
+
+    @model_validator(mode="after")
+    def one(self) -> "Teacher":
+        """A file or a model, not both."""
+        if (self.file is None) == (self.model is None):
+            raise ValueError("a teacher is a file or a model; give exactly one of them")
+        return self
+
+
+class WarmUp(Section):
+    tries: int = Field(ge=1)
+    hazard: float = Field(ge=0, lt=1)
+    terse_share: float = Field(ge=0, le=1)
+    min_rows: int = Field(ge=1)
+    teacher: Teacher | None

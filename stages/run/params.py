@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from stages.run.optional import CodeTests
+from stages.run.optional import CodeTests, WarmUp
 from stages.run.sections import VLLM, BenchmarkName, Health, Judging, Loss, Report, Rollouts, Section
 
 T = TypeVar("T")
@@ -102,13 +102,6 @@ class Curate(Section):
     guess_probe: float = Field(ge=0, le=1)
     min_rows: int = Field(ge=1)
     max_dropped_share: float = Field(ge=0, le=1)
-
-
-class WarmUp(Section):
-    tries: int = Field(ge=1)
-    hazard: float = Field(ge=0, lt=1)
-    terse_share: float = Field(ge=0, le=1)
-    min_rows: int = Field(ge=1)
 
 
 class RL(Section):
@@ -243,8 +236,11 @@ def _known(location: tuple[int | str, ...]) -> list[str]:
     """Names that the section at `location` knows."""
     kind: Any = Params
     for name in location:
-        fields = getattr(kind, "model_fields", {})
-        kind = fields[name].annotation if name in fields else get_args(kind)[-1]
+        found = (
+            kind.model_fields[name].annotation if name in kind.model_fields else kind
+        )  # else a place of a list, a key of a mapping
+        members = [found, *get_args(found)]
+        kind = next((member for member in members if hasattr(member, "model_fields")), Section)
     return list(kind.model_fields)
 
 

@@ -84,7 +84,7 @@ def test_every_kind_of_problem_from_its_file_to_a_reward(tmp_path: Path) -> None
     assert "4 (30.8%)" in done.stdout
 
     draft = read_row(kept["one-wrong"], "code")
-    right, wrong = ("```python\na, b = map(int, input().split())\nprint(a {} b)\n```".format(sign) for sign in "+*")
+    right, wrong = (f"```python\na, b = map(int, input().split())\nprint(a {sign} b)\n```" for sign in "+*")
     assert verify(draft.verifier, draft.answer, right).outcome == "right"
     assert verify(draft.verifier, draft.answer, wrong).outcome == "wrong"
     tests = kept["no-generator"]["answer"]["tests"]
