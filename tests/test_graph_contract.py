@@ -19,7 +19,7 @@ from flows import overrides
 from flows.graph import flat
 
 RAW = yaml.safe_load((PROJECT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-OPTIONAL = {"code_tests": "code-tests"}
+OPTIONAL = {"code_tests": "code-tests", "reward_model": "reward-model"}
 """Stages that are off by default, and the presets that switch them on."""
 VALUES = {name: value for preset in OPTIONAL.values() for name, value in overrides.preset(preset).items()}
 PARAMS = {**yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8")), **VALUES}

@@ -26,7 +26,7 @@ from stages.verifiers.code_tests import outputs_of, same_output
 from stages.verifiers.generators import Generated, generate
 from stages.verifiers.programs import CompileError
 
-MAX_FAILURES = 3
+MAX_FAILURES = 2
 """A submission that failed on so many inputs is not run on the rest: a slow one would take its whole time on each."""
 Row = Sequence[str | None]
 """Outputs of one submission, None where it failed."""

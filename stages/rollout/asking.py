@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 from stages.data.files import DataError
 from stages.rollout.endpoint import Endpoint
 from stages.rollout.engine import Engine, Prompt, Sampling
 from stages.rollout.responder import EngineResponder, Outcome, Request, Responder
 from stages.run.sections import Judging
+from stages.verifiers.judge import Answer
 
 CONCURRENCY = 16
 """Requests at a time."""
@@ -47,9 +49,16 @@ def responder_of(model: str, endpoint: str | None, batch: int, seconds: float = 
     return EngineResponder(cache(lambda: _opened(model, batch)), batch, {"model": model})
 
 
-def judge_of(judging: Judging, batch: int) -> Asking | None:
-    """The judge of params.yaml; None when it names none."""
-    return None if judging.model is None else asking(judging.model, judging.endpoint, batch)
+def judge_of(judging: Judging, batch: int) -> Answer | None:
+    """The judge of params.yaml, a classic reward model where its folder holds a value head; None when it names none."""
+    if judging.model is None:
+        return None
+    from stages.models.value_head import FILE, ValueJudge
+
+    folder = Path(judging.model)
+    if judging.endpoint is None and (folder / FILE).exists():
+        return ValueJudge(folder)
+    return asking(judging.model, judging.endpoint, batch)
 
 
 def _opened(folder: str, batch: int) -> Engine:

@@ -1,5 +1,5 @@
-"""Sections of what is off by default: test-case generation (one section for each NAME of `code_tests@NAME`, none at first), and
-teachers of the warm-up set."""
+"""Sections of what is off by default: test-case generation and reward models (one section for each NAME of `code_tests@NAME`
+and `reward_model@NAME`, none at first), and teachers of the warm-up set."""
 
 from pydantic import Field, model_validator
 
@@ -51,3 +51,22 @@ class WarmUp(Section):
     terse_share: float = Field(ge=0, le=1)
     min_rows: int = Field(ge=1)
     teacher: Teacher | None
+
+
+class RewardModelling(Section):
+    """Training of one classic reward model and one chain-of-thought judge (§2.3.5)."""
+
+    init: str = Field(min_length=1)
+    """Checkpoint folder that both start from."""
+    rows: str = Field(min_length=1)
+    """JSONL of {question, reference, response, label}, or groups.jsonl of the stage sample."""
+    context: int = Field(ge=64)
+    """Tokens of prompt and judgement together; the judge's prompt alone takes some hundred."""
+    check_share: float = Field(gt=0, lt=1)
+    """Of the questions, for the spot check."""
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    warmup: float = Field(ge=0, lt=1)
+    max_tokens: int = Field(ge=1)
+    """Of one judgement."""

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from stages.run.optional import CodeTests, WarmUp
+from stages.run.optional import CodeTests, RewardModelling, WarmUp
 from stages.run.sections import VLLM, BenchmarkName, Health, Judging, Loss, Report, Rollouts, Section
 
 T = TypeVar("T")
@@ -192,8 +192,9 @@ class Params(Section):
     dpo: DPO
     evaluate: Evaluate
     report: Report
+    reward_model: dict[str, RewardModelling]
     code_tests: dict[str, CodeTests]
-    """Of each item of an optional stage; {}: the stage is off."""
+    """Both: each item of an optional stage; {}: the stage is off."""
 
 
 def load(path: Path = Path("params.yaml")) -> Params:

@@ -47,7 +47,7 @@ GENERATOR = "Here it is.\n```python\nimport sys\nprint(sys.argv[1], 7)\n```"
 
 def rules(**changed: Any) -> CodeTests:
     preset = yaml.safe_load((PROJECT / "flows/presets/code-tests.yaml").read_text(encoding="utf-8"))["code_tests"]["contests"]
-    return CodeTests(**{**preset, "inputs": 12, "min_tests": 10, "seconds": 1.0, **changed})
+    return CodeTests(**{**preset, "inputs": 12, "min_tests": 10, "seconds": 2.0, **changed})
 
 
 def program(folder: Path, **changed: Any) -> subprocess.CompletedProcess[str]:

@@ -37,7 +37,7 @@ def row(identity: str, problem_id: str, response: str = "x", **behaviours: int) 
 def taught(problems: Sequence[CuratedProblem], journal: Path, calls: list[str], tries: int = 2) -> tuple[list[str], dict[str, int]]:
     """Asked of a scripted engine that counts its calls, two prompts at a time."""
 
-    def answers(prompt: Any, number: int) -> str:
+    def answers(prompt: Any, _: int) -> str:
         calls.append(prompt.question)
         return "y" * 1000 if "7" in prompt.question else LONG.format(n=prompt.question.split()[2])
 
