@@ -51,5 +51,5 @@ def _verdict(claim: Claim, reply: str | DataError) -> Verdict:
         probability = -1.0
     if not 0 <= probability <= 1:
         return Verdict("error", box, f"the reward model says {reply[:40]!r}, expected a probability; is judge.model a classic one?")
-    outcome = "right" if probability >= THRESHOLD else "wrong"
-    return Verdict(outcome, box, f"probability {probability:.3f} by the reward model", {"probability": probability})
+    reason = f"probability {probability:.3f} by the reward model"
+    return Verdict("right" if probability >= THRESHOLD else "wrong", box, reason, {"probability": probability})

@@ -88,7 +88,7 @@ def kind_of(verifier: VerifierName) -> Kind:
     """What judges it. ValueError for an unknown verifier."""
     if verifier not in get_args(VerifierName):
         raise ValueError(f"unknown verifier {verifier!r}; expected one of {', '.join(get_args(VerifierName))}")
-    return "answer" if verifier in ("integer", "math", "text", "choice") else verifier
+    return verifier if verifier in ("code", "instructions", "judge", "reward_model") else "answer"
 
 
 def _by_kind(items: Sequence[T], verifiers: Sequence[VerifierName], work: Callable[[Kind, list[T]], list[R]]) -> list[R]:
