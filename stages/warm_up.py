@@ -5,7 +5,6 @@ Writes OUT/demonstrations.jsonl, REPORT/funnel.json and REPORT/validation.json. 
 not handed over."""
 
 import argparse
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,21 @@ from typing import Any
 from stages.data import expectations, profiles
 from stages.data.files import DataError, read_records, write_json, write_records
 from stages.data.records import CuratedProblem, Demonstration
-from stages.problems.behaviours import PHRASES
+from stages.problems import teachers
+from stages.problems.demonstration_set import balanced, overlap_summary, report, shares, step
 from stages.problems.teaching import demonstrations, without_repeats
-from stages.rollout.asking import judge_of
-from stages.run.params import WarmUp, read
+from stages.rollout.asking import judge_of, responder_of
+from stages.run.optional import WarmUp
+from stages.run.params import read
 from stages.run.program import run
 from stages.run.sections import Judging
+from stages.run.spool import stage_spool
+from stages.run.state import state_folder
 from stages.verifiers.judge import require_judge
 from stages.verifiers.verdict import Answer, Claim, Verdict, verify_all
+
+SECONDS = 1800.0
+"""Limit of one answer of a teacher behind an address."""
 
 
 def main() -> None:
@@ -30,21 +36,52 @@ def main() -> None:
     parser.add_argument("--report", type=Path, required=True, help="folder of the funnel and the validation")
     args = parser.parse_args()
     seed, warm_up, judging = read("seed", int), read("warm_up", WarmUp), read("judge", Judging)
-    workers, judge = read("hardware.workers", int), judge_of(judging, read("hardware.generation_batch", int))
+    workers, batch = read("hardware.workers", int), read("hardware.generation_batch", int)
+    judge = judge_of(judging, batch)
     (args.out / "demonstrations.jsonl").unlink(missing_ok=True)
 
     problems = read_records(args.prompt_set / "problems.jsonl", CuratedProblem)
     require_judge((problem.verifier for problem in problems), judge)
-    tried = [demonstration for problem in problems for demonstration in demonstrations(problem, warm_up, seed)]
+    tried, asked = taught(problems, warm_up, seed, batch)
     distinct = without_repeats(tried)
     verdicts = verdicts_on(problems, distinct, workers, judge)
     kept = [row for row, verdict in zip(distinct, verdicts, strict=True) if verdict.outcome == "right"]
 
-    funnel = report(problems, tried, distinct, verdicts, kept)
+    right, kept = kept, balanced(kept, warm_up.teacher.per_prompt) if warm_up.teacher else kept
+    funnel = report(problems, tried, distinct, verdicts, right, kept)
+    if warm_up.teacher:
+        funnel |= of_teacher(funnel["steps"], right, kept, asked)
     print(f"{len(kept)} demonstrations kept of {len(tried)} tried: {funnel['verdicts']}")
     hand_over(problems, kept, warm_up, verdicts_on(problems, kept, workers, judge), args.report)
     write_json(args.report / "funnel.json", funnel)
     write_records(args.out / "demonstrations.jsonl", kept)
+
+
+def taught(
+    problems: Sequence[CuratedProblem], warm_up: WarmUp, seed: int, batch: int
+) -> tuple[list[Demonstration], dict[str, int]]:
+    """What the teacher of params.yaml writes, and how often it was asked: by default the solvers and published solutions."""
+    teacher = warm_up.teacher
+    if teacher is None:
+        return [row for problem in problems for row in demonstrations(problem, warm_up, seed)], {}
+    if teacher.file is not None:
+        return teachers.from_file(Path(teacher.file), problems), {}
+    responder = responder_of(str(teacher.model), teacher.endpoint, batch, SECONDS)
+    settings = teacher.model_dump(exclude={"per_prompt", "endpoint"})
+    journal = state_folder("warm_up", [], [seed, settings]) / "taught.jsonl"
+    return teachers.ask(problems, teacher, responder, warm_up.tries, seed, journal, stage_spool("warm_up").progress)
+
+
+def of_teacher(
+    steps: Sequence[dict[str, Any]], right: Sequence[Demonstration], kept: Sequence[Demonstration], asked: dict[str, int]
+) -> dict[str, Any]:
+    """What funnel.json holds beside the usual where a teacher was asked: the balance of behaviours, and repetition."""
+    return {
+        "steps": [*steps, step("behaviours in balance", len(right), len(kept), [])],
+        "teacher": asked,
+        "behaviour_shares": {"right": shares(right), "kept": shares(kept)},
+        "overlap": overlap_summary(kept),
+    }
 
 
 def verdicts_on(
@@ -54,52 +91,6 @@ def verdicts_on(
     by_id = {problem.id: problem for problem in problems}
     claims = [Claim(row.verifier, by_id[row.problem_id].answer, row.response, row.question) for row in rows]
     return verify_all(claims, workers, judge=judge)
-
-
-def report(
-    problems: Sequence[CuratedProblem],
-    tried: Sequence[Demonstration],
-    distinct: Sequence[Demonstration],
-    verdicts: Sequence[Verdict],
-    kept: Sequence[Demonstration],
-) -> dict[str, Any]:
-    """Content of funnel.json: the steps, verdicts, behaviours and lengths (in characters; tokens depend on the
-    model)."""
-    answered = {row.problem_id for row in kept}
-    wrong = [(row, verdict) for row, verdict in zip(distinct, verdicts, strict=True) if verdict.outcome != "right"]
-    return {
-        "steps": [
-            step("repeated response", len(tried), len(distinct), []),
-            step("not right", len(distinct), len(kept), [{"id": row.id, "reason": v.reason} for row, v in wrong[:5]]),
-        ],
-        "prompts": {
-            "all": len(problems),
-            "without_teacher": len({row.id for row in problems} - {row.problem_id for row in tried}),
-            "with_demonstration": len(answered),
-        },
-        "verdicts": dict(Counter(verdict.outcome for verdict in verdicts)),
-        "families": dict(Counter(row.family for row in kept)),
-        "modalities": dict(Counter("image" if row.image else "text" for row in kept)),
-        "behaviours": {
-            name: {
-                "total": sum(row.behaviours.get(name, 0) for row in kept),
-                "demonstrations": sum(row.behaviours.get(name, 0) > 0 for row in kept),
-            }
-            for name in PHRASES
-        },
-        "characters": quantiles(sorted(len(row.response) for row in kept)),
-    }
-
-
-def quantiles(lengths: Sequence[int]) -> dict[str, int]:
-    """Quantiles of sorted lengths, by name; none of an empty list."""
-    shares = {"min": 0.0, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95, "max": 1.0}
-    return {name: lengths[min(len(lengths) - 1, int(share * len(lengths)))] for name, share in shares.items() if lengths}
-
-
-def step(rule: str, before: int, after: int, examples: list[dict[str, str]]) -> dict[str, Any]:
-    """One step of the funnel, in the form of curate's."""
-    return {"rule": rule, "before": before, "removed": before - after, "after": after, "examples": examples}
 
 
 def hand_over(

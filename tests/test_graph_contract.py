@@ -1,7 +1,11 @@
-"""dvc.yaml says the truth: each stage declares exactly the parameters and the code that its program reads."""
+"""dvc.yaml says the truth: each stage declares exactly the parameters and the code that its program reads.
+
+Stages that are off by default are looked at as their presets switch them on."""
 
 import ast
 import re
+import shutil
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,16 +15,25 @@ import yaml
 from dvc.repo import Repo
 from imports import PROJECT, closure
 
+from flows import overrides
 from flows.graph import flat
 
 RAW = yaml.safe_load((PROJECT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-PARAMS = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
+OPTIONAL = {"code_tests": "code-tests", "reward_model": "reward-model"}
+"""Stages that are off by default, and the presets that switch them on."""
+VALUES = {name: value for preset in OPTIONAL.values() for name, value in overrides.preset(preset).items()}
+PARAMS = {**yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8")), **VALUES}
 
 
 @cache
 def stages() -> dict[str, Any]:
-    with Repo(str(PROJECT)) as repo:
-        return {stage.name: stage for stage in repo.index.stages}
+    """Of a folder that holds dvc.yaml and the parameters with all optional stages on."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("dvc.yaml", "params.yaml"):
+            shutil.copy(PROJECT / name, folder)
+        overrides.apply(VALUES, Path(folder) / "params.yaml")
+        with Repo(folder, uninitialized=True) as repo:
+            return {stage.name: stage for stage in repo.index.stages}
 
 
 def program(stage: str) -> Path:
@@ -51,12 +64,18 @@ def present(stage: str) -> None:
         pytest.fail(f"{program(stage)} does not exist yet")
 
 
-ALL = [f"{name}@{item}" for name, body in RAW.items() if "foreach" in body for item in body["foreach"]]
+ALL = [f"{name}@{item}" for name, body in RAW.items() if "foreach" in body for item in VALUES.get(name) or body["foreach"]]
 ALL += [name for name, body in RAW.items() if "foreach" not in body]
 
 
 def test_the_list_of_stages_is_dvcs() -> None:
     assert sorted(ALL) == sorted(stages())
+
+
+def test_optional_stages_are_off_by_default() -> None:
+    with Repo(str(PROJECT)) as repo:
+        found = {stage.name for stage in repo.index.stages}
+    assert found == {name for name in ALL if name.split("@")[0] not in OPTIONAL}
 
 
 @pytest.mark.parametrize("stage", ALL)

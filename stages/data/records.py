@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Split = Literal["train", "validation", "heldout"]
-VerifierName = Literal["integer", "math", "text", "choice", "code", "instructions", "judge"]
+VerifierName = Literal["integer", "math", "text", "choice", "code", "instructions", "judge", "reward_model"]
 
 
 class Record(BaseModel):
@@ -35,7 +35,8 @@ class Problem(Record):
     """Path of a PNG or JPEG file, relative to the project's root; None for text problems."""
     answer: str = Field(min_length=1)
     """The gold answer, as the verifier reads it: for "code" its tests as JSON (stages/verifiers/code_rewards.py), for
-    "instructions" their list as JSON (stages/verifiers/instruction_rewards.py), for "judge" a reference answer in free form."""
+    "instructions" their list as JSON (stages/verifiers/instruction_rewards.py), for "judge" and "reward_model" a reference
+    answer in free form."""
     verifier: VerifierName
     """Which rule of stages/verifiers judges a response."""
     grade: int = Field(ge=0, le=5)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from stages.data.records import CuratedProblem, Demonstration
 from stages.problems.behaviours import count_behaviours
 from stages.problems.procedural import teach
-from stages.run.params import WarmUp
+from stages.run.optional import WarmUp
 from stages.run.seeds import stream_seed
 
 

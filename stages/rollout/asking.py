@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 
 from stages.data.files import DataError
 from stages.rollout.endpoint import Endpoint
 from stages.rollout.engine import Engine, Prompt, Sampling
 from stages.rollout.responder import EngineResponder, Outcome, Request, Responder
 from stages.run.sections import Judging
+from stages.verifiers.judge import Answer
 
 CONCURRENCY = 16
 """Requests at a time."""
@@ -37,14 +39,26 @@ class Asking:
 def asking(model: str, endpoint: str | None, batch: int) -> Asking:
     """Asks `model` behind the address `endpoint` (the key is in the environment), or, without one, the checkpoint folder `model`
     here, which is loaded at the first question and answers up to `batch` prompts side by side."""
+    return Asking(responder_of(model, endpoint, batch))
+
+
+def responder_of(model: str, endpoint: str | None, batch: int, seconds: float = SECONDS) -> Responder:
+    """Who answers for `asking`; `seconds` is the limit of one request to an endpoint."""
     if endpoint is not None:
-        return Asking(Endpoint(endpoint, model, concurrency=CONCURRENCY, seconds=SECONDS))
-    return Asking(EngineResponder(cache(lambda: _opened(model, batch)), batch, {"model": model}))
+        return Endpoint(endpoint, model, concurrency=CONCURRENCY, seconds=seconds)
+    return EngineResponder(cache(lambda: _opened(model, batch)), batch, {"model": model})
 
 
-def judge_of(judging: Judging, batch: int) -> Asking | None:
-    """The judge of params.yaml; None when it names none."""
-    return None if judging.model is None else asking(judging.model, judging.endpoint, batch)
+def judge_of(judging: Judging, batch: int) -> Answer | None:
+    """The judge of params.yaml, a classic reward model where its folder holds a value head; None when it names none."""
+    if judging.model is None:
+        return None
+    from stages.models.value_head import FILE, ValueJudge
+
+    folder = Path(judging.model)
+    if judging.endpoint is None and (folder / FILE).exists():
+        return ValueJudge(folder)
+    return asking(judging.model, judging.endpoint, batch)
 
 
 def _opened(folder: str, batch: int) -> Engine:

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from stages.run.optional import CodeTests, RewardModelling, WarmUp
 from stages.run.sections import VLLM, BenchmarkName, Health, Judging, Loss, Report, Rollouts, Section
 
 T = TypeVar("T")
@@ -103,13 +104,6 @@ class Curate(Section):
     max_dropped_share: float = Field(ge=0, le=1)
 
 
-class WarmUp(Section):
-    tries: int = Field(ge=1)
-    hazard: float = Field(ge=0, lt=1)
-    terse_share: float = Field(ge=0, le=1)
-    min_rows: int = Field(ge=1)
-
-
 class RL(Section):
     iterations: int = Field(ge=1)
     prompts: int = Field(ge=1)
@@ -198,6 +192,9 @@ class Params(Section):
     dpo: DPO
     evaluate: Evaluate
     report: Report
+    reward_model: dict[str, RewardModelling]
+    code_tests: dict[str, CodeTests]
+    """Both: each item of an optional stage; {}: the stage is off."""
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
@@ -223,9 +220,10 @@ def read(key: str, kind: type[T], path: Path = Path("params.yaml")) -> T:
     """The part of params.yaml at the dotted `key`, which must be a `kind`. The whole file is validated first."""
     value: Any = load(path)
     for name in key.split("."):
-        if name not in type(value).model_fields:
-            raise ParamsError(f"{path}: no parameter {key!r}{_nearest(name, list(type(value).model_fields))}")
-        value = getattr(value, name)
+        known = list(value if isinstance(value, dict) else type(value).model_fields)
+        if name not in known:
+            raise ParamsError(f"{path}: no parameter {key!r}{_nearest(name, known)}")
+        value = value[name] if isinstance(value, dict) else getattr(value, name)
     return TypeAdapter(kind).validate_python(value)
 
 
@@ -244,7 +242,11 @@ def _known(location: tuple[int | str, ...]) -> list[str]:
     """Names that the section at `location` knows."""
     kind: Any = Params
     for name in location:
-        kind = kind.model_fields[name].annotation if isinstance(name, str) else get_args(kind)[0]
+        found = (
+            kind.model_fields[name].annotation if name in kind.model_fields else kind
+        )  # else a place of a list, a key of a mapping
+        members = [found, *get_args(found)]
+        kind = next((member for member in members if hasattr(member, "model_fields")), Section)
     return list(kind.model_fields)
 
 

@@ -16,6 +16,7 @@ from stages.run.params import Hardware
 from stages.run.ranks import collective_time_out, during, rank, world_size
 from stages.training.batches import PackedBatch
 from stages.training.log_probs import TokenLogProbs, sum_by_sample
+from stages.training.values import TokenValues
 
 LossOf = Callable[[PackedBatch, torch.Tensor, torch.Tensor], torch.Tensor]
 """(batch, log-probs (T,), entropies (T,)) -> this micro-batch's part of the loss, summed over micro-batches and ranks."""
@@ -46,8 +47,11 @@ class StepResult:
     """Mean over the tokens that carry loss, in nats."""
 
 
-def start(model: Any, hardware: Hardware, device: torch.device, grad_clip: float, temperature: float = 1.0) -> Engine:
-    """Wrap `model` by DeepSpeed with AdamW (weight decay 0). The learning rate is set by each step."""
+def start(
+    model: Any, hardware: Hardware, device: torch.device, grad_clip: float, temperature: float = 1.0, head: Any = None
+) -> Engine:
+    """Wrap `model` by DeepSpeed with AdamW (weight decay 0). The learning rate is set by each step. With a value `head` each target
+    gets its value instead of its log-probability."""
     os.environ.setdefault("DS_ACCELERATOR", "cuda" if device.type == "cuda" else "cpu")
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "0")  # alone: any free port, so that several stages run side by side
@@ -63,7 +67,7 @@ def start(model: Any, hardware: Hardware, device: torch.device, grad_clip: float
     if hardware.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.train()
-    module = TokenLogProbs(model, temperature)
+    module = TokenLogProbs(model, temperature) if head is None else TokenValues(model, head)
     optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
     config = {
         "train_micro_batch_size_per_gpu": 1,
@@ -167,7 +171,7 @@ def whole_state(engine: Engine) -> dict[str, torch.Tensor]:
         return {name: value.detach() for name, value in engine.model.state_dict().items()}
     with during("gathering the weights"):
         state = engine.deepspeed._zero3_consolidated_16bit_state_dict()
-    return {name.removeprefix("model."): value for name, value in (state or {}).items()}
+    return {name.removeprefix("model."): value for name, value in (state or {}).items() if name.startswith("model.")}
 
 
 def agreed(value: bool) -> bool:

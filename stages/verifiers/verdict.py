@@ -2,7 +2,7 @@ r"""The one door of verification: a response is right, wrong, or cannot be judge
 
 "integer", "text", "choice" and "math" compare the last \boxed{} after the thinking part (answer_rules.py), "code" runs a program
 against tests in the sandbox (code_rewards.py), "instructions" checks a text (instruction_rewards.py), "judge" asks a model
-(judge.py)."""
+(judge.py), "reward_model" one with a value head (reward_model.py)."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar, get_args
@@ -13,6 +13,7 @@ from stages.verifiers.claims import Claim, Outcome, Verdict
 from stages.verifiers.code_rewards import unrunnable, verify_programs
 from stages.verifiers.instruction_rewards import unusable, verify_instructions
 from stages.verifiers.judge import Answer, unreadable_reference, verify_by_judge
+from stages.verifiers.reward_model import verify_by_value
 
 __all__ = [
     "NO_BOX",
@@ -30,7 +31,7 @@ __all__ = [
 
 T = TypeVar("T")
 R = TypeVar("R")
-Kind = Literal["answer", "code", "instructions", "judge"]
+Kind = Literal["answer", "code", "instructions", "judge", "reward_model"]
 Item = Claim | tuple[VerifierName, str, str]
 """A claim, or (verifier, gold, response) where no question is needed."""
 
@@ -51,6 +52,8 @@ def verify_all(items: Sequence[Item], workers: int = 2, seconds: float = 10.0, j
             return verify_programs(pairs, workers)
         if kind == "instructions":
             return verify_instructions(pairs, workers, seconds)
+        if kind == "reward_model":
+            return verify_by_value(some, judge)
         return verify_by_judge(some, judge) if kind == "judge" else verify_answers(some, workers, seconds)
 
     return _by_kind(claims, [claim.verifier for claim in claims], verify_some)
@@ -74,7 +77,7 @@ def answerable_all(
             return [unusable(gold) for _, gold in some]
         return (
             [unreadable_reference(gold, judged) for _, gold in some]
-            if kind == "judge"
+            if kind in ("judge", "reward_model")
             else unreadable_answers(some, workers, seconds)
         )
 
@@ -85,7 +88,7 @@ def kind_of(verifier: VerifierName) -> Kind:
     """What judges it. ValueError for an unknown verifier."""
     if verifier not in get_args(VerifierName):
         raise ValueError(f"unknown verifier {verifier!r}; expected one of {', '.join(get_args(VerifierName))}")
-    return verifier if verifier in ("code", "instructions", "judge") else "answer"
+    return verifier if verifier in ("code", "instructions", "judge", "reward_model") else "answer"
 
 
 def _by_kind(items: Sequence[T], verifiers: Sequence[VerifierName], work: Callable[[Kind, list[T]], list[R]]) -> list[R]:
