@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from flows import environment
 from flows.server import ServerError, ensure
@@ -32,7 +33,7 @@ def main() -> int:
     from flows.tasks import one_stage, pipeline
 
     print(f"serving pipeline/{options.name} on {url.removesuffix('/api')}; Ctrl-C stops it", flush=True)
-    made = [pipeline.to_deployment(options.name, cron=options.cron, tags=["k15"])]
+    made: list[Any] = [pipeline.to_deployment(options.name, cron=options.cron, tags=["k15"])]
     made += [other.to_deployment(other.name, tags=["k15"]) for other in (one_stage, evaluation)]
     serve(*made, limit=1, pause_on_shutdown=False, print_starting_message=False)
     return 0

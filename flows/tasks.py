@@ -166,7 +166,10 @@ def _run(root: Path, names: list[str], force: bool, values: dict[str, Any], retr
     if executed and tracking.available():
         os.environ.update(stores)
         log_results(place, run, "FAILED" if failed else "FINISHED", list(states))
-    run_page.publish(place, {name: str(state.name) for name, state in states.items()})
+    try:
+        run_page.publish(place, {name: str(state.name) for name, state in states.items()})
+    except Exception as error:  # noqa: BLE001 (a summary that the server does not take must not fail the run)
+        get_run_logger().warning("no summary on the run's page: %s: %s", type(error).__name__, error)
     if failed:
         return failed.result(raise_on_failure=True)
     if place != root:

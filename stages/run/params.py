@@ -14,8 +14,6 @@ from stages.run.optional import CodeTests, RewardModelling, WarmUp
 from stages.run.sections import VLLM, BenchmarkName, Health, Judging, Loss, Report, Rollouts, Section
 
 T = TypeVar("T")
-
-
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -202,10 +200,9 @@ def load(path: Path = Path("params.yaml")) -> Params:
     if not path.exists():
         raise ParamsError(f"{path}: no such file in {Path.cwd()}; run from the project's root")
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return parsed(yaml.safe_load(path.read_text(encoding="utf-8")), path)
     except yaml.YAMLError as error:
         raise ParamsError(f"{path}: not YAML: {error}") from error
-    return parsed(found, path)
 
 
 def parsed(tree: Any, path: Path = Path("params.yaml")) -> Params:
