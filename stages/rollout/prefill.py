@@ -11,9 +11,8 @@ from stages.models.positions import multimodal_positions, position_ids
 from stages.prompts.render import Rendered, join_pixels
 
 PREFILL_TOKENS = 16384
-"""Tokens, padding included, that the model reads at once."""
 PADDING = 512  # tokens of padding that cost no more than another pass of the model
-SPREAD = 4  # longest prefix over the mean one from which on prefixes are read in the order of their lengths
+"""Tokens, padding included, that the model reads at once."""
 
 
 @dataclass(frozen=True)
@@ -41,27 +40,15 @@ class Prefilled:
     lengths: tuple[int, ...]
 
 
-def reading_parts(lengths: Sequence[int]) -> list[list[int]]:
-    """Places of prefixes of these lengths, those of each pass of the model.
-
-    In the order given, unless one is much longer than most, as among responses that were continued for many iterations: then in
-    the order of their lengths and with hardly any padding, for it would cost more than all that is read."""
-    if len(lengths) < 2 or max(lengths) * len(lengths) <= SPREAD * sum(lengths):
-        return [list(part) for part in parts_of(lengths)]
-    order = sorted(range(len(lengths)), key=lambda place: lengths[place])
-    parts = parts_of([lengths[place] for place in order], 1.1, PADDING // 4)
-    return [[order[place] for place in part] for part in parts]
-
-
-def parts_of(lengths: Sequence[int], share: float = 1.5, padding: int = PADDING) -> list[range]:
+def parts_of(lengths: Sequence[int]) -> list[range]:
     """Prefixes of these lengths, in order, cut so that no part but one of a single prefix is more than PREFILL_TOKENS with its
-    padding, and so that all is at most `share` of the real tokens and `padding` more."""
+    padding, and so that padding is at most half of the real tokens and PADDING more: responses that are continued differ much."""
     parts: list[range] = []
     longest = real = 0
     for place, length in enumerate(lengths):
         longest, real = max(longest, length), real + length
         padded = (len(parts[-1]) + 1) * longest if parts else 0
-        if parts and padded <= min(PREFILL_TOKENS, share * real + padding):
+        if parts and padded <= min(PREFILL_TOKENS, 1.5 * real + PADDING):
             parts[-1] = range(parts[-1].start, place + 1)
         else:
             parts.append(range(place, place + 1))

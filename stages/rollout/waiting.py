@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from stages.data.files import DataError
 from stages.rollout.engine import Finish, Request
-from stages.rollout.prefill import Prefilled, Prefix, reading_parts
+from stages.rollout.prefill import Prefilled, Prefix, parts_of
 from stages.rollout.slots import Row
 
 
@@ -48,17 +48,18 @@ class Queue:
             if not group.rows:
                 self.groups.popleft()
         unread = [group for group, _ in taken if group.prefilled is None]
-        for part in reading_parts([group.prefix.length for group in unread]):
+        for part in parts_of([group.prefix.length for group in unread]):
             prefilled = self.read([unread[place].prefix for place in part])
-            for line, place in enumerate(part):
-                unread[place].prefilled, unread[place].line = prefilled, line
-        found: dict[int, tuple[Prefilled, list[int], list[Row]]] = {}
+            for line, group in enumerate(unread[part.start : part.stop]):
+                group.prefilled, group.line = prefilled, line
+        found: list[tuple[Prefilled, list[int], list[Row]]] = []
         for group, rows in taken:
             assert group.prefilled is not None
-            _, lines, begun_rows = found.setdefault(id(group.prefilled), (group.prefilled, [], []))
-            lines.extend([group.line] * len(rows))
-            begun_rows.extend(rows)
-        return list(found.values())
+            if not found or found[-1][0] is not group.prefilled:
+                found.append((group.prefilled, [], []))
+            found[-1][1].extend([group.line] * len(rows))
+            found[-1][2].extend(rows)
+        return found
 
 
 def begun(index: int, request: Request, context: int) -> Row:

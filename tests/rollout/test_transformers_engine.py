@@ -181,17 +181,6 @@ def test_a_prefix_is_read_once_for_all_its_samples(
     assert [piece.token_ids for piece in shared] == [piece.token_ids for piece in unshared]
 
 
-def test_the_order_in_which_prefixes_are_read_changes_nothing(
-    engine: TransformersEngine, prompts: list[Prompt], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By length where lengths differ much (SPREAD 0: always), text and pictures, with parts of responses."""
-    asked = [replace(one, start=(7,) * (9 * place % 40)) for place, one in enumerate(requests(engine, prompts, samples=2))]
-    expected = engine.extend(asked, HOT)
-    monkeypatch.setattr("stages.rollout.prefill.SPREAD", 0)
-    found = engine.extend(asked, HOT)
-    assert [piece.token_ids for piece in found] == [piece.token_ids for piece in expected]
-
-
 def test_budgets_limits_and_the_context(tiny: Tiny, engine: TransformersEngine, prompts: list[Prompt]) -> None:
     """Each request has its own; at the limit and the budget at once it is the limit that counts."""
     (one,) = requests(engine, prompts[:1])

@@ -11,7 +11,7 @@ from transformers.cache_utils import DynamicCache
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered
 from stages.rollout.engine import Request
-from stages.rollout.prefill import PADDING, PREFILL_TOKENS, SPREAD, Prefilled, Prefix, parts_of, reading_parts
+from stages.rollout.prefill import PADDING, PREFILL_TOKENS, Prefilled, Prefix, parts_of
 from stages.rollout.waiting import Queue
 
 
@@ -52,32 +52,6 @@ def test_equal_prompts_are_shared_when_they_are_the_same_object() -> None:
     read = Reader()
     Queue([request(rendered(3)), request(rendered(3))], 100, read).take(2)
     assert read.passes == [[3, 3]]
-
-
-def test_prefixes_of_like_lengths_are_read_as_they_come() -> None:
-    assert reading_parts([60, 175, 40, 90]) == [[0, 1, 2, 3]]
-    assert reading_parts([]) == []
-    assert reading_parts([7]) == [[0]]
-
-
-def test_a_few_long_prefixes_do_not_pad_the_many_short_ones() -> None:
-    """16 rows: the padding of one pass would be nine times what is read."""
-    lengths = [60, 540, *[60] * 12, 500, 62]
-    assert reading_parts(lengths) == [[0, *range(2, 14), 15], [14, 1]]
-    read = Reader()
-    queue = Queue([request(rendered(length)) for length in lengths], 1000, read)
-    taken = [(lines, [row.index for row in rows]) for _, lines, rows in queue.take(16)]
-    assert taken == [([*range(14)], [0, *range(2, 14), 15]), ([1, 0], [1, 14])], "each row begins after its own prefix"
-    assert read.passes == [[*[60] * 13, 62], [500, 540]]
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(1, 6000), max_size=30))
-def test_every_prefix_is_read_once(lengths: list[int]) -> None:
-    parts = reading_parts(lengths)
-    assert sorted(place for part in parts for place in part) == list(range(len(lengths)))
-    padded = sum(len(part) * max(lengths[place] for place in part) for part in parts)
-    assert padded <= SPREAD * sum(lengths) + PADDING * len(parts)
 
 
 @settings(deadline=None)
