@@ -239,9 +239,7 @@ def _known(location: tuple[int | str, ...]) -> list[str]:
     """Names that the section at `location` knows."""
     kind: Any = Params
     for name in location:
-        found = (
-            kind.model_fields[name].annotation if name in kind.model_fields else kind
-        )  # else a place of a list, a key of a mapping
+        found = kind.model_fields[name].annotation if name in kind.model_fields else kind  # else a place, or a key
         members = [found, *get_args(found)]
         kind = next((member for member in members if hasattr(member, "model_fields")), Section)
     return list(kind.model_fields)
