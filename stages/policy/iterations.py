@@ -28,8 +28,7 @@ def improve(
     limits: Health,
 ) -> None:
     """All iterations, from the last whole state on: draw problems, learn from them, note what came of it."""
-    rl, experience = learner.rl, learner.experience
-    first = resume(learner, sampler, state)
+    rl, experience, first = learner.rl, learner.experience, resume(learner, sampler, state)
     if rank() == 0:
         spool.truncate(first)
     clock, watch = SaveClock(), Watch(limits, spool.rows())
