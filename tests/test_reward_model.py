@@ -26,8 +26,8 @@ TEXTS = ["Response: 1", "Response: 22 and 3", "Response: no"]
 
 
 def wanted(init: Path, rows: Path, **changed: Any) -> dict[str, Any]:
-    fields = {"init": str(init), "rows": str(rows), "context": 2048, "check_share": 0.25, "epochs": 3, "batch": 8}
-    more = {"learning_rate": 0.003, "warmup": 0.0, "max_tokens": 8}
+    fields = {"init": str(init), "rows": str(rows), "context": 2048, "check_share": 0.25, "epochs": 12, "batch": 6}
+    more = {"learning_rate": 0.005, "warmup": 0.0, "max_tokens": 8}
     return RewardModelling(**{**fields, **more, **changed}).model_dump()
 
 
