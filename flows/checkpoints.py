@@ -53,7 +53,7 @@ def ensure(store: Store, name: str, digest: str, run: str | None, params: Mappin
 def log_evaluated(store: Store, run: str, models: Mapping[str, str], results: tuple[Path, ...]) -> None:
     """Scores of an evaluation to its checkpoint, which becomes a version of the registered model and takes its alias."""
     for path in results:
-        if path.parent.name == "evaluations" and path.stem in models and path.is_file():
+        if path.suffix == ".json" and path.stem in models and path.is_file():
             scores = json.loads(path.read_text(encoding="utf-8"))
             parts = {name: scores[name] for name in ("suites", "benchmarks") if name in scores}
             store.metrics(run, [{"step": 0, "time": path.stat().st_mtime, **parts}], models[path.stem])
@@ -67,9 +67,10 @@ def register(store: Store, run: str, name: str, model: str) -> str:
         client.create_registered_model(
             REGISTERED, description="Checkpoints of the recipe that were evaluated; the weights are in DVC."
         )
-    versions = [one for one in client.search_model_versions(f"name = '{REGISTERED}'") if one.source == f"models:/{model}"]
+    source = client.get_logged_model(model).artifact_location  # models:/ID would be looked up in the default store
+    versions = [one for one in client.search_model_versions(f"name = '{REGISTERED}'") if one.source == source]
     if not versions:
         tags = {"checkpoint": name, "path": f"{graph.MODELS}{name}"}
-        versions = [client.create_model_version(REGISTERED, f"models:/{model}", run, tags, model_id=model)]
+        versions = [client.create_model_version(REGISTERED, source, run, tags, model_id=model)]
     client.set_registered_model_alias(REGISTERED, ALIASES.get(name, name.replace("_", "-")), versions[0].version)
     return str(versions[0].version)

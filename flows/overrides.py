@@ -106,9 +106,14 @@ def _editor() -> Any:
     from ruamel.yaml.representer import RoundTripRepresenter
 
     class Written(RoundTripRepresenter):
-        """Null as the word."""
+        """Null as the word; 2e-05 as 2.0e-05, which YAML 1.1 reads as a number."""
+
+    def number(writer: Any, value: float) -> Any:
+        text = repr(value)
+        return writer.represent_scalar("tag:yaml.org,2002:float", text if "." in text else text.replace("e", ".0e"))
 
     Written.add_representer(type(None), lambda writer, _: writer.represent_scalar("tag:yaml.org,2002:null", "null"))
+    Written.add_representer(float, number)
     editor = YAML()
     editor.Representer = Written
     editor.preserve_quotes = True

@@ -10,7 +10,12 @@ from flows import doctor
 
 def test_this_machine_can_run_and_keys_are_named_only(toy: Toy) -> None:
     done = toy.call(
-        "-m", "flows.k15", "doctor", OPENAI_API_KEY="sk-planted-key", MLFLOW_TRACKING_URI="http://me:planted-key@host.invalid"
+        "-m",
+        "flows.k15",
+        "doctor",
+        OPENAI_API_KEY="sk-planted-key",
+        K15_TRACKING="on",
+        MLFLOW_TRACKING_URI="http://me:planted-key@host.invalid",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "planted-key" not in done.stdout + done.stderr

@@ -58,6 +58,7 @@ def test_inputs_are_data_sets_with_dvcs_hash(house: Toy) -> None:
 
 def test_a_checkpoint_is_a_logged_model_of_the_run_that_made_it(house: Toy) -> None:
     (made,), (scored,) = runs(house, "train"), runs(house, "evaluate@long_rl")
+    made, scored = (client(house).get_run(run.info.run_id) for run in (made, scored))  # a search leaves out what they made
     (output,), (given,) = made.outputs.model_outputs, scored.inputs.model_inputs
     assert output.model_id == given.model_id
     model = client(house).get_logged_model(output.model_id)
@@ -97,7 +98,7 @@ def test_a_dead_server_is_replayed_later_and_nothing_twice(tmp_path: Path) -> No
     assert len(list(kept.iterdir())) == 2
     shutil.copytree(kept, tmp_path / "again")
 
-    first = toy.call("-m", "flows.k15", "replay")
+    first = toy.call("-m", "flows.k15", "replay", K15_TRACKING="on")
     assert first.returncode == 0, first.stdout + first.stderr
     assert "2 of 2 kept runs are now in sqlite:///" in first.stdout
     assert list(kept.iterdir()) == []
@@ -110,11 +111,11 @@ def test_a_dead_server_is_replayed_later_and_nothing_twice(tmp_path: Path) -> No
 
     kept.rmdir()
     shutil.copytree(tmp_path / "again", kept)
-    second = toy.call("-m", "flows.k15", "replay")
+    second = toy.call("-m", "flows.k15", "replay", K15_TRACKING="on")
     assert second.returncode == 0, second.stderr
     assert ": stored, 0 rows" in second.stdout
     assert _content(toy) == before
-    assert toy.call("-m", "flows.k15", "replay").stdout == "nothing is kept in artifacts/replay\n"
+    assert toy.call("-m", "flows.k15", "replay", K15_TRACKING="on").stdout == "nothing is kept in artifacts/replay\n"
 
 
 def _content(toy: Toy) -> dict[str, dict[str, list[tuple[int, float]]]]:
@@ -135,7 +136,8 @@ def test_a_store_that_is_still_dead_keeps_what_is_kept(tmp_path: Path) -> None:
     folder = toy.root / "artifacts/replay/make-1.000"
     folder.mkdir(parents=True)
     (folder / "about.json").write_text('{"stage": "make", "pipeline": "p", "since": 1.0, "tags": {}, "run": null}')
-    done = toy.call("-m", "flows.k15", "replay", MLFLOW_TRACKING_URI=f"http://127.0.0.1:{free_port()}")
+    address = f"http://127.0.0.1:{free_port()}"
+    done = toy.call("-m", "flows.k15", "replay", K15_TRACKING="on", MLFLOW_TRACKING_URI=address)
     assert done.returncode == 1
     assert "make-1.000: not stored" in done.stderr
     assert folder.is_dir()

@@ -186,7 +186,7 @@ def test_rows_of_every_verifier(tmp_path):
     unread = [finding.reason for finding in loaded.excluded if finding.rule == "malformed row"]
     assert unread == [
         "the field 'answer' is a list, expected text",
-        "verifier is 'oracle', expected one of integer, math, text, choice, code, instructions, judge",
+        "verifier is 'oracle', expected one of integer, math, text, choice, code, instructions, judge, reward_model",
     ]
 
 

@@ -30,7 +30,8 @@ def teacher(**changed: Any) -> Teacher:
 
 
 def row(identity: str, problem_id: str, response: str = "x", **behaviours: int) -> Demonstration:
-    fields: dict[str, Any] = {"question": "q", "image": None, "response_ids": None, "form": "long", "family": "f"}
+    fields: dict[str, Any] = {"question": "q", "image": None, "response_ids": None, "verifier": "integer", "form": "long"}
+    fields["family"] = "f"
     return Demonstration(id=identity, problem_id=problem_id, response=response, behaviours=behaviours, **fields)
 
 
