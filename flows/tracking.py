@@ -123,7 +123,9 @@ class Store:
         """The run made the logged model `model`."""
         from mlflow.entities import LoggedModelOutput
 
-        self.client.log_outputs(run, [LoggedModelOutput(model, 0)])
+        outputs = self.client.get_run(run).outputs
+        if model not in [one.model_id for one in (outputs.model_outputs if outputs else [])]:
+            self.client.log_outputs(run, [LoggedModelOutput(model, 0)])
 
     def params(self, run: str, values: Mapping[str, Any]) -> None:
         """Flattened parameters; what is already there stays."""
