@@ -13,9 +13,10 @@ from stages.models.loading import device_of, load_model, load_processor
 from stages.models.positions import position_ids
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
-from stages.run.params import DPO, Hardware, Model, read
+from stages.run.params import Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
+from stages.run.sections import DPO
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 from stages.training.batches import PackedBatch, TrainingSample, pack

@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 from stages.long2short.merging import merge_folders
-from stages.run.params import Merge, read
+from stages.run.params import read
 from stages.run.program import run
+from stages.run.sections import Merge
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ from stages.prompts.prompt import Prompt
 from stages.rollout.asking import judge_of
 from stages.rollout.engine import Completion, Sampling
 from stages.rollout.transformers_engine import load_engine
-from stages.run.params import Draw, Hardware, Model, read
+from stages.run.params import Hardware, Model, read
 from stages.run.program import run
-from stages.run.sections import Judging
+from stages.run.sections import Draw, Judging
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.verifiers.claims import Claim, Verdict

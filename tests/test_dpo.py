@@ -7,7 +7,7 @@ from tiny import CPU, Tiny, hardware, largest_gap, weights
 from stages.data.records import CuratedProblem, Sample, SampleGroup
 from stages.dpo import pair_loss, pair_samples
 from stages.long2short.preference import pairs
-from stages.run.params import DPO
+from stages.run.sections import DPO
 from stages.training.batches import TrainingSample, pack
 from stages.training.engine import log_probs, optimizer_step, start
 from stages.training.log_probs import TokenLogProbs

@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from stages.run.optional import CodeTests, RewardModelling, WarmUp
-from stages.run.sections import VLLM, BenchmarkName, Health, Judging, Loss, Report, Rollouts, Section
+from stages.run.sections import DPO, VLLM, BenchmarkName, Draw, Health, Judging, Loss, Merge, Report, Rollouts, Section
 
 T = TypeVar("T")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -122,29 +122,6 @@ class RL(Section):
     prioritized: bool
     image_share: float | None = Field(ge=0, le=1)
     validate_every: int = Field(ge=1)
-
-
-class Merge(Section):
-    weight: float = Field(ge=0, le=1)
-
-
-class Draw(Section):
-    prompts: int = Field(ge=1)
-    samples: int = Field(ge=1)
-    temperature: float = Field(gt=0)
-    max_tokens: int = Field(ge=1)
-    min_length_ratio: float = Field(ge=1)
-
-
-class DPO(Section):
-    beta: float = Field(gt=0)
-    nll_weight: float = Field(ge=0)
-    pairs_per_problem: int = Field(ge=1)
-    min_length_ratio: float = Field(ge=1)
-    epochs: int = Field(ge=1)
-    batch: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-    warmup: float = Field(ge=0, lt=1)
 
 
 class Evaluate(Section):

@@ -1,4 +1,5 @@
-"""What a section of params.yaml is, and three sections of RL: partial rollouts, variants of the loss, limits of its health."""
+"""What a section of params.yaml is, and the sections of RL (partial rollouts, variants of the loss, limits of its health),
+of the report and of long2short."""
 
 from typing import Annotated, Literal
 
@@ -67,3 +68,26 @@ class Health(Section):
 
 class Report(Section):
     columns: str
+
+
+class Merge(Section):
+    weight: float = Field(ge=0, le=1)
+
+
+class Draw(Section):
+    prompts: int = Field(ge=1)
+    samples: int = Field(ge=1)
+    temperature: float = Field(gt=0)
+    max_tokens: int = Field(ge=1)
+    min_length_ratio: float = Field(ge=1)
+
+
+class DPO(Section):
+    beta: float = Field(gt=0)
+    nll_weight: float = Field(ge=0)
+    pairs_per_problem: int = Field(ge=1)
+    min_length_ratio: float = Field(ge=1)
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    warmup: float = Field(ge=0, lt=1)

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from stages.run.params import Merge, read
+from stages.run.params import read
+from stages.run.sections import Merge
 
 score = read("merge", Merge).weight
 Path("results/evaluations").mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from stages.run.params import Merge, read
+from stages.run.params import read
+from stages.run.sections import Merge
 
 weight = read("merge", Merge).weight
 with Path("ran.txt").open("a") as ran:
