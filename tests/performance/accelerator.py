@@ -22,6 +22,7 @@ import torch
 from measure import ROOT, environment
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
+from stages.models.loading import best_device
 from stages.models.positions import position_ids
 from stages.models.scratch import SPECIALS, TinyShape, build_model, build_processor, train_tokenizer
 from stages.problems.pretraining import documents
@@ -41,7 +42,7 @@ CACHE_TOKENS = 524288
 NEW = 256
 PEAK = {"NVIDIA H100 80GB HBM3": 989e12, "NVIDIA H200": 989e12}
 """Dense bf16 operations a second (https://www.nvidia.com/en-us/data-center/h200/, without sparsity)."""
-TAIL_PROMPTS, TAIL_BATCH, TAIL_MEDIAN, TAIL_SPREAD, TAIL_LONGEST = 256, 64, 60.0, 1.0, 600
+TAIL_PROMPTS, TAIL_BATCH, TAIL_MEDIAN, TAIL_SPREAD, TAIL_LONGEST = 256, 64, 40.0, 1.0, 300
 
 
 def main() -> None:
@@ -53,7 +54,7 @@ def main() -> None:
     parser.add_argument("--new", type=int, default=NEW, help="tokens by which responses grow")
     parser.add_argument("--tail", type=int, default=TAIL_LONGEST, help="longest response of the length mix; 0 leaves it out")
     options = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     name = torch.cuda.get_device_name() if device.type == "cuda" else "cpu"
     around = environment() | {"device": name, "command": "python tests/performance/accelerator.py"}
     bench = Bench(device, options.hidden, max(options.contexts))
