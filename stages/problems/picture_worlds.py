@@ -18,7 +18,8 @@ COLUMNS, ROWS = 5, 2
 
 
 def chart(rng: random.Random) -> tuple[Puzzle, Image.Image]:
-    """A bar chart with a data row; the first bar whose height times m ends in c."""
+    """A bar chart with a data row; the first bar whose height times m ends in c. In full each height is multiplied; briefly the
+    wanted height is found first."""
     bars = rng.randrange(6, 11)
     answer, factor = rng.randrange(bars), rng.choice((3, 7, 9))
     heights = [rng.randrange(1, 10) for _ in range(bars)]
@@ -26,7 +27,8 @@ def chart(rng: random.Random) -> tuple[Puzzle, Image.Image]:
     heights[:answer] = [h if h != height else h % 9 + 1 for h in heights[:answer]]
     wanted = height * factor % 10
     trials = tuple(
-        Trial(f"{h}*{factor}={h * factor % 10}?{wanted}", f"{h}*{factor}={h * factor % 10}") for h in heights[: answer + 1]
+        Trial(f"{h}*{factor}={h * factor % 10}?{wanted}", f"{'' if place else f'{height}*{factor}={wanted},'}{h}?{height}")
+        for place, h in enumerate(heights[: answer + 1])
     )
     question = f"The chart has {bars} bars, numbered from 0. Which is the first bar whose height times {factor} ends in {wanted}?"
     key = f"chart {factor} {wanted} " + "".join(map(str, heights))
@@ -51,11 +53,11 @@ def scene(rng: random.Random) -> tuple[Puzzle, Image.Image]:
 
 
 def _look(thing: tuple[str, str], wanted: tuple[str, str]) -> Trial:
-    """The colour first; the shape only when the colour is right."""
-    color, shape = thing
-    if color != wanted[0]:
-        return Trial(f"{color}?{wanted[0]}", color)
-    return Trial(f"{color}?{wanted[0]},{shape}?{wanted[1]}", f"{color},{shape}")
+    """The colour first; the shape only when the colour is right. Nothing of it can be left out."""
+    text = f"{thing[0]}?{wanted[0]}"
+    if thing[0] == wanted[0]:
+        text += f",{thing[1]}?{wanted[1]}"
+    return Trial(text, text)
 
 
 def rendered(rng: random.Random) -> tuple[Puzzle, Image.Image]:
