@@ -51,7 +51,8 @@ def test_a_batch_by_hand() -> None:
     samples = [sample((1, 2, 3), (4, 5)), sample((6,), (7, 8)), sample((9, 10), (11,))]
     (batch,) = pack(samples, row_tokens=8, rows_per_batch=2, pad_id=0)
     assert batch.inputs["input_ids"].tolist() == [[1, 2, 3, 4, 5, 6, 7, 8], [9, 10, 11, 0, 0, 0, 0, 0]]
-    assert batch.inputs["position_ids"].tolist() == [[0, 1, 2, 3, 4, 0, 1, 2], [0, 1, 2, 0, 1, 2, 3, 4]]
+    assert batch.inputs["position_ids"].tolist() == [[0, 1, 2, 3, 4, 0, 1, 2], [0, 1, 2, 3, 4, 5, 6, 7]]
+    # padding counts on: to transformers a restart is another sample, and rows of one sample would get a mask
     targets = zip(batch.target_rows.tolist(), batch.target_columns.tolist(), batch.targets.tolist(), strict=True)
     # the column is that of the token before: 3 predicts 4 at column 2, 6 predicts 7 at column 5
     assert list(targets) == [(0, 2, 4), (0, 3, 5), (0, 5, 7), (0, 6, 8), (1, 1, 11)]
