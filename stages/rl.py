@@ -6,6 +6,7 @@ from pathlib import Path
 from stages.data.files import DataError, read_records
 from stages.data.records import CuratedProblem, Problem
 from stages.models.loading import device_of, load_model, load_processor
+from stages.policy.candidates import Candidates, balanced
 from stages.policy.experience import Experience
 from stages.policy.iterations import improve
 from stages.policy.learner import Learner
@@ -45,15 +46,17 @@ def main() -> None:
     check_count(len(problems), options.prompt_set, rl.prompts, hardware.processes)
     judge, held_out = judge_of(judging, hardware.generation_batch), read_records(options.validation, Problem)
     require_judge((problem.verifier for problem in (*problems, *held_out)), judge)
-    net, processor = load_model(options.init, device), load_processor(options.init)
+    init, why = balanced(options.init) if phase == "short" else (options.init, "")
+    net, processor = load_model(init, device), load_processor(init)
     renderer = Renderer(processor, model.instruction, model.context)
     validation, left_out = askable(renderer, held_out)
     if rank() == 0:
         print(f"{len(problems)} problems, {len(validation)} validation problems", *left_out, sep="\n")
+        print(f"starts from {init}" + (f", {why}" if why else ""))
     trainer = start(net, hardware, device, rl.grad_clip, rl.temperature)
-    own = trainer.model if hardware.engine == "vllm" else rollout_copy(trainer, options.init)  # vLLM loads the weights itself
+    own = trainer.model if hardware.engine == "vllm" else rollout_copy(trainer, init)  # vLLM loads the weights itself
     golden = golden_prompts(trainer, hardware, renderer, problems, rl.temperature)
-    engine = open_rollout_engine(options.init, own, renderer, hardware, golden)
+    engine = open_rollout_engine(init, own, renderer, hardware, golden)
     sampled = (rl.curriculum_until, rl.hard_pass_rate, rl.prioritized, rl.image_share)
     sampler = ProblemSampler(problems, stream_seed(seed, phase), *sampled)
     sampler.require(rl.prompts)
@@ -62,8 +65,11 @@ def main() -> None:
     values = [seed, *(part.model_dump() for part in (rl, rollouts, loss, judging, model, hardware))]
     state = state_folder(f"rl-{phase}", [options.init, options.prompt_set, options.validation], values)
     spool = stage_spool(f"rl@{phase}")
-    improve(Learner(trainer, experience), engine, sampler, validation, spool, state, stream_seed(seed, "validation"), limits)
+    candidates = Candidates(trainer, processor, state, rl.candidates, len(validation))
+    stream = stream_seed(seed, "validation")
+    improve(Learner(trainer, experience), engine, sampler, validation, spool, state, stream, limits, candidates)
     save_model(trainer, processor, options.out)
+    candidates.hand_over(options.out)
     if rank() == 0:
         spool.write_csv(options.curves, "iteration")
     drop_state(state)

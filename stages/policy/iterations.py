@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stages.data.files import DataError
 from stages.data.records import Problem
+from stages.policy.candidates import Candidates
 from stages.policy.health import Watch, peak_memory
 from stages.policy.learner import Learner
 from stages.policy.samplers import ProblemSampler, sampled_difficulty
@@ -26,6 +27,7 @@ def improve(
     state: Path,
     seed: int,
     limits: Health,
+    candidates: Candidates,
 ) -> None:
     """All iterations, from the last whole state on: draw problems, learn from them, note what came of it."""
     rl, experience, first = learner.rl, learner.experience, resume(learner, sampler, state)
@@ -33,12 +35,14 @@ def improve(
         spool.truncate(first)
     clock, watch = SaveClock(), Watch(limits, spool.rows())
 
-    def validated() -> dict[str, float]:
+    def validated(iteration: int) -> dict[str, float]:
         with during("validation"):
-            return validate(engine, validation, rl, learner.hardware, seed, experience.judge)
+            found = validate(engine, validation, rl, learner.hardware, seed, experience.judge)
+            candidates.keep(iteration, found)
+        return found
 
     for iteration in range(first, rl.iterations):
-        figures = validated() if iteration % rl.validate_every == 0 else {}
+        figures = validated(iteration) if iteration % rl.validate_every == 0 else {}
         problems = sampler.draw(iteration, experience.room, experience.open)
         with during(f"rl iteration {iteration}"):
             success, more, speeds = learner.iterate(iteration, problems)
@@ -54,7 +58,7 @@ def improve(
             save(learner, sampler, state, iteration + 1)
         if stop:
             raise DataError(f"RL stopped after iteration {iteration}, its state is kept: {'; '.join(ill) or 'rank 0 says why'}")
-    final = validated()
+    final = validated(rl.iterations)
     if rank() == 0:
         spool.log(rl.iterations, final)
         print(f"{len(experience.buffer.unfinished())} responses are unfinished at the end and not trained on")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from stages.policy.mirror_descent import (
     ADVANTAGES,
     advantages,
+    fitted,
     kept,
     log_partition,
     log_partition_advantages,
@@ -22,6 +23,12 @@ def test_advantages_are_rewards_less_their_mean() -> None:
     # rewards 1, 0, 0: mean 1/3, no leave-one-out, no division by a deviation
     assert advantages(torch.tensor([1.0, 0.0, 0.0])).tolist() == pytest.approx([2 / 3, -1 / 3, -1 / 3])
     assert advantages(torch.tensor([1.0, 1.0])).tolist() == [0.0, 0.0]
+
+
+def test_rest_fits_what_is_right() -> None:
+    assert fitted(torch.tensor([1.0, 0.0, 0.0, 1.0])).tolist() == [1.0, 0.0, 0.0, 1.0]
+    # with a length reward of weight 0.4: right and longest 1 - 0.2, wrong and shortest 0
+    assert fitted(torch.tensor([0.8, 0.0, 1.2, -0.2])).tolist() == [1.0, 0.0, 1.0, 0.0]
 
 
 def test_the_loss_by_hand() -> None:
