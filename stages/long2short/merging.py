@@ -22,15 +22,16 @@ def merge_folders(long: Path, short: Path, out: Path, weight: float) -> int:
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(long, out, ignore=lambda folder, names: _left_out(Path(folder) == long, names))
     where = {name: file for file in weight_files(short) for name in _names(file)}
-    count = 0
-    for shard in weight_files(long):
-        merged = _merged(shard, where, weight)
-        try:
-            save_file(merged, out / shard.name, metadata={"format": "pt"})
-        except (OSError, SafetensorError) as error:
-            raise DataError(f"{out / shard.name}: cannot be written ({error}); free disk space and run the stage again") from error
-        count += len(merged)
-    return count
+    return sum(_write(shard, where, weight, out / shard.name) for shard in weight_files(long))
+
+
+def _write(shard: Path, where: dict[str, Path], weight: float, out: Path) -> int:
+    merged = _merged(shard, where, weight)
+    try:
+        save_file(merged, out, metadata={"format": "pt"})
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{out}: cannot be written ({error}); free disk space and run the stage again") from error
+    return len(merged)
 
 
 def _merged(shard: Path, where: dict[str, Path], weight: float) -> dict[str, torch.Tensor]:

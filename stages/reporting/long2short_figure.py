@@ -64,10 +64,11 @@ def figure7_suites(evaluations: Mapping[str, Evaluation]) -> Figure:
     shown = [name for name in _MARKS if name in evaluations]
     return Figure(
         "figure7_suites",
-        "Figure 7 by suite: accuracy against response length of the long2short methods",
+        "Figure 7 by suite",
         "This run's stand-in suites; bars are 95% intervals of accuracy. The report shows MATH-500 and AIME 2024 only.",
         tuple(_own_panel(evaluations, suite) for suite in suites_of(evaluations) if suite != "overall"),
-        columns=4,
+        columns=3,
+        width=4.3,
         keys=tuple(Key(CHECKPOINTS[name], _MARKS[name][0]) for name in shown),
         margins=(0.62, 0.2, 0.46, 0.42),
     )

@@ -133,9 +133,10 @@ def test_equal_rewards_give_advantages_of_exactly_zero(reward: float, k: int, ta
 
 def test_baselines_by_name() -> None:
     reward = torch.tensor([1.0, 0.0, 0.0, 1.0])
-    assert set(ADVANTAGES) == {"mean", "log_partition"}
+    assert set(ADVANTAGES) == {"mean", "log_partition", "rest"}
     assert torch.equal(ADVANTAGES["mean"](reward, 0.1), advantages(reward))
     assert torch.equal(ADVANTAGES["log_partition"](reward, 0.1), log_partition_advantages(reward, 0.1))
+    assert torch.equal(ADVANTAGES["rest"](reward, 0.1), fitted(reward))
 
 
 def test_length_normalisation_by_hand() -> None:
