@@ -11,7 +11,7 @@ from stages.policy.experience import Experience
 from stages.policy.iterations import improve
 from stages.policy.learner import Learner
 from stages.policy.samplers import ProblemSampler
-from stages.policy.validation import askable
+from stages.policy.validation import Validations, askable
 from stages.prompts.render import Renderer
 from stages.rollout.asking import judge_of
 from stages.rollout.colocated import open_rollout_engine
@@ -42,37 +42,41 @@ def main() -> None:
     rl, rollouts = read(f"rl.{phase}", RL), read("rollout", Rollouts)
     loss, limits, judging = read("loss", Loss), read("health", Health), read("judge", Judging)
 
-    device, problems = device_of(hardware), read_records(options.prompt_set, CuratedProblem)
+    device, judge = device_of(hardware), judge_of(judging, hardware.generation_batch)
+    problems, held_out = read_records(options.prompt_set, CuratedProblem), read_records(options.validation, Problem)
     check_count(len(problems), options.prompt_set, rl.prompts, hardware.processes)
-    judge, held_out = judge_of(judging, hardware.generation_batch), read_records(options.validation, Problem)
     require_judge((problem.verifier for problem in (*problems, *held_out)), judge)
-    init, why = balanced(options.init) if phase == "short" else (options.init, "")
+    init = balanced(options.init) if phase == "short" else options.init
     net, processor = load_model(init, device), load_processor(init)
     renderer = Renderer(processor, model.instruction, model.context)
     validation, left_out = askable(renderer, held_out)
     if rank() == 0:
         print(f"{len(problems)} problems, {len(validation)} validation problems", *left_out, sep="\n")
-        print(f"starts from {init}" + (f", {why}" if why else ""))
     trainer = start(net, hardware, device, rl.grad_clip, rl.temperature)
     own = trainer.model if hardware.engine == "vllm" else rollout_copy(trainer, init)  # vLLM loads the weights itself
     golden = golden_prompts(trainer, hardware, renderer, problems, rl.temperature)
     engine = open_rollout_engine(init, own, renderer, hardware, golden)
-    sampled = (rl.curriculum_until, rl.hard_pass_rate, rl.prioritized, rl.image_share)
-    sampler = ProblemSampler(problems, stream_seed(seed, phase), *sampled)
-    sampler.require(rl.prompts)
+    sampler = sampler_of(problems, rl, stream_seed(seed, phase))
     experience = Experience(engine, renderer, rl, rollouts, hardware, stream_seed(seed, "rl", phase), loss, judge)
 
     values = [seed, *(part.model_dump() for part in (rl, rollouts, loss, judging, model, hardware))]
     state = state_folder(f"rl-{phase}", [options.init, options.prompt_set, options.validation], values)
     spool = stage_spool(f"rl@{phase}")
     candidates = Candidates(trainer, processor, state, rl.candidates, len(validation))
-    stream = stream_seed(seed, "validation")
-    improve(Learner(trainer, experience), engine, sampler, validation, spool, state, stream, limits, candidates)
+    validations = Validations(engine, validation, experience, stream_seed(seed, "validation"), candidates)
+    improve(Learner(trainer, experience), sampler, validations, spool, state, limits)
     save_model(trainer, processor, options.out)
     candidates.hand_over(options.out)
     if rank() == 0:
         spool.write_csv(options.curves, "iteration")
     drop_state(state)
+
+
+def sampler_of(problems: list[CuratedProblem], rl: RL, seed: int) -> ProblemSampler:
+    """What draws the problems. DataError when they are too few for some draw."""
+    sampler = ProblemSampler(problems, seed, rl.curriculum_until, rl.hard_pass_rate, rl.prioritized, rl.image_share)
+    sampler.require(rl.prompts)
+    return sampler
 
 
 def check_count(found: int, where: Path, prompts: int, processes: int) -> None:

@@ -54,21 +54,23 @@ class Candidates:
             shutil.copytree(self.folder, out / FOLDER, dirs_exist_ok=True)
 
 
-def balanced(checkpoint: Path) -> tuple[Path, str]:
-    """The checkpoint that long2short RL starts from, and why, in words: `checkpoint` itself when no candidates lie in it."""
+def balanced(checkpoint: Path) -> Path:
+    """The checkpoint that long2short RL starts from, by the rule above: `checkpoint` itself when no candidates lie in it. Rank 0
+    says which one, and why."""
     found = [(path.parent, _read(path)) for path in sorted((checkpoint / FOLDER).glob("*/candidate.json"))]
     if not found:
-        return checkpoint, "the last checkpoint of RL; rl.long.candidates keeps none to choose from"
+        return checkpoint
     best = max(one.accuracy for _, one in found)
     error = max(math.sqrt(one.accuracy * (1 - one.accuracy) / one.problems) for _, one in found if one.accuracy == best)
     folder, chosen = min(
         (pair for pair in found if pair[1].accuracy >= best - error), key=lambda pair: (pair[1].mean_tokens, -pair[1].iteration)
     )
-    why = (
-        f"iteration {chosen.iteration}: accuracy {chosen.accuracy:.3f} at {chosen.mean_tokens:.1f} tokens, the shortest of "
-        f"{len(found)} candidates within one standard error ({error:.3f}) of the best, {best:.3f}"
-    )
-    return folder, why
+    if rank() == 0:
+        print(
+            f"starts from iteration {chosen.iteration}: accuracy {chosen.accuracy:.3f} at {chosen.mean_tokens:.1f} tokens, the "
+            f"shortest of {len(found)} candidates within one standard error ({error:.3f}) of the best, {best:.3f}"
+        )
+    return folder
 
 
 def _read(path: Path) -> Candidate:

@@ -20,23 +20,22 @@ def candidate(checkpoint: Path, iteration: int, accuracy: float, tokens: float) 
 
 
 def test_without_candidates_it_is_the_checkpoint_itself(tmp_path: Path) -> None:
-    assert balanced(tmp_path)[0] == tmp_path
+    assert balanced(tmp_path) == tmp_path
 
 
-def test_the_shortest_within_one_standard_error_of_the_best(tmp_path: Path) -> None:
+def test_the_shortest_within_one_standard_error_of_the_best(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The best has 0.80 of 100 problems: sqrt(0.8 * 0.2 / 100) = 0.04, so that 0.76 counts as equal and 0.75 does not."""
     candidate(tmp_path, 6, 0.75, 40.0)
     candidate(tmp_path, 9, 0.77, 50.0)
     candidate(tmp_path, 12, 0.80, 70.0)
     candidate(tmp_path, 15, 0.79, 60.0)
-    folder, why = balanced(tmp_path)
-    assert folder.name == "iteration-000009"
-    assert why == (
-        "iteration 9: accuracy 0.770 at 50.0 tokens, the shortest of 4 candidates within one standard error (0.040) of the best, "
-        "0.800"
+    assert balanced(tmp_path).name == "iteration-000009"
+    told = (
+        "starts from iteration 9: accuracy 0.770 at 50.0 tokens, the shortest of 4 candidates within one standard error (0.040) of"
     )
+    assert capsys.readouterr().out == f"{told} the best, 0.800\n"
     candidate(tmp_path, 18, 0.77, 50.0)
-    assert balanced(tmp_path)[0].name == "iteration-000018", "of equals the later one, which had more training"
+    assert balanced(tmp_path).name == "iteration-000018", "of equals the later one, which had more training"
 
 
 def test_a_broken_candidate_is_named(tmp_path: Path) -> None:
@@ -53,7 +52,7 @@ def test_the_last_ones_are_kept_and_handed_over_as_checkpoints(tiny: Tiny, tmp_p
     kept.keep(9, {})
     kept.hand_over(tmp_path / "out")
     assert [path.name for path in sorted((tmp_path / "out/candidates").iterdir())] == ["iteration-000003", "iteration-000006"]
-    folder, _ = balanced(tmp_path / "out")
+    folder = balanced(tmp_path / "out")
     assert folder.name == "iteration-000003"
     assert sum(p.numel() for p in load_model(folder, CPU).parameters()) == sum(p.numel() for p in trainer.model.parameters())
 
