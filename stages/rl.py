@@ -29,14 +29,7 @@ from stages.verifiers.judge import require_judge
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("phase", choices=["long", "short"])
-    arguments.add_argument("--init", type=Path, required=True, help="checkpoint to start from")
-    arguments.add_argument("--prompt-set", type=Path, required=True)
-    arguments.add_argument("--validation", type=Path, required=True, help="problems of figure 5; never trained on")
-    arguments.add_argument("--out", type=Path, required=True)
-    arguments.add_argument("--curves", type=Path, required=True)
-    options = arguments.parse_args()
+    options = _arguments()
     phase = options.phase
     seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
     rl, rollouts = read(f"rl.{phase}", RL), read("rollout", Rollouts)
@@ -86,6 +79,17 @@ def check_count(found: int, where: Path, prompts: int, processes: int) -> None:
             f"{where}: {found} problems, prompts = {prompts} of this phase of rl on {processes} processes: needed are as many "
             "problems as prompts, and one for every process; loosen curate or lower the prompts"
         )
+
+
+def _arguments() -> argparse.Namespace:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("phase", choices=["long", "short"])
+    arguments.add_argument("--init", type=Path, required=True, help="checkpoint to start from")
+    arguments.add_argument("--prompt-set", type=Path, required=True)
+    arguments.add_argument("--validation", type=Path, required=True, help="problems of figure 5; never trained on")
+    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--curves", type=Path, required=True)
+    return arguments.parse_args()
 
 
 if __name__ == "__main__":

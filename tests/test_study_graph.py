@@ -1,10 +1,10 @@
 """study/dvc.yaml: its own graph, which calls the programs as dvc.yaml does and declares what they read; and one ablation, tiny."""
 
-import os
+import json
 import re
 import shutil
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tiny import Tiny, params
 
 from flows import graph
 from stages.data.files import write_records
+from stages.study import ablation, verdicts
 from stages.study.settings import read_settings
 from stages.study.steps import AFTER, CHECKPOINTS, DATA, RL, TRUNK
 
@@ -92,26 +93,15 @@ def trunk(folder: Path, tiny: Tiny) -> None:
         {"suite": p.family, "id": p.id, "question": p.question, "image": p.image, "gold": p.answer, "text": "", "tokens": 8}
         for p in tiny.problems[6:12]
     ]
-    lines = "".join(f"{json_of({**row, 'outcome': 'wrong', 'finish': 'length'})}\n" for row in rows)
+    lines = "".join(f"{json.dumps({**row, 'outcome': 'wrong', 'finish': 'length'})}\n" for row in rows)
     (folder / "artifacts/generations").mkdir(parents=True)
     (folder / "artifacts/generations/long_sft.jsonl").write_text(lines, encoding="utf-8")
 
 
-def json_of(row: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(row)
-
-
-def call(folder: Path, *words: str) -> str:
-    environ = {**os.environ, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-m", *words], cwd=folder, env=environ, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.mark.slow
-def test_one_ablation_of_two_seeds_from_end_to_end(tiny: Tiny, tmp_path: Path) -> None:
+def test_one_ablation_of_two_seeds_from_end_to_end(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Two iterations on eight prompts, the recipe and ReST: real programs, real generations, verdicts and the page."""
     tree = params(evaluate__max_tokens=8, collect__root=str(PROJECT / "stages/problems/examples"), evaluate__root=str(tmp_path))
     rl = {"iterations": 2, "prompts": 8, "samples": 2, "mini_batch": 8, "max_tokens": 8, "validate_every": 1}
@@ -120,15 +110,23 @@ def test_one_ablation_of_two_seeds_from_end_to_end(tiny: Tiny, tmp_path: Path) -
     settings = {"seeds": [0, 1], "changes": changes, "variants": {"control": {}, "rest": {"loss.variants": ["rest"]}}}
     (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     trunk(tmp_path / "trunk", tiny)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+
+    def call(main: Callable[[], None], *words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["program", *words])
+        main()
+        return capsys.readouterr().out
+
     for seed in (0, 1):
         (tmp_path / f"runs/{seed}").mkdir(parents=True)
         (tmp_path / f"runs/{seed}/trunk").symlink_to(tmp_path / "trunk")
         for variant in ("control", "rest"):
             words = ("--seed", str(seed), "--trunk", f"runs/{seed}/trunk", "--settings", "settings.yaml")
-            told = call(tmp_path, "stages.study.ablation", variant, *words, "--out", f"runs/{seed}/{variant}")
+            told = call(ablation.main, variant, *words, "--out", f"runs/{seed}/{variant}")
             assert re.search(r"rl@long \(1 of 2\).*\n.*evaluate@long_rl \(2 of 2\)", told)
     assert not list((tmp_path / "artifacts/state").glob("*/*")), "nothing is left to resume"
-    told = call(tmp_path, "stages.study.verdicts", "--runs", "runs", "--settings", "settings.yaml", "--out", "out")
+    told = call(verdicts.main, "--runs", "runs", "--settings", "settings.yaml", "--out", "out")
     assert "undecided: pushing wrong responses down beats fitting right ones only (ReST)" in told
     assert (tmp_path / "out/index.html").exists()
     curves = [(tmp_path / f"runs/0/{variant}/results/training/long_rl.csv").read_text() for variant in ("control", "rest")]
