@@ -13,9 +13,9 @@ from stages.study.comparison import Association, Effect, Verdict, association, o
 from stages.study.runs import Answer, Run, Runs
 from stages.study.settings import CONTROL
 
-PAIRED = "paired bootstrap over seeds and problems, 95%, and all seeds on one side"
-STUDENT = "mean over seeds with its 95% interval by Student's t, and all seeds on one side"
-PERMUTED = "Spearman's rho over the suites, exact one-sided permutation test at 5%"
+PAIRED = "paired bootstrap"
+STUDENT = "Student's t over seeds"
+PERMUTED = "Spearman, exact permutations"
 
 
 @dataclass(frozen=True)

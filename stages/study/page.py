@@ -143,9 +143,11 @@ def _intro(study: Study) -> str:
     least = 2 / 2**seeds
     return (
         f"{len(study.runs)} variants of the recipe, {seeds} seeds each. Runs of one seed share base model, SFT, prompt set and "
-        "held-out problems, and are compared problem by problem. A claim held when the whole 95% interval and every seed lie on "
+        "held-out problems, and are compared problem by problem: the interval is by a bootstrap that draws seeds and, within them, "
+        "problems; slopes have one value a seed. A claim held when the whole 95% interval and every seed lie on "
         "its side (of zero, or of two points worse where it says so); it did not hold when both lie on the other; else it is "
-        "undecided, and stays here as such. No correction for many claims was made: of twenty, one may come out by chance. "
+        "undecided, and stays here as such. The rank correlation over suites is tested at 5%, one-sided. No correction "
+        "for many claims was made: of twenty, one may come out by chance. "
         f"With {seeds} seeds the sign-flip p cannot be below {least:.2f}."
     )
 

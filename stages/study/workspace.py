@@ -87,7 +87,6 @@ def _child(words: Sequence[str], folder: Path, output: Any) -> Iterator["subproc
     """A program of the project in `folder`, which does not outlive this one: the kernel ends it should we be killed."""
     paths = [str(Path.cwd()), *filter(None, [os.environ.get("PYTHONPATH")])]
     known = {name: value for name, value in os.environ.items() if name != "K15_SPOOL"}  # the spool of this program, if it has one
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     child = subprocess.Popen(
         words,
         cwd=folder,
@@ -103,7 +102,6 @@ def _child(words: Sequence[str], folder: Path, output: Any) -> Iterator["subproc
         if child.poll() is None:
             child.kill()
             child.wait()
-        signal.signal(signal.SIGTERM, before)
 
 
 def _die_with_parent() -> None:

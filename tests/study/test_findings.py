@@ -51,6 +51,10 @@ def test_effects_by_hand(runs: Runs) -> None:
     assert longer is not None
     assert longer.mean == pytest.approx(68 / 3)
     assert one["prioritised"].verdict == "undecided", "nothing differs"
+    # the large model starts from its own SFT, 5 points above the trunk's
+    caught_up = one["small_catches_up"].effect
+    assert caught_up is not None
+    assert caught_up.by_seed == pytest.approx((5.0, 10.0, 15.0))
     # the penalty: a fifth of the growth, 40 -> 41.6, 44, 48, rounded to 42, 44, 48
     shorter = one["length_penalty"].effect
     assert shorter is not None
