@@ -58,7 +58,8 @@ def _scored(score: Score | None, long: Score | None) -> Cell:
     if score is None or score.mean_tokens == 0:
         return Cell(None, reason="not evaluated on it" if score is None else "no tokens")
     interval = tuple(100_000 * bound / score.mean_tokens for bound in score.ci95)
-    return _cell(100 * score.accuracy, score.mean_tokens, long and (100 * long.accuracy, long.mean_tokens), interval)
+    whole = None if long is None else (100 * long.accuracy, long.mean_tokens)
+    return _cell(100 * score.accuracy, score.mean_tokens, whole, interval)
 
 
 def _report(names: Sequence[str], benchmark: str) -> list[Cell]:

@@ -30,9 +30,9 @@ def main() -> None:
     study = Study(found, runs, drawn, facts(settings))
     text, page = markdown(study), html(study)
     write_json(options.out / "summary.json", summary(study))
-    for one in drawn:
-        write_text(options.out / f"{one.figure.name}.svg", one.svg)
-        write_bytes(options.out / f"{one.figure.name}.png", one.png)
+    for figure in drawn:
+        write_text(options.out / f"{figure.figure.name}.svg", figure.svg)
+        write_bytes(options.out / f"{figure.figure.name}.png", figure.png)
     write_text(options.out / "study.md", text)
     write_text(options.out / "index.html", page)
     for one in found:
