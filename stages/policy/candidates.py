@@ -33,6 +33,12 @@ class Candidates:
     """The last `count` validated checkpoints, beside the resumable state, until RL is done; with 0 nothing is kept."""
 
     def __init__(self, trainer: Engine, processor: Any, folder: Path, count: int, problems: int) -> None:
+        """`problems` is their number in the validation. DataError when there is none to choose by."""
+        if count and not problems:
+            raise DataError(
+                f"candidates = {count} of this phase of rl, and no validation problem to choose by; collect some (validation of "
+                "collect.sources), or set candidates to 0"
+            )
         self.trainer, self.processor = trainer, processor
         self.folder, self.count, self.problems = folder / FOLDER, count, problems
 

@@ -57,6 +57,11 @@ def test_the_last_ones_are_kept_and_handed_over_as_checkpoints(tiny: Tiny, tmp_p
     assert sum(p.numel() for p in load_model(folder, CPU).parameters()) == sum(p.numel() for p in trainer.model.parameters())
 
 
+def test_candidates_need_a_validation(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="candidates = 2 of this phase of rl, and no validation problem to choose by"):
+        Candidates(None, None, tmp_path, 2, 0)  # type: ignore[arg-type]
+
+
 def test_none_are_kept_by_default(tiny: Tiny, tmp_path: Path) -> None:
     trainer = start(tiny.model(), hardware(), CPU, 1.0)
     kept = Candidates(trainer, load_processor(tiny.folder), tmp_path / "state", 0, 12)
