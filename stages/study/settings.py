@@ -60,8 +60,10 @@ def parameters(own: Path, seed: int, changes: Mapping[str, Any], settings: Path)
     for key in PATHS:
         section, name = key.split(".")
         tree[section][name] = str((own.parent / tree[section][name]).resolve())
-    if (local := own.parent / tree["model"]["source"]).is_dir():
-        tree["model"]["source"] = str(local.resolve())
+    for section, name in (("model", "source"), ("judge", "model")):
+        value = tree[section][name]
+        if value not in (None, "scratch") and (own.parent / value).is_dir():  # a checkpoint of the user's, no hub id
+            tree[section][name] = str((own.parent / value).resolve())
     return dict(tree)
 
 

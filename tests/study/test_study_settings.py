@@ -34,6 +34,12 @@ def test_a_run_has_its_own_seed_values_and_absolute_folders() -> None:
     assert (tree["seed"], tree["rl"]["long"]["tau"], tree["loss"]["variants"]) == (7, 0.5, ["rest"])
     assert tree["rl"]["short"] == before["rl"]["short"]
     assert tree["collect"]["root"] == str(PROJECT / before["collect"]["root"])
+    assert tree["model"]["source"] == "scratch"
+
+
+def test_checkpoints_of_the_users_are_found_from_the_runs_folder() -> None:
+    tree = parameters(OWN, 0, {"model.source": "stages/study", "judge.model": "stages/data"}, FILES[0])
+    assert (tree["model"]["source"], tree["judge"]["model"]) == (str(PROJECT / "stages/study"), str(PROJECT / "stages/data"))
 
 
 @pytest.mark.parametrize(
