@@ -174,7 +174,7 @@ def forest(found: Sequence[Finding]) -> Figure:
     return Figure(
         "findings",
         "What the study found",
-        "Difference that each claim is about, mean over seeds with its 95% interval. Where a claim allows two points less, it holds "
+        "Difference that each claim is about, mean over seeds with its 95% interval. A claim that allows two points less holds "
         "above -2.",
         tuple(panels),
         columns=2,
