@@ -36,10 +36,6 @@ class Claim:
     """The figure that shows it."""
 
 
-def _after(variant: str) -> Side:
-    return Side(variant)
-
-
 SFT, RL = Side(CONTROL, "before"), Side(CONTROL)
 CLAIMS: Sequence[Claim] = (
     Claim("accuracy_rises", "§3.3, figure 5", "RL raises accuracy", RL, SFT, figure="growth"),
@@ -52,13 +48,13 @@ CLAIMS: Sequence[Claim] = (
         Side("large", "before"),
         figure="sizes",
     ),
-    Claim("large_ends_higher", "§3.5, figure 8", "the large model ends at a higher accuracy", _after("large"), RL, figure="sizes"),
+    Claim("large_ends_higher", "§3.5, figure 8", "the large model ends at a higher accuracy", Side("large"), RL, figure="sizes"),
     Claim(
         "curriculum",
         "§3.5, figure 9",
         "hard problems only, after a while, beat uniform sampling throughout",
-        _after("curriculum"),
-        _after("uniform"),
+        Side("curriculum"),
+        Side("uniform"),
         figure="curriculum",
     ),
     Claim(
@@ -66,7 +62,7 @@ CLAIMS: Sequence[Claim] = (
         "§3.5, figure 10",
         "pushing wrong responses down beats fitting right ones only (ReST)",
         RL,
-        _after("rest"),
+        Side("rest"),
         figure="negative_gradients",
     ),
     Claim(
@@ -74,7 +70,7 @@ CLAIMS: Sequence[Claim] = (
         "§2.3.3",
         "with the length penalty responses are shorter",
         RL,
-        _after("length_penalty"),
+        Side("length_penalty"),
         "tokens",
         figure="length_penalty",
     ),
@@ -82,18 +78,18 @@ CLAIMS: Sequence[Claim] = (
         "length_penalty_accuracy",
         "§2.3.3",
         "switched on late, it costs at most two points of accuracy",
-        _after("length_penalty"),
+        Side("length_penalty"),
         RL,
         margin=MARGIN,
         figure="length_penalty",
     ),
-    Claim("prioritised", "§2.3.4", "prioritised sampling beats uniform sampling", RL, _after("uniform"), figure="curriculum"),
+    Claim("prioritised", "§2.3.4", "prioritised sampling beats uniform sampling", RL, Side("uniform"), figure="curriculum"),
     Claim(
         "partial_rollouts",
         "§2.6",
         "partial rollouts cost at most two points against whole ones",
         RL,
-        _after("whole_rollouts"),
+        Side("whole_rollouts"),
         margin=MARGIN,
         figure="partial_rollouts",
     ),
@@ -102,7 +98,7 @@ CLAIMS: Sequence[Claim] = (
         "§2.3.2",
         "the optimizer's reset at each iteration costs at most two points",
         RL,
-        _after("kept_optimizer"),
+        Side("kept_optimizer"),
         margin=MARGIN,
         figure="optimizer_reset",
     ),
@@ -111,7 +107,7 @@ CLAIMS: Sequence[Claim] = (
         "ours",
         "our tau is at most two points worse than a tenth of it",
         RL,
-        _after("tau_low"),
+        Side("tau_low"),
         margin=MARGIN,
         figure="tau",
     ),
@@ -120,7 +116,7 @@ CLAIMS: Sequence[Claim] = (
         "ours",
         "our tau is at most two points worse than ten times it",
         RL,
-        _after("tau_high"),
+        Side("tau_high"),
         margin=MARGIN,
         figure="tau",
     ),
@@ -129,7 +125,7 @@ CLAIMS: Sequence[Claim] = (
         "§2.3.2",
         "the mean of the rewards is at most two points worse than the log-partition",
         RL,
-        _after("log_partition"),
+        Side("log_partition"),
         margin=MARGIN,
         figure="baseline",
     ),
