@@ -1,5 +1,6 @@
 # The commands of the README. `make run` is the main job. A virtual environment is made on first use; later calls find it.
 #   make seeds [SEEDS="1 2"]
+#   make study [STUDY=one-gpu]
 #   make run [PRESET=real-data] [DATA=../data] [SET="rl.long.tau=0.2 seed=1"] [TARGETS="evaluate"]
 #   make bench [BENCH="supervised generation --repeats 3"]
 #   make test-vllm
@@ -12,7 +13,7 @@ JOBS   ?= 2
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := run
-.PHONY: run seeds test test-vllm lint format bench ui down deploy install
+.PHONY: run seeds study test test-vllm lint format bench ui down deploy install
 
 run: $(STAMP)
 	@$(BIN)/python -m flows.pipeline $(if $(PRESET),--preset $(PRESET)) $(if $(DATA),--data $(DATA)) $(foreach v,$(SET),-S '$(v)') $(TARGETS)
@@ -24,6 +25,11 @@ seeds: $(STAMP)
 	  $(MAKE) run SET="seed=$$seed" && cp results/report/summary.json results/seeds/$$seed.json || exit 1; \
 	  cp artifacts/own-params.yaml params.yaml; \
 	done && $(MAKE) run
+
+# The study of the report's claims (study/dvc.yaml), another set of seeds and variants by STUDY=one-gpu. Killed, it goes on.
+study: $(STAMP)
+	@mkdir -p artifacts && cp study/params.yaml artifacts/own-study.yaml && trap 'cp artifacts/own-study.yaml study/params.yaml' EXIT && \
+	$(if $(STUDY),cp study/$(STUDY).yaml study/params.yaml &&) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m dvc repro study/dvc.yaml
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(TESTS)

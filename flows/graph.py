@@ -66,16 +66,22 @@ def nodes(root: Path, targets: Sequence[str] = ()) -> list[Node]:
     import networkx
 
     with _opened(root) as repo:
-        order = {stage.name: place for place, stage in enumerate(repo.index.stages) if stage.cmd}
+        stages = _stages(repo)
+        order = {stage.name: place for place, stage in enumerate(stages)}
         graph = networkx.DiGraph()
         graph.add_nodes_from(order)
-        graph.add_edges_from((up.name, down.name) for down, up in repo.index.graph.edges if down.cmd and up.cmd)
+        graph.add_edges_from((up.name, down.name) for down, up in repo.index.graph.edges if {down, up} <= {*stages})
     wanted = set(order)
     if targets:
         chosen = [name for target in targets for name in _matching(target, order)]
         wanted = set(chosen).union(*(networkx.ancestors(graph, name) for name in chosen))
     ordered = networkx.lexicographical_topological_sort(graph, key=order.__getitem__)
     return [Node(name, tuple(sorted(graph.predecessors(name)))) for name in ordered if name in wanted]
+
+
+def _stages(repo: Any) -> list[Any]:
+    """The stages of the project's own dvc.yaml; study/dvc.yaml is a graph of its own."""
+    return [stage for stage in repo.index.stages if stage.cmd and stage.path_in_repo == "dvc.yaml"]
 
 
 def _matching(target: str, known: Mapping[str, int]) -> list[str]:
@@ -89,7 +95,7 @@ def changes(root: Path, names: Sequence[str]) -> dict[str, str]:
     """The stages among `names` that `dvc repro` would run or restore now, each with DVC's reason."""
     found: dict[str, str] = {}
     with _opened(root) as repo, repo.lock:
-        for stage in repo.index.stages:
+        for stage in _stages(repo):
             if stage.name in names and (status := stage.status()):
                 found[stage.name] = _reason(next(iter(status.values())))
     return found
@@ -109,7 +115,7 @@ def outlook(root: Path, wanted: Sequence[Node], params: Mapping[str, Any]) -> li
     found: dict[str, Outlook] = {}
     templates = set(re.findall(r"\$\{([\w.]+)\}", (root / "dvc.yaml").read_text(encoding="utf-8")))
     with _opened(root) as repo, repo.lock:
-        stages = {stage.name: stage for stage in repo.index.stages}
+        stages = {stage.name: stage for stage in _stages(repo)}
         for node in wanted:
             stage, renewed = stages[node.name], [up for up in node.upstream if up in found and found[up].does != "cached"]
             reason = _difference(stage, params, made_anew=bool(renewed))
@@ -181,7 +187,7 @@ def _kept(stage: Any, params: Mapping[str, Any], templates: set[str]) -> bool:
 def facts(root: Path, names: Sequence[str]) -> dict[str, Facts]:
     """What the stages read and write, their files hashed by DVC. Raises GraphError when one does not exist."""
     with _opened(root) as repo:
-        known = {stage.name: stage for stage in repo.index.stages if stage.cmd}
+        known = {stage.name: stage for stage in _stages(repo)}
         if missing := [name for name in names if name not in known]:
             raise GraphError(f"no stage {missing[0]!r} in dvc.yaml; there are: {', '.join(known)}")
         return {name: _facts(known[name]) for name in names}
@@ -201,7 +207,7 @@ def _facts(stage: Any) -> Facts:
 def digest(root: Path, stage: str, path: Path) -> str:
     """DVC's hash of an output as it lies there now. DVC keeps it in its state, so that its own commit need not hash it again."""
     with _opened(root) as repo:
-        (out,) = (out for one in repo.index.stages if one.name == stage for out in one.outs if Path(out.fs_path) == path)
+        (out,) = (out for one in _stages(repo) if one.name == stage for out in one.outs if Path(out.fs_path) == path)
         return str(out.get_hash().value)
 
 
@@ -222,18 +228,14 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def commit(root: Path) -> tuple[str, bool]:
     """Commit of the checkout and whether tracked files differ from it; ("", False) outside git."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
-        state = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.CalledProcessError):
         return "", False
-    return head.stdout.strip(), bool(state.stdout.strip())
 
 
 @contextmanager

@@ -17,6 +17,7 @@ SETS: Mapping[str, str] = {
     "short": "artifacts/problems/short.jsonl",
     "long": "artifacts/warm_up/demonstrations.jsonl",
     "shortest": "artifacts/samples/shortest.jsonl",
+    "merged_rs": "artifacts/merged_samples/shortest.jsonl",
 }
 """The demonstrations of each phase of sft."""
 CHECKPOINTS = ("base", "sft", "rl", "merge", "dpo")

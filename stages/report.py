@@ -10,10 +10,11 @@ from stages.reporting import drawing, protocol
 from stages.reporting.claims import claims_table
 from stages.reporting.columns import Column, own_columns, read_columns
 from stages.reporting.curves import Curve, read_curve, validation_suites
+from stages.reporting.efficiency import efficiency_table
 from stages.reporting.evaluations import CHECKPOINTS, Evaluation, read_evaluations
 from stages.reporting.health_figures import domains, health, sampled, staleness
 from stages.reporting.inputs import Generation, read_funnel, read_generations, read_seconds
-from stages.reporting.long2short_figure import figure7
+from stages.reporting.long2short_figure import figure7, figure7_suites
 from stages.reporting.page import Report, page
 from stages.reporting.paired import paired_table
 from stages.reporting.protocol_cells import protocol_markdown
@@ -27,10 +28,15 @@ from stages.reporting.training_figures import funnel_figure, losses
 from stages.run.params import read
 from stages.run.program import run
 
-SFT = ("base", "short_sft", "long_sft", "shortest", "dpo")
+SFT = ("base", "short_sft", "long_sft", "shortest", "merged_rs", "dpo")
 RL = ("long_rl", "short_rl")
 WIDE = ("table2", "table3")
-LONG = {"table2_claims": "percent_above_rival", "table3_claims": "percent_above_rival", "paired": "difference"}
+LONG = {
+    "table2_claims": "percent_above_rival",
+    "table3_claims": "percent_above_rival",
+    "paired": "difference",
+    "efficiency": "points_per_1000_tokens",
+}
 """What the cells of a table hold, where that is no accuracy."""
 
 
@@ -39,10 +45,10 @@ def main() -> None:
     paths = _arguments()
     seed = read("seed", int)
     evaluations = read_evaluations(paths.evaluations)
-    curves = {name: read_curve(paths.training / f"{name}.csv", "step") for name in SFT}
+    curves = {name: read_curve(paths.training / f"{name}.csv", "step") for name in SFT if name in evaluations}
     curves |= {name: read_curve(paths.training / f"{name}.csv", "iteration") for name in RL}
     funnels = {"curation": read_funnel(paths.curation, "curate"), "warm-up": read_funnel(paths.warm_up, "warm_up")}
-    generations = read_generations(paths.generations)
+    generations = read_generations(paths.generations, tuple(evaluations))
     columns = [*own_columns(evaluations), *read_columns(Path(read("report.columns", str)))]
     seconds = read_seconds(paths.timings)
 
@@ -70,8 +76,8 @@ def _tables(
     evaluations: Mapping[str, Evaluation], columns: Sequence[Column], generations: Mapping[str, Sequence[Generation]]
 ) -> dict[str, Table]:
     tables = [make(number, columns) for number in (2, 3) for make in (published_table, claims_table)]
-    paired = paired_table(generations, evaluations, paired_difference)
-    return {table.name: table for table in [*tables, stand_in_table(evaluations), paired, partial_table(columns)]}
+    more = [paired_table(generations, evaluations, paired_difference), partial_table(columns)]
+    return {table.name: table for table in [*tables, stand_in_table(evaluations), efficiency_table(evaluations), *more]}
 
 
 def _figures(
@@ -85,6 +91,7 @@ def _figures(
         figure5(suites),
         figure6(suites),
         figure7(evaluations),
+        figure7_suites(evaluations),
         *(figure(phases) for figure in (health, sampled, staleness)),
         domains(*next(iter(phases.items()))),
         losses(labelled),

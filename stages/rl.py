@@ -6,11 +6,12 @@ from pathlib import Path
 from stages.data.files import DataError, read_records
 from stages.data.records import CuratedProblem, Problem
 from stages.models.loading import device_of, load_model, load_processor
+from stages.policy.candidates import Candidates, balanced
 from stages.policy.experience import Experience
 from stages.policy.iterations import improve
 from stages.policy.learner import Learner
 from stages.policy.samplers import ProblemSampler
-from stages.policy.validation import askable
+from stages.policy.validation import Validations, askable
 from stages.prompts.render import Renderer
 from stages.rollout.asking import judge_of
 from stages.rollout.colocated import open_rollout_engine
@@ -28,45 +29,47 @@ from stages.verifiers.judge import require_judge
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("phase", choices=["long", "short"])
-    arguments.add_argument("--init", type=Path, required=True, help="checkpoint to start from")
-    arguments.add_argument("--prompt-set", type=Path, required=True)
-    arguments.add_argument("--validation", type=Path, required=True, help="problems of figure 5; never trained on")
-    arguments.add_argument("--out", type=Path, required=True)
-    arguments.add_argument("--curves", type=Path, required=True)
-    options = arguments.parse_args()
+    options = _arguments()
     phase = options.phase
     seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
     rl, rollouts = read(f"rl.{phase}", RL), read("rollout", Rollouts)
     loss, limits, judging = read("loss", Loss), read("health", Health), read("judge", Judging)
 
-    device, problems = device_of(hardware), read_records(options.prompt_set, CuratedProblem)
+    device, judge = device_of(hardware), judge_of(judging, hardware.generation_batch)
+    problems, held_out = read_records(options.prompt_set, CuratedProblem), read_records(options.validation, Problem)
     check_count(len(problems), options.prompt_set, rl.prompts, hardware.processes)
-    judge, held_out = judge_of(judging, hardware.generation_batch), read_records(options.validation, Problem)
     require_judge((problem.verifier for problem in (*problems, *held_out)), judge)
-    net, processor = load_model(options.init, device), load_processor(options.init)
+    init = balanced(options.init) if phase == "short" else options.init
+    net, processor = load_model(init, device), load_processor(init)
     renderer = Renderer(processor, model.instruction, model.context)
     validation, left_out = askable(renderer, held_out)
     if rank() == 0:
         print(f"{len(problems)} problems, {len(validation)} validation problems", *left_out, sep="\n")
     trainer = start(net, hardware, device, rl.grad_clip, rl.temperature)
-    own = trainer.model if hardware.engine == "vllm" else rollout_copy(trainer, options.init)  # vLLM loads the weights itself
+    own = trainer.model if hardware.engine == "vllm" else rollout_copy(trainer, init)  # vLLM loads the weights itself
     golden = golden_prompts(trainer, hardware, renderer, problems, rl.temperature)
-    engine = open_rollout_engine(options.init, own, renderer, hardware, golden)
-    sampled = (rl.curriculum_until, rl.hard_pass_rate, rl.prioritized, rl.image_share)
-    sampler = ProblemSampler(problems, stream_seed(seed, phase), *sampled)
-    sampler.require(rl.prompts)
+    engine = open_rollout_engine(init, own, renderer, hardware, golden)
+    sampler = sampler_of(problems, rl, stream_seed(seed, phase))
     experience = Experience(engine, renderer, rl, rollouts, hardware, stream_seed(seed, "rl", phase), loss, judge)
 
     values = [seed, *(part.model_dump() for part in (rl, rollouts, loss, judging, model, hardware))]
     state = state_folder(f"rl-{phase}", [options.init, options.prompt_set, options.validation], values)
     spool = stage_spool(f"rl@{phase}")
-    improve(Learner(trainer, experience), engine, sampler, validation, spool, state, stream_seed(seed, "validation"), limits)
+    candidates = Candidates(trainer, processor, state, rl.candidates, len(validation))
+    validations = Validations(engine, validation, experience, stream_seed(seed, "validation"), candidates)
+    improve(Learner(trainer, experience), sampler, validations, spool, state, limits)
     save_model(trainer, processor, options.out)
+    candidates.hand_over(options.out)
     if rank() == 0:
         spool.write_csv(options.curves, "iteration")
     drop_state(state)
+
+
+def sampler_of(problems: list[CuratedProblem], rl: RL, seed: int) -> ProblemSampler:
+    """What draws the problems. DataError when they are too few for some draw."""
+    sampler = ProblemSampler(problems, seed, rl.curriculum_until, rl.hard_pass_rate, rl.prioritized, rl.image_share)
+    sampler.require(rl.prompts)
+    return sampler
 
 
 def check_count(found: int, where: Path, prompts: int, processes: int) -> None:
@@ -76,6 +79,17 @@ def check_count(found: int, where: Path, prompts: int, processes: int) -> None:
             f"{where}: {found} problems, prompts = {prompts} of this phase of rl on {processes} processes: needed are as many "
             "problems as prompts, and one for every process; loosen curate or lower the prompts"
         )
+
+
+def _arguments() -> argparse.Namespace:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("phase", choices=["long", "short"])
+    arguments.add_argument("--init", type=Path, required=True, help="checkpoint to start from")
+    arguments.add_argument("--prompt-set", type=Path, required=True)
+    arguments.add_argument("--validation", type=Path, required=True, help="problems of figure 5; never trained on")
+    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--curves", type=Path, required=True)
+    return arguments.parse_args()
 
 
 if __name__ == "__main__":

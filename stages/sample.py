@@ -1,4 +1,5 @@
-"""sample (§2.4): n responses of the long-CoT model for each prompt; feeds shortest rejection sampling and DPO."""
+"""sample (§2.4): n responses of a model for each prompt; `long` feeds shortest rejection sampling and DPO, `merged` the rejection
+sampling of the merged model (figure 7)."""
 
 import argparse
 import random
@@ -25,6 +26,7 @@ CHUNK = 64  # prompts between two lines of progress
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("which", choices=["long", "merged"])
     arguments.add_argument("--model", type=Path, required=True)
     arguments.add_argument("--prompt-set", type=Path, required=True)
     arguments.add_argument("--out", type=Path, required=True)
@@ -36,7 +38,7 @@ def main() -> None:
     judge = judge_of(read("judge", Judging), hardware.generation_batch)
     require_judge((problem.verifier for problem in chosen), judge)
     engine = load_engine(options.model, read("model", Model), hardware)
-    spool = stage_spool("sample")
+    spool = stage_spool(f"sample@{options.which}")
     groups = []
     for start in range(0, len(chosen), CHUNK):
         part = chosen[start : start + CHUNK]

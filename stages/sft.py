@@ -21,7 +21,7 @@ from stages.training.schedules import learning_rate
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("phase", choices=["short", "long", "shortest"])
+    arguments.add_argument("phase", choices=["short", "long", "shortest", "merged_rs"])
     arguments.add_argument("--init", type=Path, required=True, help="checkpoint to start from")
     arguments.add_argument("--demonstrations", type=Path, required=True)
     arguments.add_argument("--out", type=Path, required=True)

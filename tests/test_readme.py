@@ -44,7 +44,7 @@ COMMANDS += [shlex.split(code) for code in CODE if code.startswith(("make ", "dv
 def stages() -> dict[str, list[str]]:
     """Declared outputs of each stage."""
     with Repo(str(PROJECT)) as repo:
-        return {stage.name: [out.def_path for out in stage.outs] for stage in repo.index.stages}
+        return {stage.name: [out.def_path for out in stage.outs] for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"}
 
 
 def are_stages(names: list[str]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from reporting.synthetic_run import ACCURACY, FAMILIES, NASTY, arguments, benchmark, column, write_json, write_run
 
 PROJECT = Path(__file__).parents[1]
-TABLES = ("table2", "table2_claims", "table3", "table3_claims", "stand_in", "paired", "partial")
+TABLES = ("table2", "table2_claims", "table3", "table3_claims", "stand_in", "efficiency", "paired", "partial")
 
 
 def report(root: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +46,7 @@ def page(root: Path) -> str:
 
 def test_every_output_is_there(root: Path) -> None:
     tables = [f"{name}.{kind}" for name in TABLES for kind in ("md", "csv")]
-    figures = ["figure5", "figure6", "figure7", "health", "sampled", "staleness", "domains", "losses", "funnel"]
+    figures = ["figure5", "figure6", "figure7", "figure7_suites", "health", "sampled", "staleness", "domains", "losses", "funnel"]
     expected = {
         *tables,
         *(f"{name}.{kind}" for name in figures for kind in ("svg", "png")),
@@ -124,7 +124,7 @@ def test_the_page_escapes_what_models_and_data_wrote(page: str) -> None:
 def test_the_page_can_be_used_without_seeing_it(outline: Outline) -> None:
     assert outline.all("html")[0]["lang"] == "en"
     assert all(image["alt"] for image in outline.all("img"))
-    assert len(outline.all("svg")) == 7 + 7 + 3 + 12 + 2 + 2 + 6 + 7 + 2
+    assert len(outline.all("svg")) == 7 + 7 + 3 + 8 + 12 + 2 + 2 + 6 + 8 + 2
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in outline.all("svg"))
     assert len(outline.all("caption")) == len(outline.all("table")) > 6
     ids = [attributes["id"] for _, attributes in outline.tags if "id" in attributes]

@@ -16,7 +16,7 @@ from stages.data.files import DataError
 
 Cell = dict[str, Any]
 
-SHORT_COT = ("short_sft", "merged", "shortest", "dpo", "short_rl")
+SHORT_COT = ("short_sft", "merged", "merged_rs", "shortest", "dpo", "short_rl")
 LONG_COT = ("long_sft", "long_rl")
 """Checkpoints of the recipe whose column stands in table 3, and in table 2."""
 

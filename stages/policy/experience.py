@@ -118,7 +118,7 @@ class Experience:
         return {name_of(member): piece for (_, _, member), piece in zip(members, pieces, strict=True)}, verdicts
 
     def _scored(self, iteration: int, group: OpenGroup) -> Group:
-        baseline = ADVANTAGES["log_partition" if "log_partition" in self.loss.variants else "mean"]
+        baseline = ADVANTAGES[next((name for name in self.loss.variants if name in ADVANTAGES), "mean")]
         return score(
             group.problem,
             group.members,

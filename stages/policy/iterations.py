@@ -4,12 +4,10 @@ the health panel says so."""
 from pathlib import Path
 
 from stages.data.files import DataError
-from stages.data.records import Problem
 from stages.policy.health import Watch, peak_memory
 from stages.policy.learner import Learner
 from stages.policy.samplers import ProblemSampler, sampled_difficulty
-from stages.policy.validation import validate
-from stages.rollout.engine import Engine
+from stages.policy.validation import Validations
 from stages.run.ranks import during, rank
 from stages.run.sections import Health
 from stages.run.spool import Spool
@@ -17,28 +15,14 @@ from stages.training.checkpoints import SaveClock, load_state, save_state
 from stages.training.engine import agreed
 
 
-def improve(
-    learner: Learner,
-    engine: Engine,
-    sampler: ProblemSampler,
-    validation: list[Problem],
-    spool: Spool,
-    state: Path,
-    seed: int,
-    limits: Health,
-) -> None:
+def improve(learner: Learner, sampler: ProblemSampler, validations: Validations, spool: Spool, state: Path, limits: Health) -> None:
     """All iterations, from the last whole state on: draw problems, learn from them, note what came of it."""
     rl, experience, first = learner.rl, learner.experience, resume(learner, sampler, state)
     if rank() == 0:
         spool.truncate(first)
     clock, watch = SaveClock(), Watch(limits, spool.rows())
-
-    def validated() -> dict[str, float]:
-        with during("validation"):
-            return validate(engine, validation, rl, learner.hardware, seed, experience.judge)
-
     for iteration in range(first, rl.iterations):
-        figures = validated() if iteration % rl.validate_every == 0 else {}
+        figures = validations.at(iteration) if iteration % rl.validate_every == 0 else {}
         problems = sampler.draw(iteration, experience.room, experience.open)
         with during(f"rl iteration {iteration}"):
             success, more, speeds = learner.iterate(iteration, problems)
@@ -54,7 +38,7 @@ def improve(
             save(learner, sampler, state, iteration + 1)
         if stop:
             raise DataError(f"RL stopped after iteration {iteration}, its state is kept: {'; '.join(ill) or 'rank 0 says why'}")
-    final = validated()
+    final = validations.at(rl.iterations)
     if rank() == 0:
         spool.log(rl.iterations, final)
         print(f"{len(experience.buffer.unfinished())} responses are unfinished at the end and not trained on")

@@ -31,6 +31,8 @@ class Learner:
         self.trainer = trainer
         self.experience = experience
         self.rl, self.hardware, self.loss = experience.rl, experience.hardware, experience.loss
+        self.rest = "rest" in self.loss.variants
+        self.tau = 0.0 if self.rest else self.rl.tau
         self.pad_id = experience.renderer.processor.tokenizer.pad_token_id or 0
         self.filler = picture_filler(experience.renderer, trainer.model, self.hardware)
 
@@ -76,19 +78,29 @@ class Learner:
         reference, gaps = self.reference(samples, held, counted=bool(mine))
         advantage = torch.tensor([lesson.advantage for lesson in held])
         minis = math.ceil(len(lessons) / self.rl.mini_batch)
-        count = sum(len(group.members) for group in chosen) / minis
+        count = (len(lessons) if self.rest else sum(len(group.members) for group in chosen)) / minis
         place_of = {index: place for place, index in enumerate(mine)}
-        reset_optimizer(self.trainer)
+        first = self._begin(iteration)
         steps: list[StepResult] = []
         for sweep in range(self.rl.passes):
             generator = torch.Generator().manual_seed(stream_seed(self.experience.seed, "mini", iteration, sweep))
             order = torch.randperm(len(lessons), generator=generator).tolist()
             for mini in range(minis):
                 members = [place_of[index] for index in order[mini::minis] if index in place_of]
-                steps.append(self._step(samples, members, advantage, reference, count, len(steps)))
+                steps.append(self._step(samples, members, advantage, reference, count, first + len(steps)))
         return steps, gaps | ages(lessons)
 
+    def _begin(self, iteration: int) -> int:
+        """Reset the optimizer for the new problem (§2.3.2); the number of the first step in the schedule of the learning rate. The
+        variant that keeps the optimizer warms up in the first iteration only."""
+        if "keep_optimizer" not in self.loss.variants:
+            reset_optimizer(self.trainer)
+            return 0
+        return self.rl.warmup_steps if iteration else 0
+
     def _kept(self, group: Group, iteration: int) -> list[bool]:
+        if self.rest:
+            return [advantage > 0 for advantage in group.advantage_K.tolist()]
         stream = stream_seed(self.experience.seed, "negatives", iteration, group.problem.id)
         return [bool(stays) for stays in kept(group.advantage_K, self.loss.drop_negatives, stream)]
 
@@ -149,11 +161,11 @@ class Learner:
                 return logp.sum() * 0.0
             if token_level:
                 before = join_for_batch(tokens, batch)
-                return token_level_loss(logp, before, batch.sample_of_target, a, self.rl.tau, lengths) / count
+                return token_level_loss(logp, before, batch.sample_of_target, a, self.tau, lengths) / count
             present = batch.sample_of_target.unique()
             whole = sum_by_sample(logp, batch, len(members))
             length_N = None if lengths is None else lengths[present]
-            return mirror_descent_loss(whole[present], r[present], a[present], self.rl.tau, length_N) / count
+            return mirror_descent_loss(whole[present], r[present], a[present], self.tau, length_N) / count
 
         return optimizer_step(self.trainer, batches, loss_of, warmed(step, self.rl.learning_rate, self.rl.warmup_steps))
 

@@ -25,9 +25,17 @@ def log_partition_advantages(reward_K: torch.Tensor, tau: float) -> torch.Tensor
     return reward_K - log_partition(reward_K, tau)
 
 
+def fitted(reward_K: torch.Tensor) -> torch.Tensor:
+    """1 for each response that ReST fits, 0 for the others: those with a reward above one half, which for rewards of 0 and 1 are
+    the right ones (filter of https://arxiv.org/abs/2308.08998, §3; the report's §3.5: it fits its best samples and does not push
+    down wrong ones). With tau = 0 the loss below is then the negative log-likelihood of what is fitted. Shape (K,)."""
+    return (reward_K > 0.5).to(reward_K.dtype)
+
+
 ADVANTAGES: Mapping[str, Callable[[torch.Tensor, float], torch.Tensor]] = {
     "mean": lambda reward_K, _: advantages(reward_K),
     "log_partition": log_partition_advantages,
+    "rest": lambda reward_K, _: fitted(reward_K),
 }
 """Name of the baseline -> the advantages of the K rewards of one problem at tau."""
 

@@ -2,15 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from stages.data.records import Problem
+from stages.policy.candidates import Candidates
+from stages.policy.experience import Experience
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
 from stages.rollout.engine import Engine, Sampling
 from stages.run.params import RL, Hardware
-from stages.run.ranks import share
+from stages.run.ranks import during, share
 from stages.training.engine import gather_objects
 from stages.verifiers.claims import Claim
 from stages.verifiers.verdict import Answer, verify_all
@@ -28,6 +31,26 @@ def askable(renderer: Renderer, problems: Sequence[Problem]) -> tuple[list[Probl
                 f"left out {problem.id}: a prompt of {len(prompt.token_ids)} tokens, model.context = {renderer.context}"
             )
     return kept, left_out
+
+
+@dataclass(frozen=True)
+class Validations:
+    """The validations of a phase of RL."""
+
+    engine: Engine
+    problems: list[Problem]
+    experience: Experience
+    seed: int
+    candidates: Candidates
+    """Where validated checkpoints are kept."""
+
+    def at(self, iteration: int) -> dict[str, float]:
+        """The figures of the policy as it is after `iteration` iterations (all ranks must call)."""
+        rl, hardware, judge = self.experience.rl, self.experience.hardware, self.experience.judge
+        with during("validation"):
+            figures = validate(self.engine, self.problems, rl, hardware, self.seed, judge)
+            self.candidates.keep(iteration, figures)
+        return figures
 
 
 def validate(

@@ -18,7 +18,7 @@ MEASURED = "measured by this code"
 
 TABLES: Mapping[str, int] = {
     **dict.fromkeys(("long_sft", "long_rl"), 2),
-    **dict.fromkeys(("short_sft", "merged", "shortest", "dpo", "short_rl"), 3),
+    **dict.fromkeys(("short_sft", "merged", "merged_rs", "shortest", "dpo", "short_rl"), 3),
 }
 """The table that each of our checkpoints has a column of: 2 (long-CoT) or 3 (short-CoT)."""
 

@@ -17,6 +17,7 @@ CHECKPOINTS: Mapping[str, str] = {
     "long_sft": "long SFT",
     "long_rl": "long RL",
     "merged": "merged",
+    "merged_rs": "merged + RS",
     "shortest": "shortest RS",
     "dpo": "DPO",
     "short_rl": "short RL",
@@ -25,6 +26,9 @@ CHECKPOINTS: Mapping[str, str] = {
 
 LONG2SHORT = ("merged", "shortest", "dpo", "short_rl")
 """The four methods of §2.4."""
+
+LATER = ("merged_rs",)
+"""Checkpoints that results of earlier versions of the graph lack: they are left out where their file is absent."""
 
 POOLED = ("overall", "text", "image")
 """Suites that pool others."""
@@ -153,7 +157,8 @@ class Evaluation(BaseModel):
 
 def read_evaluations(folder: Path) -> dict[str, Evaluation]:
     """The evaluation of every checkpoint, in the order of CHECKPOINTS. DataError names the file and field at fault."""
-    return {name: _read_evaluation(folder / f"{name}.json", name) for name in CHECKPOINTS}
+    names = [name for name in CHECKPOINTS if name not in LATER or (folder / f"{name}.json").exists()]
+    return {name: _read_evaluation(folder / f"{name}.json", name) for name in names}
 
 
 def _read_evaluation(path: Path, name: str) -> Evaluation:

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from stages.data.files import read_rows
-from stages.reporting.evaluations import CHECKPOINTS, read_json, validated
+from stages.reporting.evaluations import read_json, validated
 
 
 class _Input(BaseModel):
@@ -73,7 +73,7 @@ def read_seconds(folder: Path) -> dict[str, float]:
     return {timing.stage: timing.seconds for timing in timings}
 
 
-def read_generations(folder: Path, checkpoints: Sequence[str] = tuple(CHECKPOINTS)) -> dict[str, list[Generation]]:
+def read_generations(folder: Path, checkpoints: Sequence[str]) -> dict[str, list[Generation]]:
     """Raw responses by checkpoint, in file order. DataError names file, line and field."""
     found = {}
     for name in checkpoints:

@@ -1,12 +1,13 @@
-"""Figure 7 of §3.4: tokens against accuracy of the long2short methods, and the report's own points beside."""
+"""Figure 7 of §3.4: tokens against accuracy of the long2short methods, in all and by suite, and the report's own points beside."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from stages.reporting.drawing import PALETTE, Figure, Panel
+from stages.reporting.drawing import PALETTE, Figure, Key, Panel
 from stages.reporting.evaluations import CHECKPOINTS, Evaluation
 from stages.reporting.published import published
 from stages.reporting.rl_figures import ticks
+from stages.reporting.run_tables import suites_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +19,7 @@ _MARKS: Mapping[str, tuple[str, str]] = {
     "short_rl": ("blue", "o"),
     "dpo": ("green", "s"),
     "merged": ("purple", "^"),
+    "merged_rs": ("sky", "<"),
     "shortest": ("amber", "P"),
 }
 """Colour and marker of each of ours; a method of the report has the same."""
@@ -27,7 +29,7 @@ _THEIRS: Mapping[str, tuple[str, str]] = {
     "k1.5-short w/ rl": _MARKS["short_rl"],
     "k1.5-short w/ dpo": _MARKS["dpo"],
     "k1.5-short w/ merge": _MARKS["merged"],
-    "k1.5-short w/ merge + rs": ("sky", "<"),
+    "k1.5-short w/ merge + rs": _MARKS["merged_rs"],
     "k1.5-shortest": _MARKS["shortest"],
     "DeepSeek-V3": ("soft", "*"),
     "Qwen2.5-72B-Inst": ("soft", "h"),
@@ -57,9 +59,26 @@ def figure7(evaluations: Mapping[str, Evaluation]) -> Figure:
     )
 
 
-def _own_panel(evaluations: Mapping[str, Evaluation]) -> Panel:
-    scores = {name: evaluations[name].overall for name in _MARKS}
-    alt = "this run: " + "; ".join(
+def figure7_suites(evaluations: Mapping[str, Evaluation]) -> Figure:
+    """The same by suite: text, pictures, and each family."""
+    shown = [name for name in _MARKS if name in evaluations]
+    return Figure(
+        "figure7_suites",
+        "Figure 7 by suite",
+        "This run's stand-in suites; bars are 95% intervals of accuracy. The report shows MATH-500 and AIME 2024 only.",
+        tuple(_own_panel(evaluations, suite) for suite in suites_of(evaluations) if suite != "overall"),
+        columns=3,
+        width=4.3,
+        keys=tuple(Key(CHECKPOINTS[name], _MARKS[name][0]) for name in shown),
+        margins=(0.62, 0.2, 0.46, 0.42),
+    )
+
+
+def _own_panel(evaluations: Mapping[str, Evaluation], suite: str = "overall") -> Panel:
+    runs = {name: evaluations[name] for name in _MARKS if name in evaluations}
+    scores = {name: run.suites[suite] for name, run in runs.items() if suite in run.suites}
+    title = "this run: stand-in suites" if suite == "overall" else suite.replace("_", " ")
+    alt = f"{title}: " + "; ".join(
         f"{CHECKPOINTS[name]} {score.accuracy:.3f} at {score.mean_tokens:.0f} tokens" for name, score in scores.items()
     )
 
@@ -68,9 +87,9 @@ def _own_panel(evaluations: Mapping[str, Evaluation]) -> Panel:
             low, high = (100 * bound for bound in score.ci95)
             axes.vlines(score.mean_tokens, low, high, color=PALETTE[_MARKS[name][0]], linewidth=1.0)
             _mark(axes, score.mean_tokens, 100 * score.accuracy, CHECKPOINTS[name], _MARKS[name])
-        _finish(axes)
+        _finish(axes, legend=suite == "overall")
 
-    return Panel("this run: stand-in suites", alt, paint)
+    return Panel(title, alt, paint)
 
 
 def _report_panel(benchmark: str, name: str) -> Panel:
@@ -90,8 +109,9 @@ def _mark(axes: "Axes", tokens: float, percent: float, label: str, mark: tuple[s
     axes.plot(tokens, percent, color=PALETTE[colour], marker=marker, markersize=6.5, linestyle="none", label=label)
 
 
-def _finish(axes: "Axes") -> None:
+def _finish(axes: "Axes", legend: bool = True) -> None:
     axes.set(xlabel="mean response tokens", ylabel="accuracy, %")
     axes.margins(0.1)
-    axes.legend(loc="upper left", bbox_to_anchor=(-0.08, -0.16), ncols=2, columnspacing=1.0, handletextpad=0.4, borderpad=0)
+    if legend:
+        axes.legend(loc="upper left", bbox_to_anchor=(-0.08, -0.16), ncols=2, columnspacing=1.0, handletextpad=0.4, borderpad=0)
     ticks(axes, x=6, y=6)

@@ -96,7 +96,7 @@ def _bodies(report: Report) -> dict[str, list[Html]]:
         ],
         "rl": [*_figures(report, "figure5", "figure6"), _slopes(report.suites)],
         "scores": [results_table(report.tables["stand_in"]), *_tables(report, "paired")],
-        "long2short": _figures(report, "figure7"),
+        "long2short": [*_figures(report, "figure7", "figure7_suites"), results_table(report.tables["efficiency"])],
         "benchmarks": _tables(report, "table2", "table2_claims", "table3", "table3_claims", "partial"),
         "samples": [
             tag(

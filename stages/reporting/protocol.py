@@ -70,7 +70,7 @@ def commit(root: Path) -> str:
     head = _git(root, "rev-parse", "HEAD")
     if head is None:
         return "not a git checkout"
-    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results", ":!dvc.lock")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", ":!results", ":!*dvc.lock")
     return f"{head}, with uncommitted changes" if changed else head
 
 

@@ -61,6 +61,8 @@ def _measured(evaluations: Mapping[str, Evaluation], summary: Mapping[str, Any])
 def _checkpoints(checkpoints: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [["checkpoint", "accuracy", "text", "pictures", "mean tokens", "n", "k"], ["---"] * 7]
     for name, title in CHECKPOINTS.items():
+        if name not in checkpoints:
+            continue  # of an earlier version of the graph (stages.reporting.evaluations.LATER)
         suites = checkpoints[name]
         overall = suites["overall"]
         scores = [_interval(suites.get(suite)) for suite in ("overall", "text", "image")]

@@ -122,6 +122,7 @@ class RL(Section):
     prioritized: bool
     image_share: float | None = Field(ge=0, le=1)
     validate_every: int = Field(ge=1)
+    candidates: int = Field(ge=0)
 
 
 class Evaluate(Section):
@@ -139,6 +140,7 @@ class SFTPhases(Section):
     short: SFT
     long: SFT
     shortest: SFT
+    merged_rs: SFT
 
 
 class RLPhases(Section):

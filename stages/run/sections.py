@@ -3,7 +3,7 @@ of the report and of long2short."""
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Limits = Annotated[list[float | None], Field(min_length=2, max_length=2)]
 """[warn, stop]; null is no limit."""
@@ -45,9 +45,16 @@ class Rollouts(Section):
 
 
 class Loss(Section):
-    variants: list[Literal["log_partition", "length_normalised", "token_level"]]
-    """Departures from the report's loss, each described in stages/policy/mirror_descent.py; [] is the report's."""
+    variants: list[Literal["log_partition", "length_normalised", "token_level", "rest", "keep_optimizer"]]
+    """Departures from the report's loss and its optimizer, described in stages/policy; [] is the report's."""
     drop_negatives: float = Field(ge=0, le=1)
+
+    @model_validator(mode="after")
+    def together(self) -> "Loss":
+        """ReST has a loss of its own: what changes the baseline or the tau term does not go with it."""
+        if "rest" in self.variants and (others := {"log_partition", "token_level"} & {*self.variants}):
+            raise ValueError(f"variants: rest has neither baseline nor tau term, {', '.join(sorted(others))} would change nothing")
+        return self
 
 
 REPORT = Loss(variants=[], drop_negatives=0.0)

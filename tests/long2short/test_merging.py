@@ -1,7 +1,9 @@
 """Weight averaging by hand, over shards, and what does not fit."""
 
 import json
+import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,13 +11,15 @@ from safetensors.torch import load_file, save_file
 from tiny import CPU, Tiny, weights
 
 from stages.data.files import DataError
+from stages.long2short import merging
 from stages.long2short.merging import merge_folders
 from stages.models.loading import load_model
 
 
 def checkpoint(folder: Path, tensors: dict[str, torch.Tensor], shards: int = 1) -> Path:
     folder.mkdir()
-    (folder / "config.json").write_text('{"of": "%s"}' % folder.name)  # noqa: UP031
+    (folder / "config.json").write_text('{"text_config": {"rope_theta": 10000.0}, "_name_or_path": "%s"}' % folder.name)  # noqa: UP031
+    (folder / "README.md").write_text(f"of {folder.name}")
     if shards == 1:
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
         return folder
@@ -48,7 +52,7 @@ def test_averages_by_hand(tmp_path: Path, weight: float, merged: dict[str, list[
     assert found.keys() == merged.keys()
     for name, value in merged.items():
         torch.testing.assert_close(found[name], torch.tensor(value))
-    assert (tmp_path / "out/config.json").read_text() == '{"of": "long"}', "everything but the weights is the long model's"
+    assert (tmp_path / "out/README.md").read_text() == "of long", "everything but the weights is the long model's"
 
 
 @pytest.mark.parametrize("shards", [(2, 1), (1, 3), (2, 3)])
@@ -101,3 +105,76 @@ def test_a_merged_model_is_loaded_like_any_other(tiny: Tiny, tmp_path: Path) -> 
     after = weights(load_model(tmp_path / "out", CPU))
     assert all(torch.allclose(before[name], after[name], rtol=1e-6) for name in before)
     assert Tiny(tmp_path / "out", []).renderer().processor.tokenizer.eos_token == "<|im_end|>"
+
+
+def with_tokens(folder: Path, **ids: int) -> Path:
+    (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": ids}, "added_tokens": [{"content": "<end>", "id": 9}]}))
+    return folder
+
+
+def test_another_vocabulary_of_the_same_size_does_not_fit(tmp_path: Path) -> None:
+    """The shapes agree, and the average of the embeddings would mix the rows of different tokens."""
+    long = with_tokens(checkpoint(tmp_path / "long", LONG), a=0, b=1)
+    short = with_tokens(checkpoint(tmp_path / "short", SHORT), a=1, b=0)
+    with pytest.raises(DataError, match=r"2 tokens have another id, first 'a' \(0 against 1\)"):
+        merge_folders(long, short, tmp_path / "out", 0.5)
+    bare = checkpoint(tmp_path / "bare", SHORT)
+    with pytest.raises(DataError, match=r"3 tokens have another id, first '<end>' \(9 against None\)"):
+        merge_folders(long, bare, tmp_path / "out", 0.5)
+    assert not (tmp_path / "out").exists()
+    merge_folders(long, with_tokens(bare, a=0, b=1), tmp_path / "out", 0.5)
+
+
+def test_another_architecture_of_the_same_shapes_does_not_fit(tmp_path: Path) -> None:
+    long, short = checkpoint(tmp_path / "long", LONG), checkpoint(tmp_path / "short", SHORT)
+    (short / "config.json").write_text('{"text_config": {"rope_theta": 1000000.0}}')
+    with pytest.raises(DataError, match=r"config.json differs in 'text_config.rope_theta' \(10000.0 against 1000000.0\)"):
+        merge_folders(long, short, tmp_path / "out", 0.5)
+    (short / "config.json").write_text("{")
+    with pytest.raises(DataError, match=r"short/config.json: not JSON"):
+        merge_folders(long, short, tmp_path / "out", 0.5)
+
+
+def test_memory_holds_two_shards_whatever_the_model_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve shards of four tensors: every tensor read or averaged is counted for as long as it lives."""
+    tensors = {f"t{place:02d}": torch.full((1000,), float(place)) for place in range(48)}
+    long, short = checkpoint(tmp_path / "long", tensors, 12), checkpoint(tmp_path / "short", tensors, 7)
+    held, most = [0], [0]
+
+    def counted(tensor: torch.Tensor) -> torch.Tensor:
+        held[0] += tensor.nbytes
+        most[0] = max(most[0], held[0])
+        weakref.finalize(tensor, lambda bytes_=tensor.nbytes: held.__setitem__(0, held[0] - bytes_))
+        return tensor
+
+    class Counting:
+        def __init__(self, *words: Any, **options: Any) -> None:
+            self.opened = real_open(*words, **options)
+
+        def __enter__(self) -> "Counting":
+            self.opened.__enter__()
+            return self
+
+        def __exit__(self, *reason: object) -> None:
+            self.opened.__exit__(*reason)
+
+        def keys(self) -> list[str]:
+            return list(self.opened.keys())
+
+        def get_tensor(self, name: str) -> torch.Tensor:
+            return counted(self.opened.get_tensor(name))
+
+    real_open, real_average = merging.safe_open, merging._average
+    monkeypatch.setattr(merging, "safe_open", Counting)
+    monkeypatch.setattr(merging, "_average", lambda *words: counted(real_average(*words)))
+    assert merge_folders(long, short, tmp_path / "out", 0.5) == 48
+    shard = 4 * 4000
+    assert shard < most[0] <= 2 * shard, "the merged shard and one tensor of each model; the whole model would be 12 shards"
+    assert held[0] == 0
+
+
+def test_candidates_of_rl_are_not_copied(tmp_path: Path) -> None:
+    long, short = checkpoint(tmp_path / "long", LONG), checkpoint(tmp_path / "short", SHORT)
+    checkpoint(long / "candidates", LONG)
+    merge_folders(long, short, tmp_path / "out", 0.5)
+    assert not (tmp_path / "out/candidates").exists()

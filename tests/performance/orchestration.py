@@ -102,7 +102,7 @@ def stand_ins(root: Path) -> int:
     from dvc.repo import Repo
 
     with Repo(str(root), uninitialized=True) as repo:
-        outs = [Path(out.fs_path) for stage in repo.index.stages for out in stage.outs]
+        outs = [Path(out.fs_path) for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml" for out in stage.outs]
     for out in outs:
         path = out if out.suffix else out / "stand_in.json"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,9 +13,10 @@ from stages.policy.experience import Experience
 from stages.policy.iteration import score
 from stages.policy.learner import Learner
 from stages.policy.lessons import lessons_of
-from stages.policy.mirror_descent import mirror_descent_loss
+from stages.policy.mirror_descent import ADVANTAGES, mirror_descent_loss
 from stages.policy.validation import askable, validate
 from stages.rollout.transformers_engine import TransformersEngine
+from stages.run.sections import Loss
 from stages.training.batches import pack
 from stages.training.engine import start
 from stages.training.log_probs import TokenLogProbs
@@ -25,13 +26,14 @@ PARTIAL = ("segment_tokens", "max_staleness", "mask_stale", "repeat_penalty", "r
 
 
 def learner(tiny: Tiny, **changed: Any) -> Learner:
+    loss = Loss(variants=changed.pop("variants", []), drop_negatives=0.0)
     rollouts = partial_rollouts(**{name: changed.pop(name) for name in PARTIAL if name in changed})
     rl = reinforcement(
         **{"prompts": 4, "samples": 4, "max_tokens": 6, "mini_batch": 8, "warmup_steps": 0, "train_zero_signal": True, **changed}
     )
     trainer = start(tiny.model(), hardware(), CPU, rl.grad_clip, rl.temperature)
     engine = TransformersEngine(trainer.model, tiny.renderer(), 64)
-    return Learner(trainer, Experience(engine, engine.renderer, rl, rollouts, hardware(), seed=11))
+    return Learner(trainer, Experience(engine, engine.renderer, rl, rollouts, hardware(), seed=11, loss=loss))
 
 
 @pytest.fixture
@@ -137,6 +139,64 @@ def test_each_iteration_starts_afresh(tiny: Tiny) -> None:
     second, _ = fresh.improve(1, groups)
     assert [step.loss for step in first] == [step.loss for step in second]
     assert largest_gap(weights(found.trainer.model), weights(fresh.trainer.model)) < 1e-6
+
+
+def test_the_optimizer_may_be_kept(tiny: Tiny) -> None:
+    """keep_optimizer: the second iteration goes on with the moments of the first, and without a warm-up of its own. By plain torch,
+    whose optimizer nobody resets: two iterations of one mini-batch, each against its own reference."""
+    tau, rate = 0.3, 1e-3
+    options = {"mini_batch": 100, "passes": 1, "tau": tau, "learning_rate": rate, "warmup_steps": 1, "grad_clip": 1e9}
+    found = learner(tiny, variants=["keep_optimizer"], **options)
+    groups, samples = responses(tiny, found)
+    steps = [found.improve(iteration, groups)[0][0] for iteration in range(2)]
+
+    plain = tiny.model().train()
+    optimizer = torch.optim.AdamW(plain.parameters(), betas=(0.9, 0.95), weight_decay=0.0)
+    advantage, losses = torch.tensor([0.5, 0.5, -0.5, -0.5, 0.75, -0.25, -0.25, -0.25]), []
+    for iteration in range(2):
+        optimizer.param_groups[0]["lr"] = rate * (1 + iteration) / 2
+        logp = torch.stack([TokenLogProbs(plain)(pack([sample], 1000, 1, 0)[0])[0].sum() for sample in samples])
+        loss = mirror_descent_loss(logp, logp.detach(), advantage, tau) / 8
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert [step.loss for step in steps] == pytest.approx(losses, rel=1e-4, abs=1e-4)
+    assert largest_gap(weights(found.trainer.model), weights(plain)) < 5e-6
+    reset = learner(tiny, **options)
+    for iteration in range(2):
+        reset.improve(iteration, groups)
+    assert largest_gap(weights(found.trainer.model), weights(reset.trainer.model)) > 1e-4
+
+
+def test_rest_fits_the_right_responses_and_leaves_the_wrong_ones_alone(tiny: Tiny) -> None:
+    """Two passes by plain torch: the mean negative log-likelihood of the three right ones of eight, no baseline, no tau term,
+    though the second pass is away from the reference; a group that was solved throughout is fitted, too."""
+    rate = 1e-3
+    found = learner(
+        tiny, variants=["rest"], mini_batch=100, passes=2, tau=5.0, learning_rate=rate, grad_clip=1e9, train_zero_signal=False
+    )
+    groups, samples = responses(tiny, found)
+    right = [samples[place] for place in (0, 1, 4)]
+    groups = [
+        score(group.problem, group.members, group.verdicts, 0.0, 0.0, lambda reward: ADVANTAGES["rest"](reward, 5.0))
+        for group in groups
+    ]
+    steps, _ = found.improve(0, groups)
+
+    plain = tiny.model().train()
+    optimizer = torch.optim.AdamW(plain.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
+    losses = []
+    for _ in range(2):
+        loss = -torch.stack([TokenLogProbs(plain)(pack([sample], 1000, 1, 0)[0])[0].sum() for sample in right]).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert [step.loss for step in steps] == pytest.approx(losses, rel=1e-4, abs=1e-4)
+    assert largest_gap(weights(found.trainer.model), weights(plain)) < 5e-6
+    none = [score(groups[0].problem, groups[0].members, [Verdict("wrong", None, "")] * 4, 0.0)]
+    assert found.improve(1, none) == ([], {}), "nothing is right: nothing is fitted"
 
 
 def test_groups_without_signal_may_be_left_out(tiny: Tiny) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from stages.policy.mirror_descent import (
     ADVANTAGES,
     advantages,
+    fitted,
     kept,
     log_partition,
     log_partition_advantages,
@@ -22,6 +23,12 @@ def test_advantages_are_rewards_less_their_mean() -> None:
     # rewards 1, 0, 0: mean 1/3, no leave-one-out, no division by a deviation
     assert advantages(torch.tensor([1.0, 0.0, 0.0])).tolist() == pytest.approx([2 / 3, -1 / 3, -1 / 3])
     assert advantages(torch.tensor([1.0, 1.0])).tolist() == [0.0, 0.0]
+
+
+def test_rest_fits_what_is_right() -> None:
+    assert fitted(torch.tensor([1.0, 0.0, 0.0, 1.0])).tolist() == [1.0, 0.0, 0.0, 1.0]
+    # with a length reward of weight 0.4: right and longest 1 - 0.2, wrong and shortest 0
+    assert fitted(torch.tensor([0.8, 0.0, 1.2, -0.2])).tolist() == [1.0, 0.0, 1.0, 0.0]
 
 
 def test_the_loss_by_hand() -> None:
@@ -126,9 +133,10 @@ def test_equal_rewards_give_advantages_of_exactly_zero(reward: float, k: int, ta
 
 def test_baselines_by_name() -> None:
     reward = torch.tensor([1.0, 0.0, 0.0, 1.0])
-    assert set(ADVANTAGES) == {"mean", "log_partition"}
+    assert set(ADVANTAGES) == {"mean", "log_partition", "rest"}
     assert torch.equal(ADVANTAGES["mean"](reward, 0.1), advantages(reward))
     assert torch.equal(ADVANTAGES["log_partition"](reward, 0.1), log_partition_advantages(reward, 0.1))
+    assert torch.equal(ADVANTAGES["rest"](reward, 0.1), fitted(reward))
 
 
 def test_length_normalisation_by_hand() -> None:

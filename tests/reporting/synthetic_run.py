@@ -24,6 +24,7 @@ ACCURACY = {
     "long_sft": 0.42,
     "long_rl": 0.63,
     "merged": 0.47,
+    "merged_rs": 0.5,
     "shortest": 0.55,
     "dpo": 0.58,
     "short_rl": 0.61,
@@ -34,6 +35,7 @@ TOKENS = {
     "long_sft": 61,
     "long_rl": 92,
     "merged": 37,
+    "merged_rs": 39,
     "shortest": 44,
     "dpo": 58,
     "short_rl": 51,
@@ -249,7 +251,7 @@ def write_run(root: Path, families: tuple[str, ...] = tuple(FAMILIES)) -> list[s
         path = root / f"artifacts/generations/{name}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    for name, steps in (("base", 375), ("short_sft", 112), ("long_sft", 90), ("shortest", 40), ("dpo", 16)):
+    for name, steps in (("base", 375), ("short_sft", 112), ("long_sft", 90), ("shortest", 40), ("merged_rs", 40), ("dpo", 16)):
         chance = random.Random(name)
         rows = [
             {

@@ -15,7 +15,8 @@ from stages.reporting.evaluations import CHECKPOINTS, Benchmark, Evaluation, Mis
 def test_ours_belong_to_the_table_of_their_kind() -> None:
     columns = own_columns({name: Evaluation.model_validate(evaluation(name)) for name in CHECKPOINTS})
     assert [(column.name, column.table) for column in columns] == [
-        ("base", None), ("short SFT", 3), ("long SFT", 2), ("long RL", 2), ("merged", 3), ("shortest RS", 3), ("DPO", 3),
+        ("base", None), ("short SFT", 3), ("long SFT", 2), ("long RL", 2), ("merged", 3), ("merged + RS", 3),
+        ("shortest RS", 3), ("DPO", 3),
         ("short RL", 3),
     ]  # fmt: skip
     assert {column.group for column in columns} == {OWN}

@@ -14,7 +14,7 @@ from stages.reporting.evaluations import Evaluation
 from stages.reporting.health_figures import domains, health, sampled, staleness
 from stages.reporting.inline_svg import key, panels
 from stages.reporting.inputs import Funnel
-from stages.reporting.long2short_figure import figure7
+from stages.reporting.long2short_figure import figure7, figure7_suites
 from stages.reporting.rl_figures import figure5, figure6, slope_text, suite_line
 from stages.reporting.training_figures import funnel_figure, losses
 
@@ -31,6 +31,7 @@ def figures(folder: Path) -> dict[str, Figure]:
         figure5(suites),
         figure6(suites),
         figure7({name: Evaluation.model_validate(evaluation(name)) for name in ACCURACY}),
+        figure7_suites({name: Evaluation.model_validate(evaluation(name)) for name in ACCURACY}),
         *(figure({"long RL": rl, "short RL": rl}) for figure in (health, sampled, staleness)),
         domains("long RL", rl),
         losses({"base": sft, "long RL": rl}),
@@ -39,7 +40,7 @@ def figures(folder: Path) -> dict[str, Figure]:
     return {figure.name: figure for figure in made}
 
 
-NAMES = ("figure5", "figure6", "figure7", "health", "sampled", "staleness", "domains", "losses", "funnel")
+NAMES = ("figure5", "figure6", "figure7", "figure7_suites", "health", "sampled", "staleness", "domains", "losses", "funnel")
 
 
 @pytest.fixture(scope="module")

@@ -160,3 +160,13 @@ def test_what_evaluate_writes_is_what_the_report_reads() -> None:
     assert [(row.id, row.finish, row.outcome) for row in found] == [
         ("p1", "stop", "right"), ("p1", "stop", "wrong"), ("p2", "excluded", "wrong"),
     ]  # fmt: skip
+
+
+def test_results_of_an_earlier_graph_lack_the_later_checkpoint(tmp_path: Path) -> None:
+    for name in CHECKPOINTS:
+        if name != "merged_rs":
+            write_json(tmp_path / f"{name}.json", evaluation(name))
+    assert "merged_rs" not in read_evaluations(tmp_path)
+    (tmp_path / "merged.json").unlink()
+    with pytest.raises(DataError, match=r"merged.json: no such file"):
+        read_evaluations(tmp_path)

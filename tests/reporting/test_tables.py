@@ -212,7 +212,7 @@ def test_csv_files_hold_the_same_numbers() -> None:
     assert "OpenAI o1: n" not in row
     assert next(row for row in wide if row["Benchmark (metric)"].startswith("AIME"))["long RL: reason"]
     long = list(csv.DictReader(io.StringIO(long_csv(stand_in_table(run())))))
-    assert len(long) == 9 * 8
+    assert len(long) == 9 * 9
     first = long[0]
     assert (first["row"], first["checkpoint"], first["accuracy"], first["n"], first["stand_in"]) == (
         "overall (stand-in)", "base", "6.0", "576", "1",

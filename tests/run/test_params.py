@@ -51,6 +51,7 @@ def test_a_name_like_nothing_lists_what_is_known(tmp_path: Path) -> None:
         ("hardware.zero_stage", 4, "Input should be 0, 1, 2 or 3"),
         ("sft.short.schedule", "step", "Input should be 'cosine', 'linear', 'constant' or 'wsd'"),
         ("seed", 1.5, "Input should be a valid integer"),
+        ("rl.long.candidates", -1, "Input should be greater than or equal to 0"),
     ],
 )
 def test_a_wrong_value_is_shown_with_what_was_expected(tmp_path: Path, key: str, value: object, told: str) -> None:
