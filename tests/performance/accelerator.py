@@ -1,6 +1,6 @@
-"""One GPU, a model of about 100 million weights from random numbers, contexts of 4k to 32k tokens: tokens/s and memory of a training
-step with its share of the card's peak (MFU), tokens/s of the embedded rollout engine, and the engine against transformers' `generate`
-on a long-tailed length mix. `python tests/performance/accelerator.py`; results/accelerator.json. It needs no training data.
+"""One GPU, a model of about 100 million weights from random numbers, contexts of 4k to 32k tokens: tokens/s and memory of a
+training step with its share of the card's peak (MFU), tokens/s of the embedded rollout engine, and the engine against transformers'
+`generate` on a long-tailed length mix. `python tests/performance/accelerator.py`; results/accelerator.json. It needs no data.
 
 Training: micro-batches of 32,768 real tokens, rows as long as the context, each one sample ("packed": samples of 512 tokens in rows
 of 4,096), forward, backward and AdamW; the median of the steps after the first two. FLOPs by PaLM's formula (arXiv 2204.02311,
