@@ -1,6 +1,7 @@
 """§3.2, §3.3: the tables, the figures and the page of a run, and summary.json, from what the other stages measured."""
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from stages.reporting.evaluations import CHECKPOINTS, Evaluation, read_evaluatio
 from stages.reporting.health_figures import domains, health, sampled, staleness
 from stages.reporting.inputs import Generation, read_funnel, read_generations, read_seconds
 from stages.reporting.long2short_figure import figure7
+from stages.reporting.mix_figure import mix_figure
 from stages.reporting.page import Report, page
 from stages.reporting.paired import paired_table
 from stages.reporting.protocol_cells import protocol_markdown
@@ -29,6 +31,8 @@ from stages.run.program import run
 
 SFT = ("base", "short_sft", "long_sft", "shortest", "dpo")
 RL = ("long_rl", "short_rl")
+DOCS = ("prompt_set", "demonstrations")
+"""The data sets that Great Expectations guards."""
 WIDE = ("table2", "table3")
 LONG = {"table2_claims": "percent_above_rival", "table3_claims": "percent_above_rival", "paired": "difference"}
 """What the cells of a table hold, where that is no accuracy."""
@@ -41,7 +45,12 @@ def main() -> None:
     evaluations = read_evaluations(paths.evaluations)
     curves = {name: read_curve(paths.training / f"{name}.csv", "step") for name in SFT}
     curves |= {name: read_curve(paths.training / f"{name}.csv", "iteration") for name in RL}
-    funnels = {"curation": read_funnel(paths.curation, "curate"), "warm-up": read_funnel(paths.warm_up, "warm_up")}
+    funnels = {
+        "collection": read_funnel(paths.collection, "collect"),
+        "curation": read_funnel(paths.curation, "curate"),
+        "warm-up": read_funnel(paths.warm_up, "warm_up"),
+    }
+    docs = {name.replace("_", " "): os.path.relpath(paths.docs / name / "index.html", paths.out) for name in DOCS}
     generations = read_generations(paths.generations)
     columns = [*own_columns(evaluations), *read_columns(Path(read("report.columns", str)))]
     seconds = read_seconds(paths.timings)
@@ -49,9 +58,9 @@ def main() -> None:
     suites = validation_suites(curves["long_rl"])
     summary = summarise(evaluations, suites.get("total", []), seconds)
     tables = _tables(evaluations, columns, generations)
-    drawn = _figures(evaluations, curves, [funnel_figure(funnels)])
+    drawn = _figures(evaluations, curves, [funnel_figure(funnels), mix_figure(funnels["curation"].mix)])
     facts = protocol.facts(evaluations, seed, seconds)
-    report = Report(evaluations, suites, summary["checks"], tables, drawn, funnels, columns, generations, seed, facts)
+    report = Report(evaluations, suites, summary["checks"], tables, drawn, funnels, columns, generations, seed, facts, docs)
     html = page(report)
 
     write_json(paths.out / "summary.json", summary)
@@ -95,7 +104,7 @@ def _figures(
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stages.report", description=__doc__)
-    for name in ("evaluations", "training", "curation", "warm-up", "generations", "timings", "out"):
+    for name in ("evaluations", "training", "collection", "curation", "warm-up", "docs", "generations", "timings", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     return parser.parse_args()
 

@@ -18,8 +18,10 @@ RULES = Curate(
     keep_trivial=0.0,
     guesses=8,
     guess_probe=1.0,
+    weights={},
     min_rows=2,
     max_dropped_share=0.9,
+    limits={},
 )
 
 
@@ -101,17 +103,17 @@ def test_every_rule_removes_what_it_should(tmp_path):
 
 def test_a_sound_set_is_handed_over_and_a_small_one_is_not(tmp_path):
     problems, funnel = curated(tmp_path)
-    curate.hand_over(problems, funnel, len(COLLECTED), RULES, MEASURE, tmp_path)
+    curate.hand_over(problems, funnel, len(COLLECTED), RULES, MEASURE, tmp_path, tmp_path / "docs")
     assert json.loads((tmp_path / "validation.json").read_text())["success"] is True
     strict = RULES.model_copy(update={"min_rows": 3, "max_dropped_share": 0.5})
     with pytest.raises(DataError, match=r"(?s)fails 2 of .*ExpectColumnMaxToBeBetween.*ExpectTableRowCount"):
-        curate.hand_over(problems, funnel, len(COLLECTED), strict, MEASURE, tmp_path)
+        curate.hand_over(problems, funnel, len(COLLECTED), strict, MEASURE, tmp_path, tmp_path / "docs")
     with pytest.raises(DataError, match="nothing is left of 11 problems:\nlicence forbids training: 1 of 11"):
-        curate.hand_over([], funnel, len(COLLECTED), RULES, MEASURE, tmp_path)
+        curate.hand_over([], funnel, len(COLLECTED), RULES, MEASURE, tmp_path, tmp_path / "docs")
 
 
 def test_a_damaged_row_is_not_handed_over(tmp_path):
     problems, funnel = curated(tmp_path)
     damaged = [problems[0], problems[1].model_copy(update={"image": "absent.png", "modality": "image"})]
     with pytest.raises(DataError, match=r"(?s)image_fault.*the picture does not exist; rows: middle"):
-        curate.hand_over(damaged, funnel, len(COLLECTED), RULES, MEASURE, tmp_path)
+        curate.hand_over(damaged, funnel, len(COLLECTED), RULES, MEASURE, tmp_path, tmp_path / "docs")

@@ -38,7 +38,7 @@ def funnel_figure(funnels: Mapping[str, Funnel]) -> Figure:
     longest = max(len(funnel.steps) for funnel in funnels.values())
     return Figure(
         "funnel",
-        "What curation and warm-up removed, rule by rule",
+        "What collection, curation and warm-up removed, rule by rule",
         "Rows that each rule left and removed, from the top. Every removed row is counted; the tables give examples.",
         tuple(_funnel_panel(name, funnel, longest) for name, funnel in funnels.items()),
         columns=2,

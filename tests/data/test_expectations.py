@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from stages.data import expectations, profiles
+from stages.data import expectations, profiles, suites
 from stages.data.files import DataError
 from stages.data.records import CuratedProblem, Demonstration
 
@@ -60,18 +60,18 @@ def demonstrations(tmp_path):
     return profiles.demonstration_table(rows, ["right"] * 5, frozenset(f"p{number}" for number in range(5)))
 
 
-PROMPT_SUITE = expectations.prompt_set_suite(min_rows=5, max_dropped_share=0.9, modalities=["image", "text"])
-DEMONSTRATION_SUITE = expectations.demonstration_suite(min_rows=5, modalities=["image", "text"])
+PROMPT_SUITE = suites.prompt_set_suite(min_rows=5, max_dropped_share=0.9, modalities=["image", "text"])
+DEMONSTRATION_SUITE = suites.demonstration_suite(min_rows=5, modalities=["image", "text"])
 
 
 def test_sound_sets_pass_and_say_so_equally_each_time(prompts, demonstrations, tmp_path):
-    expectations.check(prompts, PROMPT_SUITE, tmp_path)
+    expectations.check(prompts, PROMPT_SUITE, tmp_path, tmp_path / "docs")
     first = (tmp_path / "validation.json").read_bytes()
-    expectations.check(prompts, PROMPT_SUITE, tmp_path)
+    expectations.check(prompts, PROMPT_SUITE, tmp_path, tmp_path / "docs")
     assert (tmp_path / "validation.json").read_bytes() == first
     assert json.loads(first)["success"] is True
     assert len(json.loads(first)["expectations"]) == len(PROMPT_SUITE.rules)
-    expectations.check(demonstrations, DEMONSTRATION_SUITE, tmp_path)
+    expectations.check(demonstrations, DEMONSTRATION_SUITE, tmp_path, tmp_path / "docs")
 
 
 PROMPT_DAMAGE = [
@@ -96,7 +96,7 @@ def test_damaged_prompt_sets_are_refused(prompts, tmp_path, column, row, value, 
     prompts[column] = prompts[column].astype(object) if column != "dropped_share" else prompts[column]
     prompts.loc[row if isinstance(row, int) else prompts.index, column] = value
     with pytest.raises(DataError, match=f"(?s)not handed over.*{expectation}.*({named})"):
-        expectations.check(prompts, PROMPT_SUITE, tmp_path)
+        expectations.check(prompts, PROMPT_SUITE, tmp_path, tmp_path / "docs")
     report = json.loads((tmp_path / "validation.json").read_text())
     assert report["success"] is False
     assert expectation in {row["expectation"] for row in report["expectations"] if not row["success"]}
@@ -119,23 +119,23 @@ DEMONSTRATION_DAMAGE = [
 def test_damaged_demonstrations_are_refused(demonstrations, tmp_path, column, row, value, expectation, named):
     demonstrations.loc[row if isinstance(row, int) else demonstrations.index, column] = value
     with pytest.raises(DataError, match=f"(?s)not handed over.*{expectation}.*({named})"):
-        expectations.check(demonstrations, DEMONSTRATION_SUITE, tmp_path)
+        expectations.check(demonstrations, DEMONSTRATION_SUITE, tmp_path, tmp_path / "docs")
 
 
 def test_too_few_rows_and_a_missing_column(prompts, tmp_path):
     with pytest.raises(DataError, match=r"ExpectTableRowCountToBeBetween.*4"):
-        expectations.check(prompts.iloc[:4], PROMPT_SUITE, tmp_path)
+        expectations.check(prompts.iloc[:4], PROMPT_SUITE, tmp_path, tmp_path / "docs")
     with pytest.raises(DataError, match=r"(?s)ExpectTableColumnsToMatchSet.*pass_rate.*the column is missing"):
-        expectations.check(prompts.drop(columns="pass_rate"), PROMPT_SUITE, tmp_path)
+        expectations.check(prompts.drop(columns="pass_rate"), PROMPT_SUITE, tmp_path, tmp_path / "docs")
 
 
 def test_many_failing_rows_are_counted(tmp_path):
     table = profiles.prompt_set_table([problem(number) for number in range(50)], {}, 0.0)
     table["grade"] = 9
     with pytest.raises(DataError, match=r"rows: p0, .*, p19 and 30 more"):
-        expectations.check(table, expectations.prompt_set_suite(1, 0.9, ["text"]), tmp_path)
+        expectations.check(table, suites.prompt_set_suite(1, 0.9, ["text"]), tmp_path, tmp_path / "docs")
 
 
 def test_an_empty_table_fails(prompts, tmp_path):
     with pytest.raises(DataError, match=r"ExpectTableRowCountToBeBetween"):
-        expectations.check(prompts.iloc[:0], PROMPT_SUITE, tmp_path)
+        expectations.check(prompts.iloc[:0], PROMPT_SUITE, tmp_path, tmp_path / "docs")

@@ -9,7 +9,7 @@ from PIL import Image
 from stages.data.files import DataError
 from stages.problems.published import file_name, order_of, split_of
 from stages.problems.sources import LOADERS, Setting, check_splits, identity, judgeable, load, without_repeats
-from stages.run.params import Source
+from stages.run.collecting import Source
 from stages.verifiers.judge import NO_JUDGE
 
 
