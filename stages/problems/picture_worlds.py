@@ -26,7 +26,7 @@ def chart(rng: random.Random) -> tuple[Puzzle, Image.Image]:
     heights[:answer] = [h if h != height else h % 9 + 1 for h in heights[:answer]]
     wanted = height * factor % 10
     trials = tuple(
-        Trial(f"{h}*{factor}={h * factor % 10}?{wanted}", f"{h}={h * factor % 10}?{wanted}") for h in heights[: answer + 1]
+        Trial(f"{h}*{factor}={h * factor % 10}?{wanted}", f"{h}*{factor}={h * factor % 10}") for h in heights[: answer + 1]
     )
     question = f"The chart has {bars} bars, numbered from 0. Which is the first bar whose height times {factor} ends in {wanted}?"
     key = f"chart {factor} {wanted} " + "".join(map(str, heights))
@@ -52,9 +52,10 @@ def scene(rng: random.Random) -> tuple[Puzzle, Image.Image]:
 
 def _look(thing: tuple[str, str], wanted: tuple[str, str]) -> Trial:
     """The colour first; the shape only when the colour is right."""
-    (color, shape), brief = thing, f"{thing[0][0]}{thing[1][0]}?{wanted[0][0]}{wanted[1][0]}"
-    full = f"{color}?{wanted[0]}"
-    return Trial(full if color != wanted[0] else f"{full},{shape}?{wanted[1]}", brief)
+    color, shape = thing
+    if color != wanted[0]:
+        return Trial(f"{color}?{wanted[0]}", color)
+    return Trial(f"{color}?{wanted[0]},{shape}?{wanted[1]}", f"{color},{shape}")
 
 
 def rendered(rng: random.Random) -> tuple[Puzzle, Image.Image]:

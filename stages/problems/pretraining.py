@@ -55,9 +55,8 @@ def _caption(kind: str, rng: random.Random, rendered: Iterator[tuple[Puzzle, Ima
         return Document(DESCRIBE, draw_chart(heights, numbers), ";".join(f"{numbers[place]}{heights[place]}" for place in order))
     if kind == "scene":
         things = [(rng.choice(list(COLORS)), rng.choice(SHAPES)) for _ in range(size)]
-        brief = rng.random() < 0.5
-        names = [f"{color[0]}{shape[0]}" if brief else f"{color} {shape}" for color, shape in things]
-        return Document(DESCRIBE, draw_scene(things, numbers), ";".join(f"{numbers[place]}{names[place]}" for place in order))
+        shown = ";".join(f"{numbers[place]}{things[place][0]} {things[place][1]}" for place in order)
+        return Document(DESCRIBE, draw_scene(things, numbers), shown)
     if size == max(SIZES):
         puzzle, image = next(rendered)
         return Document(DESCRIBE, image, puzzle.picture.split(" with ")[1])

@@ -19,7 +19,8 @@ class Trial:
     full: str
     """The computation written out, for example "7*3=1?5"."""
     brief: str
-    """Its result and the comparison, the computation left to the reader's head; for example "1?5"."""
+    """Only what decides it, the rest left to the reader's head; for example "1?5". What has to be seen in a picture is written: a
+    brief form that a model cannot follow would leave long2short nothing to shorten to."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def logic(rng: random.Random) -> Puzzle:
                 (product.full, a * digit % 10 == number % 10),
             ]
             passed = next((place for place, (_, holds) in enumerate(facts) if not holds), 3)
-            brief = ("p", "n", product.brief, product.brief)[passed]
+            brief = ("p", "n", product.full, product.full)[passed]
             trials.append(Trial(",".join(fact for fact, _ in facts[: passed + 1]), brief))
         if passed < 3:
             continue

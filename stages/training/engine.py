@@ -61,7 +61,10 @@ def start(
 
     deepspeed.utils.logger.setLevel("ERROR")
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # for inference only, and would be compiled for a minute
-    backend = "nccl" if device.type == "cuda" else "gloo"
+    backend = "gloo"
+    if device.type == "cuda":
+        backend = "nccl"
+        torch.cuda.set_device(device)  # NCCL's collectives use the current one
     with during("meeting the other ranks"):
         deepspeed.init_distributed(dist_backend=backend, timeout=collective_time_out(), verbose=False)
     if hardware.gradient_checkpointing:
@@ -207,9 +210,12 @@ def _most(batches: int) -> int:
 
 
 def _reduce(value: torch.Tensor, operation: Any) -> torch.Tensor:
-    if world_size() > 1:
-        dist.all_reduce(value, op=operation)
-    return value
+    """`value` (on the CPU) over all ranks, on the CPU; NCCL reduces what is on GPUs only."""
+    if world_size() == 1:
+        return value
+    held = value.cuda() if dist.get_backend() == "nccl" else value
+    dist.all_reduce(held, op=operation)
+    return held.cpu()
 
 
 def rollout_copy(engine: Engine, folder: Path) -> Any:
