@@ -103,7 +103,7 @@ def test_trouble_is_listed_and_the_stage_goes_on(tmp_path):
     [
         ([source("gsm8k", "absent.jsonl", ["gsm8k"])], "absent.jsonl: no such file"),
         ([source("procedural", None, ["sudoku"])], "unknown procedural family 'sudoku'"),
-        ([source("csv", "a.csv", ["a"])], "'procedural', 'gsm8k', 'math', 'tabmwp' or 'jsonl'"),
+        ([source("xlsx", "a.xlsx", ["a"])], "'csv', 'parquet' or 'hub'"),
     ],
 )
 def test_what_cannot_be_used_is_one_line(tmp_path, sources, message):

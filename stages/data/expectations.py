@@ -2,6 +2,7 @@
 
 A suite is data: names of GX expectations with their arguments, over the tables of stages/data/profiles.py."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,7 @@ def data_docs(name: str, results: Sequence[Any]) -> str:
 
 def _shortened(result: Any) -> dict[str, Any]:
     """A result as JSON, its lists of failing rows cut to those that are named."""
-    found: dict[str, Any] = result.to_json_dict()
+    found: dict[str, Any] = json.loads(json.dumps(result.to_json_dict()))  # numpy's numbers become plain ones
     for key in ("unexpected_list", "unexpected_index_list", "partial_unexpected_list", "partial_unexpected_index_list"):
         if isinstance(found["result"].get(key), list):
             found["result"][key] = found["result"][key][:ROWS_NAMED]

@@ -68,5 +68,5 @@ def _panel(tag: str, values: Mapping[str, Change], slots: int) -> Panel:
     return Panel(tag, alt, paint)
 
 
-def _short(value: str, limit: int = 30) -> str:
+def _short(value: str, limit: int = 26) -> str:
     return value if len(value) <= limit else value[: limit - 1] + "…"

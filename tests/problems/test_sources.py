@@ -72,7 +72,7 @@ def test_bad_pictures_are_listed(tmp_path):
     assert "broken" in reasons["mine-broken.png"]
     assert "does not exist" in reasons["mine-absent.png"]
     assert "leaves the folder" in reasons["mine-../good.png"]
-    (resized,) = loaded.resized
+    (resized,) = loaded.changed
     assert resized.id == "mine-large.png"
     assert "200 x 100 -> 141 x 70" in resized.reason
     large = next(problem for problem in loaded.problems if problem.id == "mine-large.png")

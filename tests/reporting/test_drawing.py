@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_run import ACCURACY, CURATION, WARM_UP, evaluation, funnel, rl_rows, write_csv
+from synthetic_run import ACCURACY, CURATION, MIX, WARM_UP, evaluation, funnel, rl_rows, write_csv
 
 from stages.reporting.curves import read_curve, validation_suites
 from stages.reporting.drawing import Drawn, Figure, cell_box, compose, draw
@@ -15,6 +15,7 @@ from stages.reporting.health_figures import domains, health, sampled, staleness
 from stages.reporting.inline_svg import key, panels
 from stages.reporting.inputs import Funnel
 from stages.reporting.long2short_figure import figure7
+from stages.reporting.mix_figure import mix_figure
 from stages.reporting.rl_figures import figure5, figure6, slope_text, suite_line
 from stages.reporting.training_figures import funnel_figure, losses
 
@@ -35,11 +36,12 @@ def figures(folder: Path) -> dict[str, Figure]:
         domains("long RL", rl),
         losses({"base": sft, "long RL": rl}),
         funnel_figure(funnels),
+        mix_figure(Funnel.model_validate({**funnel(CURATION), "mix": MIX}).mix),
     ]
     return {figure.name: figure for figure in made}
 
 
-NAMES = ("figure5", "figure6", "figure7", "health", "sampled", "staleness", "domains", "losses", "funnel")
+NAMES = ("figure5", "figure6", "figure7", "health", "sampled", "staleness", "domains", "losses", "funnel", "mix")
 
 
 @pytest.fixture(scope="module")
