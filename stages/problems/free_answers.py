@@ -10,7 +10,8 @@ from stages.verifiers.normal_forms import choice_form, integer_form, text_form
 
 LETTERS = "ABCDEFGHIJ"
 _LISTED = re.compile(r"\n\s*(?:choices|options|answer choices)\s*:\s*(.+)\Z", re.IGNORECASE | re.DOTALL)
-_LABEL = re.compile(r"(?:(?<=\s)|^)(?:\(([A-J])\)|([A-J])[.:](?=\s))\s*", re.MULTILINE)
+_LABELS = (re.compile(r"(?:(?<=\s)|^)\(([A-J])\)\s*"), re.compile(r"^\s*([A-J])[.:)]\s+", re.MULTILINE))
+"""(A) anywhere; A. at the beginning of a line."""
 _LEANS_ON_OPTIONS = re.compile(
     r"\b(?:which|following|these|those|choose|select|options?|choices?|statements?|closest|nearest|best|most likely|least likely|"
     r"could|might|may be|possible|possibly|approximate(?:ly)?|about how|estimate|except|not|one of)\b",
@@ -51,8 +52,12 @@ def options_of(question: str) -> tuple[str, list[str]] | None:
     if listed := _LISTED.search(question):
         stem, options = question[: listed.start()].rstrip(), [option.strip() for option in listed[1].split(";")]
         return (stem, options) if stem and len(options) > 1 and all(options) else None
-    labels = list(_LABEL.finditer(question))
-    letters = "".join(label[1] or label[2] for label in labels)
+    return next((found for label in _LABELS if (found := _labelled(question, label))), None)
+
+
+def _labelled(question: str, label: re.Pattern[str]) -> tuple[str, list[str]] | None:
+    labels = list(label.finditer(question))
+    letters = "".join(label[1] for label in labels)
     start = letters.rfind("A")
     if start < 0 or len(labels) - start < 2 or not LETTERS.startswith(letters[start:]):
         return None
