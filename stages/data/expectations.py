@@ -4,6 +4,7 @@ A suite is data: names of GX expectations with their arguments, over the tables 
 
 import json
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,6 +81,8 @@ def data_docs(name: str, results: Sequence[Any]) -> str:
     document = ValidationResultsPageRenderer(run_info_at_end=True).render(whole)
     document.sections = document.sections[:-1]  # the last one tells versions and times of the run
     view = DefaultJinjaPageView(custom_views_directory=str(Path(__file__).parent))
+    numbers = count(1)
+    view.env.filters["generate_html_element_uuid"] = lambda prefix=None: f"{prefix or ''}{next(numbers)}"
     heading = f"Great Expectations: {name.replace('_', ' ')}"
     return str(view.render(document, template="data_docs.j2", heading=heading))
 
