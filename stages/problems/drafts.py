@@ -1,5 +1,6 @@
 """What an adapter makes of one row of a source; a row that cannot become a problem is a finding, never a crash."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from stages.data.wording import ends_boxed
 from stages.verifiers.normal_forms import integer_form
 
 Row = dict[str, Any]
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 class RowError(ValueError):
@@ -49,7 +51,7 @@ def text_of(row: Row, field: str) -> str:
         raise RowError(f"empty {field}", f"the field {field!r} is {'absent or null' if value is None else 'empty'}")
     if not isinstance(value, str):
         raise RowError("malformed row", f"the field {field!r} is a {type(value).__name__}, expected text")
-    if any(0xD800 <= ord(character) < 0xE000 for character in value):
+    if _HALF_PAIR.search(value):
         raise RowError("malformed row", f"the field {field!r} holds half a surrogate pair")
     return value.strip()
 

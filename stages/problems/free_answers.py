@@ -13,11 +13,12 @@ _LISTED = re.compile(r"\n\s*(?:choices|options|answer choices)\s*:\s*(.+)\Z", re
 _LABELS = (re.compile(r"(?:(?<=\s)|^)\(([A-J])\)\s*"), re.compile(r"^\s*([A-J])[.:)]\s+", re.MULTILINE))
 """(A) anywhere; A. at the beginning of a line."""
 _LEANS_ON_OPTIONS = re.compile(
-    r"\b(?:which|following|these|those|choose|select|options?|choices?|statements?|closest|nearest|best|most likely|least likely|"
-    r"could|might|may be|possible|possibly|approximate(?:ly)?|about how|estimate|except|not|one of)\b",
+    r"\b(?:which|of the following|these|those|choose|select|options?|choices?|statements?|closest|nearest|best|(?:most|least) likely|"
+    r"could|might|may be|possible|possibly|approximate(?:ly)?|about how|estimate|except|not|one of|respectively|"
+    r"(?:find|determine|calculate|what are)\b[^.?]*\band)\b",
     re.IGNORECASE,
 )
-"""Words of questions that only their options answer, or that several answers would fit."""
+"""Words of questions that only their options answer, that several answers would fit, or that ask for several things."""
 _CATCH_ALL = re.compile(r"\b(?:none|all|both|neither|not enough|cannot|can't|impossible)\b", re.IGNORECASE)
 _COMMAND = r"\\(?:[dt]?frac|sqrt|pi|cdot|times)(?![a-zA-Z])"
 _FORMULA = re.compile(rf"\$?[-+]?(?:\d|\.\d|{_COMMAND})(?:[\d\s.,+*/^(){{}}-]|{_COMMAND})*\$?")

@@ -22,9 +22,10 @@ CODE_FONT = "DejaVuSansMono"
 SIZES = (12, 14, 16, 18, 20, 24)
 WIDTHS = (320, 400, 480, 640)
 PAPERS = ("white", "#fffdf5", "#f4f7fb")
-MARGIN, LEADING, CELL_PAD = 12, 1.35, 8
-"""Pixels around the text, line height over font size, pixels beside a table's cells; ours as all of the above."""
-_CODE = re.compile(r"^(?: {4}|\t|>>> |(?:def|class|for|while|if|import|from|return|assert)\b.*[:)\]]\s*$)")
+MARGIN, LEADING, CELL_PAD, CODE_WIDTH = 12, 1.35, 8, 1.5
+"""Pixels around the text, line height over font size, pixels beside a table's cells, lines of code over those of text; ours as all
+of the above."""
+_CODE = re.compile(r"^(?: {4}|>>> |(?:def|class|for|while|if|elif)\b.*:\s*$|(?:import|from \S+ import|assert)\b)")
 _RULE = re.compile(r"\|?\s*:?-{2,}[-|:\s]*")
 
 
@@ -88,7 +89,7 @@ def set_text(text: str, rng: random.Random, max_pixels: int) -> Image.Image | st
 
 
 def drawn(text: str, look: Look, max_pixels: int) -> Image.Image | None:
-    """The text block by block: paragraphs with lines broken at words, code as it stands, tables in a grid. None when the picture
+    """The text block by block: paragraphs with lines broken at words, code in its own font, tables in a grid. None when the picture
     would have more than `max_pixels`."""
     blocks = [_block(kind, lines, look) for kind, lines in blocks_of(text)]
     width = max(block.width for block in blocks) + 2 * MARGIN
@@ -137,18 +138,20 @@ def _block(kind: str, lines: list[str], look: Look) -> Image.Image:
         rows = [line.strip().strip("|").split("|") for line in lines if not _RULE.fullmatch(line)]
         return _table([[cell.strip() for cell in row] for row in rows], look)
     font = _font(CODE_FONT if kind == "code" else look.font, look.size)
-    broken = lines if kind == "code" else [part for line in lines for part in broken_line(line, font, look.width)]
-    return _lines(broken, font, look)
+    width = look.width if kind == "text" else CODE_WIDTH * look.width
+    return _lines([part for line in lines for part in broken_line(line, font, width)], font, look)
 
 
-def broken_line(line: str, font: Any, width: int) -> list[str]:
-    """The line in parts of at most `width` pixels, broken at spaces; a word that is wider stands alone."""
+def broken_line(line: str, font: Any, width: float) -> list[str]:
+    """The line in parts of at most `width` pixels, broken at spaces, each with the line's indent; a word that is wider stands
+    alone."""
+    indent = line[: len(line) - len(line.lstrip(" "))]
     parts, part = list[str](), ""
-    for word in line.split(" "):
-        longer = f"{part} {word}" if part else word
+    for word in line.strip(" ").split(" "):
+        longer = f"{part} {word}" if part else indent + word
         if part and font.getlength(longer) > width:
             parts.append(part)
-            longer = word
+            longer = indent + word
         part = longer
     return [*parts, part]
 

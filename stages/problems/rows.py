@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from stages.problems.drafts import Row, RowError
 
 Located = tuple[str, Row | RowError]
 """(file:line, row or fault)."""
+_ESCAPED = re.compile("[\udc80-\udcff]")
 BATCH = 512
 """Rows of a Parquet file in memory at a time."""
 SUFFIXES = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
@@ -103,7 +105,7 @@ def _csv(path: Path) -> Iterator[Located]:
                 continue
             if len(cells) != len(head):
                 yield where, RowError("malformed row", f"{len(cells)} cells, the header has {len(head)}")
-            elif any("\udc80" <= character <= "\udcff" for cell in cells for character in cell):
+            elif any(map(_ESCAPED.search, cells)):
                 yield where, RowError("malformed row", "not UTF-8")
             else:
                 yield where, {name: cell or None for name, cell in zip(head, cells, strict=True)}

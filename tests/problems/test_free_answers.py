@@ -22,6 +22,12 @@ ROW = {"question": "What is 3 + 4?\n(A) 6\n(B) 7", "answer": "B", "verifier": "c
         ("How much is half?\nA. $\\frac{1}{2}$\nB. 2", "A", ("How much is half?", "\\frac{1}{2}", "math")),
         ("How many are there?\nChoices: 1,200; 300", "1,200", ("How many are there?", "1200", "integer")),
         ("Which of the following is prime?\n(A) 6\n(B) 7", "B", None),
+        (
+            "Look at the following sum. What is 3 + 4?\n(A) 6\n(B) 7",
+            "B",
+            ("Look at the following sum. What is 3 + 4?", "7", "integer"),
+        ),
+        ("Find q and w.\n(A) 6\n(B) 7", "B", None),
         ("Which number is prime?\n(A) 6\n(B) 7", "B", None),
         ("What could x be?\n(A) 6\n(B) 7", "B", None),
         ("What is the mode?\n(A) 6\n(B) none of these", "A", None),

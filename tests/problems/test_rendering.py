@@ -82,6 +82,7 @@ def test_lines_break_at_words_and_lose_none(name: str) -> None:
     parts = broken_line(text.strip(), font, 200)
     assert " ".join(parts) == text.strip()
     assert all(font.getlength(part) <= 200 for part in parts)
+    assert all(part.startswith("    w") for part in broken_line("    " + "word " * 40, font, 200)), "each part keeps the indent"
     assert len(broken_line("x" * 300, font, 200)) == 1, "a long word stands alone"
 
 
