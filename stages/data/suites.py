@@ -8,6 +8,7 @@ from typing import Any, get_args
 from stages.data.images import MAX_ASPECT, SAFE_PIXELS
 from stages.data.profiles import DEMONSTRATION_COLUMNS, NO_FAULT, PROBLEM_COLUMNS
 from stages.data.records import VerifierName
+from stages.run.sections import SetLimit, WarmUpLimit
 
 MODALITIES = ("text", "image")
 Rule = tuple[str, dict[str, Any]]
@@ -43,7 +44,7 @@ class Suite:
 
 
 def prompt_set_suite(
-    min_rows: int, max_dropped_share: float, modalities: Sequence[str], limits: Mapping[str, Bounds] | None = None
+    min_rows: int, max_dropped_share: float, modalities: Sequence[str], limits: Mapping[SetLimit, Bounds] | None = None
 ) -> Suite:
     """The prompt set that curate hands over. `modalities` are those that were collected; each must still be there. `limits`: bounds
     of names of SET_LIMITS instead of those there."""
@@ -65,7 +66,7 @@ def prompt_set_suite(
     return Suite("prompt_set", (*rules, *(_not_null(column) for column in ("source", "licence", "family", "domain"))))
 
 
-def demonstration_suite(min_rows: int, modalities: Sequence[str], limits: Mapping[str, Bounds] | None = None) -> Suite:
+def demonstration_suite(min_rows: int, modalities: Sequence[str], limits: Mapping[WarmUpLimit, Bounds] | None = None) -> Suite:
     """The demonstrations that warm_up hands over: long, verified, boxed, of prompts in the set, with the behaviours
     of §2.2. `limits`: as for the prompt set, of DEMONSTRATION_LIMITS."""
     rules = [
@@ -83,7 +84,7 @@ def demonstration_suite(min_rows: int, modalities: Sequence[str], limits: Mappin
     return Suite("demonstrations", tuple(rules))
 
 
-def _limited(known: Mapping[str, tuple[str, str, Bounds]], limits: Mapping[str, Bounds]) -> list[Rule]:
+def _limited(known: Mapping[str, tuple[str, str, Bounds]], limits: Mapping[Any, Bounds]) -> list[Rule]:
     """One rule for each known name, its bounds those of `limits` where it has them."""
     rules: list[Rule] = []
     for name, (expectation, column, usual) in known.items():

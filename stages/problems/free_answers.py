@@ -13,9 +13,9 @@ _LISTED = re.compile(r"\n\s*(?:choices|options|answer choices)\s*:\s*(.+)\Z", re
 _LABELS = (re.compile(r"(?:(?<=\s)|^)\(([A-J])\)\s*"), re.compile(r"^\s*([A-J])[.:)]\s+", re.MULTILINE))
 """(A) anywhere; A. at the beginning of a line."""
 _LEANS_ON_OPTIONS = re.compile(
-    r"\b(?:which|of the following|these|those|choose|select|options?|choices?|statements?|closest|nearest|best|(?:most|least) likely|"
-    r"could|might|may be|possible|possibly|approximate(?:ly)?|about how|estimate|except|not|one of|respectively|"
-    r"(?:find|determine|calculate|what are)\b[^.?]*\band)\b",
+    r"\b(?:which|of the following|these|those|choose|select|options?|choices?|statements?|closest|nearest|best|"
+    r"(?:most|least) likely|could|might|may be|possible|possibly|approximate(?:ly)?|about how|estimate|except|not|one of|"
+    r"respectively|(?:find|determine|calculate|what are)\b[^.?]*\band)\b",
     re.IGNORECASE,
 )
 """Words of questions that only their options answer, that several answers would fit, or that ask for several things."""
