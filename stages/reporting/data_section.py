@@ -19,7 +19,7 @@ def data_section(funnels: Mapping[str, Funnel], docs: Mapping[str, str]) -> list
     links = [tag("li", tag("a", f"Data Docs of the {name}", href=address)) for name, address in docs.items()]
     parts = [tag("p", "What Great Expectations checked before a set was handed on:"), tag("ul", *links)] if links else []
     for name, funnel in funnels.items():
-        parts.append(_funnel_table(name, funnel))
+        parts.append(_funnel_table(name, funnel) if funnel.steps else tag("p", f"No rule of {name} removed anything."))
         parts += [_mix_table(funnel)] if funnel.mix else []
         parts += [_hits_table(funnel.decontamination)] if funnel.decontamination else []
     return parts

@@ -44,6 +44,11 @@ def figures(folder: Path) -> dict[str, Figure]:
 NAMES = ("figure5", "figure6", "figure7", "health", "sampled", "staleness", "domains", "losses", "funnel", "mix")
 
 
+def test_a_funnel_without_rules_has_no_panel() -> None:
+    found = funnel_figure({"collection": Funnel(steps=[]), "curation": Funnel.model_validate(funnel(CURATION))})
+    assert [panel.name for panel in found.panels] == ["curation"]
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Figure]:
     return figures(tmp_path_factory.mktemp("figures"))
