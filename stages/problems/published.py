@@ -121,11 +121,11 @@ class Reader:
         """Keep rows in order until the quota is full; answers are checked in batches by the verifier's worker
         processes."""
         wanted = self.quotas[split]
-        seen: dict[str, str] = {}
-        start = kept = 0
-        while kept < wanted and start < len(rows):
-            batch = rows[start : start + min(wanted - kept, BATCH)]
-            start += len(batch)
+        seen: dict[bytes, str] = {}
+        kept = 0
+        while kept < wanted and rows:
+            batch = rows[: min(wanted - kept, BATCH)]
+            del rows[: len(batch)]  # so that no row is in memory twice
             reasons = answerable_all([(row.draft.verifier, row.draft.answer) for row in batch], self.workers)
             for row, reason in zip(batch, reasons, strict=True):
                 try:
@@ -135,11 +135,11 @@ class Reader:
                     kept += 1
                 except RowError as error:
                     loaded.excluded.append(Finding(id=row.id, where=row.where, rule=error.rule, reason=str(error)))
-        loaded.beyond_quota += len(rows) - start
+        loaded.beyond_quota += len(rows)
 
-    def _problem(self, row: Placed, split: Split, seen: dict[str, str], loaded: Loaded) -> Problem:
+    def _problem(self, row: Placed, split: Split, seen: dict[bytes, str], loaded: Loaded) -> Problem:
         image = None if row.draft.image is None else self._picture(row, row.draft.image, loaded)
-        identity = normalised(row.draft.question) + (pixel_digest(image) if image else "")
+        identity = question_digest(row.draft.question, image)
         if identity in seen:
             raise RowError("duplicate question", f"the same question as {seen[identity]}")
         seen[identity] = row.where
@@ -188,6 +188,12 @@ def file_name(identity: str) -> str:
     meet."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", identity)[:100]
     return identity if plain == identity else f"{plain}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+def question_digest(question: str, image: Path | str | None) -> bytes:
+    """What makes a question the same question, in 16 bytes: its normal form and the pixels of its picture."""
+    parts = [normalised(question), pixel_digest(Path(image)) if image else ""]
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).digest()
 
 
 def order_of(question: str) -> float:

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stages.data.files import DataError
-from stages.data.images import pixel_digest
 from stages.data.licences import forbidden
 from stages.data.records import Finding, Problem, Split
-from stages.data.wording import normalised
 from stages.problems import code_sets, competition_math, gsm8k, jsonl, picture_choices, procedural, tabmwp
-from stages.problems.published import Adapter, Loaded, Reader
+from stages.problems.published import Adapter, Loaded, Reader, question_digest
 from stages.problems.rows import Located, mapped, scan, scan_hub
 from stages.run.collecting import Source
 from stages.verifiers.judge import NO_JUDGE
@@ -153,9 +151,9 @@ def without_repeats(problems: Sequence[Problem]) -> tuple[list[Problem], list[Fi
     kept: list[Problem] = []
     repeats: list[Finding] = []
     ids: set[str] = set()
-    questions: dict[tuple[str, str], str] = {}
+    questions: dict[bytes, str] = {}
     for problem in sorted(problems, key=lambda problem: SPLITS.index(problem.split)):
-        key = identity(problem)
+        key = question_digest(problem.question, problem.image)
         if problem.id in ids:
             rule, reason = "duplicate id", f"another problem of {problem.source} has this id"
         elif key in questions:
@@ -167,8 +165,3 @@ def without_repeats(problems: Sequence[Problem]) -> tuple[list[Problem], list[Fi
             continue
         repeats.append(Finding(id=problem.id, where=problem.source, rule=rule, reason=reason))
     return kept, repeats
-
-
-def identity(problem: Problem) -> tuple[str, str]:
-    """What makes a question the same question: its normal form and the pixels of its picture."""
-    return normalised(problem.question), pixel_digest(Path(problem.image)) if problem.image else ""

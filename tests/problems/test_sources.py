@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from stages.data.files import DataError
-from stages.problems.published import file_name, order_of, split_of
-from stages.problems.sources import LOADERS, Setting, check_splits, identity, judgeable, load, without_repeats
+from stages.problems.published import file_name, order_of, question_digest, split_of
+from stages.problems.sources import LOADERS, Setting, check_splits, judgeable, load, without_repeats
 from stages.run.collecting import Source
 from stages.verifiers.judge import NO_JUDGE
 
@@ -140,7 +140,7 @@ def test_the_same_words_about_another_picture_are_another_question(tmp_path):
     rows.append({"id": "c", "question": "Which?", "answer": "1", "image": "a.png"})
     write(tmp_path / "rows.jsonl", rows)
     loaded = load(source("jsonl", "rows.jsonl"), setting(tmp_path))
-    assert len({identity(problem) for problem in loaded.problems}) == len(loaded.problems) == 2
+    assert len({question_digest(problem.question, problem.image) for problem in loaded.problems}) == len(loaded.problems) == 2
     assert [finding.rule for finding in loaded.excluded] == ["duplicate question"]
 
 
