@@ -93,14 +93,22 @@ def _sources(params: Params, _machine: Machine, root: Path) -> Iterator[Finding]
     for source in params.collect.sources:
         if source.kind != "procedural" and source.path is None:
             yield Finding(True, f"collect.sources: kind {source.kind} needs a path")
-        elif source.path is not None and not (path := root / params.collect.root / source.path).is_file():
+        elif source.path is None:
+            continue
+        elif source.kind == "hub":
+            if source.revision is None and not (root / params.collect.root / source.path).is_dir():
+                yield Finding(True, f"collect.sources: {source.path} is no folder, and a data set of the hub needs a revision")
+        elif not (path := root / params.collect.root / source.path).is_file():
             yield Finding(True, f"collect.sources: no file {path}")
-        elif source.kind == "jsonl" and source.path is not None and _holds_code(path) and (reason := why_unavailable()):
+        elif _asks_for_code(source.kind, path) and (reason := why_unavailable()):
             yield Finding(True, f"{path} has problems with the verifier code: {reason}")
 
 
-def _holds_code(path: Path) -> bool:
-    """Whether a row names the verifier "code". Rows that are no JSON are for `collect` to name."""
+def _asks_for_code(kind: str, path: Path) -> bool:
+    """Whether a source has code problems: by its kind, or a row of JSON that names the verifier. Rows that are no JSON are for
+    `collect` to name."""
+    if kind != "jsonl":
+        return kind in ("mbpp", "leetcode")
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if '"code"' in line:

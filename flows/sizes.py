@@ -115,11 +115,11 @@ def memory_of(model: Model, hardware: Hardware, context: int, gpu: bool) -> Memo
 
 
 def problems(params: Params) -> dict[str, int]:
-    """Problems of each split, at most: what collect.sources asks for."""
+    """Problems of each split, at most: what collect.sources asks for, and each as a picture as well where they ask for that."""
     counts = dict.fromkeys(("train", "validation", "heldout"), 0)
     for source in params.collect.sources:
         for split in counts:
-            counts[split] += getattr(source, split) * len(source.families)
+            counts[split] += getattr(source, split) * len(source.families) * (2 if source.render_share else 1)
     return counts
 
 

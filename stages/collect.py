@@ -1,21 +1,23 @@
 """Stage collect (§2.3.5): every source of params.yaml becomes problems of three disjoint splits, with their pictures.
 
 Writes OUT/{train,validation,heldout}.jsonl, OUT/images/, OUT/short.jsonl (verified short demonstrations of the
-training problems), OUT/excluded.jsonl and OUT/resized.jsonl (row by row, with file and line) and OUT/funnel.json (the
+training problems), OUT/excluded.jsonl and OUT/changed.jsonl (row by row, with file and line) and OUT/funnel.json (the
 counts)."""
 
 import argparse
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from stages.data.files import write_json, write_records
-from stages.data.records import Demonstration, Finding, Problem
+from stages.data.records import Finding, Problem
+from stages.problems.funnel import summary
+from stages.problems.near_duplicates import without_near_duplicates
 from stages.problems.published import Loaded
+from stages.problems.rendering import rendered_twins
 from stages.problems.short import short_demonstrations
-from stages.problems.sources import SPLITS, Setting, check_splits, judgeable, load, title, without_repeats
-from stages.run.params import Collect, Source, read
+from stages.problems.sources import SPLITS, Setting, check_splits, judgeable, load, without_repeats
+from stages.run.collecting import Collect
+from stages.run.params import read
 from stages.run.program import run
 from stages.run.sections import Judging
 from stages.run.spool import stage_spool
@@ -34,58 +36,39 @@ def main() -> None:
         loads.append(load(source, setting))
         spool.progress(number, len(collect.sources), "sources")
 
-    has_judge = read("judge", Judging).model is not None
-    judged, unjudged = judgeable([problem for loaded in loads for problem in loaded.problems], has_judge)
-    problems, repeats = without_repeats(judged)
+    problems, removed = distinct(loads, collect.near_duplicate, read("judge", Judging).model is not None)
     check_splits(problems, collect.sources)
-    short, unverified = short_demonstrations(problems, workers)
-    excluded = [*(finding for loaded in loads for finding in loaded.excluded), *unjudged, *repeats, *unverified]
+    shares = {
+        problem.id: source.render_share
+        for source, loaded in zip(collect.sources, loads, strict=True)
+        if source.render_share
+        for problem in loaded.problems
+    }
+    twins, undrawn = rendered_twins(problems, shares, setting.images, setting.max_pixels, seed)
+    problems += twins
 
+    unverified: list[Finding] = []
+    short = write_records(out / "short.jsonl", short_demonstrations(problems, workers, unverified))
     for split in SPLITS:
-        write_records(out / f"{split}.jsonl", [problem for problem in problems if problem.split == split])
-    write_records(out / "short.jsonl", short)
+        write_records(out / f"{split}.jsonl", (problem for problem in problems if problem.split == split))
+    excluded = [*(finding for loaded in loads for finding in loaded.excluded), *removed, *unverified]
     write_records(out / "excluded.jsonl", excluded)
-    write_records(out / "resized.jsonl", [finding for loaded in loads for finding in loaded.resized])
-    summary = funnel(collect.sources, loads, problems, excluded, short)
-    write_json(out / "funnel.json", summary)
-    for row in summary["sources"]:
+    write_records(out / "changed.jsonl", [*(finding for loaded in loads for finding in loaded.changed), *undrawn])
+    content = summary(collect.sources, loads, problems, removed, len(twins), (short, unverified))
+    write_json(out / "funnel.json", content)
+    for row in content["sources"]:
         for split, lacking in row["missing"].items():
             print(f"{row['source']}: {lacking} of the wanted {split} problems are missing; the source has no more of them")
-    print(f"{len(problems)} problems {summary['splits']}, {len(short)} short demonstrations, {len(excluded)} exclusions")
+    print(f"{len(problems)} problems {content['splits']}, {short} short demonstrations, {len(excluded)} exclusions")
 
 
-def funnel(
-    sources: Sequence[Source],
-    loads: Sequence[Loaded],
-    problems: Sequence[Problem],
-    excluded: Sequence[Finding],
-    short: Sequence[Demonstration],
-) -> dict[str, Any]:
-    """Counts of all that was read, kept, removed and changed; the rows are in excluded.jsonl and resized.jsonl."""
-    return {
-        "sources": [
-            {
-                "source": title(source),
-                "rows": loaded.rows,
-                "kept": dict(Counter(problem.split for problem in loaded.problems)),
-                "missing": missing(source, loaded.problems),
-                "removed": dict(Counter(finding.rule for finding in loaded.excluded)),
-                "beyond_quota": loaded.beyond_quota,
-                "resized": len(loaded.resized),
-                "licences": dict(Counter(problem.licence for problem in loaded.problems)),
-            }
-            for source, loaded in zip(sources, loads, strict=True)
-        ],
-        "splits": dict(Counter(problem.split for problem in problems)),
-        "removed": dict(Counter(finding.rule for finding in excluded)),
-        "short_demonstrations": len(short),
-    }
-
-
-def missing(source: Source, problems: Sequence[Problem]) -> dict[str, int]:
-    """How many problems of each split the source did not give; splits that are full are left out."""
-    kept = Counter(problem.split for problem in problems)
-    return {split: lacking for split in SPLITS if (lacking := getattr(source, split) * len(source.families) - kept[split]) > 0}
+def distinct(loads: Sequence[Loaded], near: float | None, has_judge: bool) -> tuple[list[Problem], list[Finding]]:
+    """The problems of all sources that can be judged, each question once in the same and, with `near`, in almost the same words;
+    of two the held-out one stays."""
+    judged, unjudged = judgeable([problem for loaded in loads for problem in loaded.problems], has_judge)
+    problems, repeats = without_repeats(judged)
+    problems, alike = without_near_duplicates(problems, near) if near is not None else (problems, [])
+    return problems, [*unjudged, *repeats, *alike]
 
 
 if __name__ == "__main__":

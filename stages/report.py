@@ -1,6 +1,7 @@
 """§3.2, §3.3: the tables, the figures and the page of a run, and summary.json, from what the other stages measured."""
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from stages.reporting.evaluations import CHECKPOINTS, Evaluation, read_evaluatio
 from stages.reporting.health_figures import domains, health, sampled, staleness
 from stages.reporting.inputs import Generation, read_funnel, read_generations, read_seconds
 from stages.reporting.long2short_figure import figure7, figure7_suites
+from stages.reporting.mix_figure import mix_figure
 from stages.reporting.page import Report, page
 from stages.reporting.paired import paired_table
 from stages.reporting.protocol_cells import protocol_markdown
@@ -30,6 +32,8 @@ from stages.run.program import run
 
 SFT = ("base", "short_sft", "long_sft", "shortest", "merged_rs", "dpo")
 RL = ("long_rl", "short_rl")
+DOCS = ("prompt_set", "demonstrations")
+"""The data sets that Great Expectations guards."""
 WIDE = ("table2", "table3")
 LONG = {
     "table2_claims": "percent_above_rival",
@@ -47,7 +51,12 @@ def main() -> None:
     evaluations = read_evaluations(paths.evaluations)
     curves = {name: read_curve(paths.training / f"{name}.csv", "step") for name in SFT if name in evaluations}
     curves |= {name: read_curve(paths.training / f"{name}.csv", "iteration") for name in RL}
-    funnels = {"curation": read_funnel(paths.curation, "curate"), "warm-up": read_funnel(paths.warm_up, "warm_up")}
+    funnels = {
+        "collection": read_funnel(paths.collection, "collect"),
+        "curation": read_funnel(paths.curation, "curate"),
+        "warm-up": read_funnel(paths.warm_up, "warm_up"),
+    }
+    docs = {name.replace("_", " "): os.path.relpath(paths.docs / name / "index.html", paths.out) for name in DOCS}
     generations = read_generations(paths.generations, tuple(evaluations))
     columns = [*own_columns(evaluations), *read_columns(Path(read("report.columns", str)))]
     seconds = read_seconds(paths.timings)
@@ -55,9 +64,9 @@ def main() -> None:
     suites = validation_suites(curves["long_rl"])
     summary = summarise(evaluations, suites.get("total", []), seconds)
     tables = _tables(evaluations, columns, generations)
-    drawn = _figures(evaluations, curves, [funnel_figure(funnels)])
+    drawn = _figures(evaluations, curves, [funnel_figure(funnels), mix_figure(funnels["curation"].mix)])
     facts = protocol.facts(evaluations, seed, seconds)
-    report = Report(evaluations, suites, summary["checks"], tables, drawn, funnels, columns, generations, seed, facts)
+    report = Report(evaluations, suites, summary["checks"], tables, drawn, funnels, columns, generations, seed, facts, docs)
     html = page(report)
 
     write_json(paths.out / "summary.json", summary)
@@ -102,7 +111,7 @@ def _figures(
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m stages.report", description=__doc__)
-    for name in ("evaluations", "training", "curation", "warm-up", "generations", "timings", "out"):
+    for name in ("evaluations", "training", "collection", "curation", "warm-up", "docs", "generations", "timings", "out"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     return parser.parse_args()
 

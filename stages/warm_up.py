@@ -12,6 +12,7 @@ from typing import Any
 from stages.data import expectations, profiles
 from stages.data.files import DataError, read_records, write_json, write_records
 from stages.data.records import CuratedProblem, Demonstration
+from stages.data.suites import demonstration_suite
 from stages.problems import teachers
 from stages.problems.demonstration_set import balanced, overlap_summary, report, shares, step
 from stages.problems.teaching import demonstrations, without_repeats
@@ -34,6 +35,7 @@ def main() -> None:
     parser.add_argument("--prompt-set", type=Path, required=True, help="folder that curate wrote")
     parser.add_argument("--out", type=Path, required=True, help="folder of the demonstrations")
     parser.add_argument("--report", type=Path, required=True, help="folder of the funnel and the validation")
+    parser.add_argument("--docs", type=Path, required=True, help="folder of Great Expectations' Data Docs")
     args = parser.parse_args()
     seed, warm_up, judging = read("seed", int), read("warm_up", WarmUp), read("judge", Judging)
     workers, batch = read("hardware.workers", int), read("hardware.generation_batch", int)
@@ -52,7 +54,7 @@ def main() -> None:
     if warm_up.teacher:
         funnel |= of_teacher(funnel["steps"], right, kept, asked)
     print(f"{len(kept)} demonstrations kept of {len(tried)} tried: {funnel['verdicts']}")
-    hand_over(problems, kept, warm_up, verdicts_on(problems, kept, workers, judge), args.report)
+    hand_over(problems, kept, warm_up, verdicts_on(problems, kept, workers, judge), args.report, args.docs)
     write_json(args.report / "funnel.json", funnel)
     write_records(args.out / "demonstrations.jsonl", kept)
 
@@ -94,7 +96,12 @@ def verdicts_on(
 
 
 def hand_over(
-    problems: Sequence[CuratedProblem], kept: Sequence[Demonstration], rules: WarmUp, verdicts: Sequence[Verdict], folder: Path
+    problems: Sequence[CuratedProblem],
+    kept: Sequence[Demonstration],
+    rules: WarmUp,
+    verdicts: Sequence[Verdict],
+    folder: Path,
+    docs: Path,
 ) -> None:
     """Let Great Expectations judge the set, `verdicts` being another look at it. Raises DataError when an expectation fails."""
     if not kept:
@@ -103,7 +110,7 @@ def hand_over(
         kept, [verdict.outcome for verdict in verdicts], frozenset(problem.id for problem in problems)
     )
     modalities = sorted({problem.modality for problem in problems})
-    expectations.check(table, expectations.demonstration_suite(rules.min_rows, modalities), folder)
+    expectations.check(table, demonstration_suite(rules.min_rows, modalities, rules.limits), folder, docs)
 
 
 if __name__ == "__main__":

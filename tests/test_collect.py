@@ -98,12 +98,47 @@ def test_trouble_is_listed_and_the_stage_goes_on(tmp_path):
     ]
 
 
+WORDS = (
+    "Every morning the baker of the small town puts {} loaves into the window, and every evening none is left. How many is that?"
+)
+
+
+def test_alike_problems_go_choices_become_free_and_text_becomes_pictures(tmp_path):
+    rows = ["n,q,a", *(f'{n},"{WORDS.format(n)}",{n}' for n in range(10, 18))]
+    rows += ['20,"What is 5 + 6? (A) 10 (B) 11",B', f'21,"Today: {WORDS.format(12)}",12']
+    (tmp_path / "mine.csv").write_text("\n".join(rows) + "\n")
+    mine = source("csv", "mine.csv", ["mine"], 20, 0, 0) | {"columns": {"id": "n", "question": "q", "answer": "a"}}
+    mine |= {"values": {"licence": "MIT"}, "free_answer": True, "render_share": 1.0}
+    done = collect(tmp_path, [mine], root=tmp_path)
+    assert done.returncode == 0, done.stderr
+    problems = {row.id: row for row in read_records(tmp_path / "out/train.jsonl", Problem)}
+    kept = {identity.removesuffix("-rendered") for identity in problems}
+    assert len(kept) == 9, "one of the two of 12 loaves went; other numbers are other problems"
+    for name in kept:
+        text, picture = problems[name], problems[f"{name}-rendered"]
+        assert (text.answer, text.modality, picture.modality) == (picture.answer, "text", "image")
+        assert (tmp_path / picture.image).is_file()
+    assert problems["mine-20"].question == "What is 5 + 6?"
+    (gone,) = read_records(tmp_path / "out/excluded.jsonl", Finding)
+    assert gone.rule == "near-duplicate"
+    assert {gone.id, gone.reason.split()[3]} == {"mine-12", "mine-21"}
+    assert [row.rule for row in read_records(tmp_path / "out/changed.jsonl", Finding)] == ["free answer"]
+    funnel = json.loads((tmp_path / "out/funnel.json").read_text())
+    assert [(step["rule"], step["before"], step["removed"], step["after"]) for step in funnel["steps"]] == [
+        ("near-duplicate", 10, 1, 9),
+        ("drawn as pictures", 9, -9, 18),
+    ]
+    assert funnel["sources"][0]["changed"] == {"free answer": 1}
+    assert collect(tmp_path, [mine], root=tmp_path, near_duplicate=None).returncode == 0
+    assert len(read_records(tmp_path / "out/train.jsonl", Problem)) == 20
+
+
 @pytest.mark.parametrize(
     ("sources", "message"),
     [
         ([source("gsm8k", "absent.jsonl", ["gsm8k"])], "absent.jsonl: no such file"),
         ([source("procedural", None, ["sudoku"])], "unknown procedural family 'sudoku'"),
-        ([source("csv", "a.csv", ["a"])], "'procedural', 'gsm8k', 'math', 'tabmwp' or 'jsonl'"),
+        ([source("xlsx", "a.xlsx", ["a"])], "'csv', 'parquet' or 'hub'"),
     ],
 )
 def test_what_cannot_be_used_is_one_line(tmp_path, sources, message):

@@ -18,8 +18,10 @@ RULES = Curate(
     keep_trivial=0.0,
     guesses=8,
     guess_probe=1.0,
+    weights={},
     min_rows=2,
     max_dropped_share=0.9,
+    limits={},
 )
 
 
@@ -71,10 +73,10 @@ def answers(prompt, n):
 MEASURE = Measure(ScriptedEngine(answers), 0, 1.0, 320, 1, lambda *_: None)
 
 
-def curated(tmp_path, collected=COLLECTED):
+def curated(tmp_path, collected=COLLECTED, rules=RULES):
     (tmp_path / "math500").mkdir(exist_ok=True)
     (tmp_path / "math500" / "test.jsonl").write_text('{"problem": "an item of a benchmark."}\n')
-    return curate.curate(collected, HELD_OUT, tmp_path, lambda rows: [len(row.question) for row in rows], MEASURE, RULES)
+    return curate.curate(collected, HELD_OUT, tmp_path, lambda rows: [len(row.question) for row in rows], MEASURE, rules)
 
 
 def test_every_rule_removes_what_it_should(tmp_path):
@@ -99,19 +101,31 @@ def test_every_rule_removes_what_it_should(tmp_path):
     assert content["mix"]["modality"] == {"text": {"before": 11, "after": 2}}
 
 
+def test_hits_are_listed_and_weights_balance_what_is_left(tmp_path):
+    extra = [problem(f"law{n}", f"hard law {n}", domain="law") for n in range(3)]
+    rules = RULES.model_copy(update={"weights": {"mathematics": 1.0, "law": 1.0}})
+    problems, funnel = curated(tmp_path, [*COLLECTED, *extra], rules)
+    assert sorted(row.domain for row in problems) == ["law", "law", "mathematics", "mathematics"]
+    assert funnel.steps[-1]["rule"] == "over its domain's weight"
+    assert funnel.steps[-1]["examples"][0]["reason"] == "law has 3 problems, 2 by its weight of 1"
+    hits = funnel.detail["decontamination"]["hits"]
+    assert hits == [{"id": "copied", "reason": "the same question as math500/test.jsonl:1"}]
+    assert curated(tmp_path)[1].steps[-1]["rule"] == "trivial", "without weights there is no such step"
+
+
 def test_a_sound_set_is_handed_over_and_a_small_one_is_not(tmp_path):
     problems, funnel = curated(tmp_path)
-    curate.hand_over(problems, funnel, len(COLLECTED), RULES, MEASURE, tmp_path)
+    curate.hand_over(problems, funnel, len(COLLECTED), RULES, MEASURE, tmp_path, tmp_path / "docs")
     assert json.loads((tmp_path / "validation.json").read_text())["success"] is True
     strict = RULES.model_copy(update={"min_rows": 3, "max_dropped_share": 0.5})
     with pytest.raises(DataError, match=r"(?s)fails 2 of .*ExpectColumnMaxToBeBetween.*ExpectTableRowCount"):
-        curate.hand_over(problems, funnel, len(COLLECTED), strict, MEASURE, tmp_path)
+        curate.hand_over(problems, funnel, len(COLLECTED), strict, MEASURE, tmp_path, tmp_path / "docs")
     with pytest.raises(DataError, match="nothing is left of 11 problems:\nlicence forbids training: 1 of 11"):
-        curate.hand_over([], funnel, len(COLLECTED), RULES, MEASURE, tmp_path)
+        curate.hand_over([], funnel, len(COLLECTED), RULES, MEASURE, tmp_path, tmp_path / "docs")
 
 
 def test_a_damaged_row_is_not_handed_over(tmp_path):
     problems, funnel = curated(tmp_path)
     damaged = [problems[0], problems[1].model_copy(update={"image": "absent.png", "modality": "image"})]
     with pytest.raises(DataError, match=r"(?s)image_fault.*the picture does not exist; rows: middle"):
-        curate.hand_over(damaged, funnel, len(COLLECTED), RULES, MEASURE, tmp_path)
+        curate.hand_over(damaged, funnel, len(COLLECTED), RULES, MEASURE, tmp_path, tmp_path / "docs")

@@ -23,7 +23,8 @@ from stages.problems.procedural import FAMILIES
 from stages.problems.sources import LOADERS
 from stages.reporting import readme
 from stages.reporting.published import published
-from stages.run.params import Params, Source
+from stages.run.collecting import Source
+from stages.run.params import Params
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")

@@ -191,7 +191,7 @@ PROGRAMS: dict[str, Callable[[Path], list[str]]] = {
     "collect": lambda out: ["--out", f"{out}/problems"],
     "curate": lambda out: [
         *("--problems", "artifacts/problems", "--model", "artifacts/models/short_sft"),
-        *("--out", f"{out}/prompt_set", "--report", f"{out}/curation"),
+        *("--out", f"{out}/prompt_set", "--report", f"{out}/curation", "--docs", f"{out}/docs"),
     ],
     "rl": lambda out: [
         *("short", "--init", "artifacts/models/long_rl", "--prompt-set", "artifacts/prompt_set/problems.jsonl"),

@@ -1,13 +1,15 @@
 """Coverage (§2.1): how the problems spread over domains, families, forms and grades, before and after curation.
 
-The report balances subjects by a tagger's labels; its tags and target shares are not given, so the shares are shown,
-not forced: what a rule takes from one domain is seen at once."""
+The report balances subjects by a tagger's labels; its tags and target shares are not given, so by default the shares are shown,
+not forced: what a rule takes from one domain is seen at once. Weights of domains, where given, force them."""
 
 import math
+import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stages.data.files import DataError
 from stages.data.records import Problem
 
 TAGS = ("domain", "family", "modality", "grade", "source", "licence")
@@ -33,6 +35,28 @@ def balances(before: Sequence[Problem], after: Sequence[Problem]) -> dict[str, d
         tag: {"before": round(balance(before, tag), 4), "after": round(balance(after, tag), 4)}
         for tag in ("domain", "modality", "grade")
     }
+
+
+def over_weight(problems: Sequence[Problem], weights: Mapping[str, float], seed: int) -> dict[str, str]:
+    """id -> reason for the problems that go, by `seed`, so that the domains of `weights` stand in the proportion of their weights
+    and as many stay as can. Domains without a weight stay as they are; those of weight 0 go.
+
+    Raises DataError for a domain that no problem has."""
+    members: dict[str, list[str]] = {name: [] for name in weights}
+    for problem in problems:
+        if problem.domain in members:
+            members[problem.domain].append(problem.id)
+    if empty := sorted(name for name, ids in members.items() if not ids):
+        known = ", ".join(sorted({problem.domain for problem in problems}))
+        raise DataError(f"curate.weights: no problem is left of the domain {empty[0]!r}; domains: {known}")
+    unit = min((len(ids) / weights[name] for name, ids in members.items() if weights[name]), default=0.0)
+    dropped: dict[str, str] = {}
+    rng = random.Random(seed)
+    for name, ids in members.items():
+        wanted = min(len(ids), round(unit * weights[name]))
+        for identity in rng.sample(ids, len(ids) - wanted):
+            dropped[identity] = f"{name} has {len(ids)} problems, {wanted} by its weight of {weights[name]:g}"
+    return dropped
 
 
 def _counts(tag: str, before: Sequence[Problem], after: Sequence[Problem]) -> dict[str, dict[str, Any]]:

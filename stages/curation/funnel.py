@@ -35,6 +35,11 @@ class Funnel:
         )
         return kept
 
+    def share(self, rule: str) -> float:
+        """Share of the problems before `rule` that it removed; 0 where it saw none."""
+        step = next(step for step in self.steps if step["rule"] == rule)
+        return step["removed"] / step["before"] if step["before"] else 0.0
+
     def content(self) -> dict[str, Any]:
         """funnel.json: {"steps": [{"rule", "before", "removed", "after", "examples": [{"id", "reason"}]}], "mix",
         ...}."""

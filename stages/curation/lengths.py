@@ -1,8 +1,11 @@
 """Prompts that do not fit: a question with its picture may take at most half of the model's context."""
 
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from stages.data.records import Problem
+from stages.prompts.prompt import Prompt
 
 PROMPT_SHARE = 0.5
 """Ours: the other half is left for the response, whatever limit rl and evaluate set later."""
@@ -19,3 +22,18 @@ def too_long(problems: Sequence[Problem], tokens_of: Callable[[Sequence[Problem]
         for problem, length in zip(problems, lengths, strict=True)
         if length > limit
     }
+
+
+def prompt_tokens(checkpoint: Path, instruction: str) -> Callable[[Sequence[Problem]], list[int]]:
+    """Counts the tokens of problems' prompts as the model reads them, a few at a time (pictures take memory)."""
+    from stages.models.loading import load_processor
+    from stages.prompts.render import Renderer
+
+    renderer = Renderer(load_processor(checkpoint), instruction, context=sys.maxsize)
+
+    def tokens_of(problems: Sequence[Problem]) -> list[int]:
+        prompts = [Prompt.of(problem) for problem in problems]
+        groups = [prompts[start : start + 64] for start in range(0, len(prompts), 64)]
+        return [len(rendered.token_ids) for group in groups for rendered in renderer.render(group)]
+
+    return tokens_of

@@ -2,85 +2,41 @@
 
 A suite is data: names of GX expectations with their arguments, over the tables of stages/data/profiles.py."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from stages.data.files import DataError, write_json
-from stages.data.profiles import DEMONSTRATION_COLUMNS, NO_FAULT, PROBLEM_COLUMNS
-from stages.data.records import VerifierName
+from stages.data.files import DataError, write_json, write_text
+from stages.data.suites import Suite
 
 if TYPE_CHECKING:
     import pandas
 
 ROWS_NAMED = 20
-MODALITIES = ("text", "image")
-Rule = tuple[str, dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Suite:
-    """What a table must be like. `rules`: (class name of a GX expectation, its arguments)."""
-
-    name: str
-    rules: tuple[Rule, ...]
-
-
-def prompt_set_suite(min_rows: int, max_dropped_share: float, modalities: Sequence[str]) -> Suite:
-    """The prompt set that curate hands over. `modalities` are those that were collected; each must still be there."""
-    rules = [
-        *_identified(PROBLEM_COLUMNS),
-        _among("split", ["train"]),
-        _among("verifier", list(get_args(VerifierName))),
-        _among("modality", list(MODALITIES)),
-        _between("grade", 0, 5),
-        _between("pass_rate", 0.0, 1.0),
-        _between("question_characters", 1, 20_000),
-        _between("answer_characters", 1, 2_000),
-        _among("image_fault", [NO_FAULT]),
-        _among("answer_fault", [NO_FAULT]),
-        ("ExpectColumnMaxToBeBetween", {"column": "dropped_share", "max_value": max_dropped_share}),
-        *_sizes(min_rows, modalities),
-    ]
-    return Suite("prompt_set", (*rules, *(_not_null(column) for column in ("source", "licence", "family", "domain"))))
-
-
-def demonstration_suite(min_rows: int, modalities: Sequence[str]) -> Suite:
-    """The demonstrations that warm_up hands over: long, verified, boxed, of prompts in the set, with the behaviours
-    of §2.2."""
-    rules = [
-        *_identified(DEMONSTRATION_COLUMNS),
-        _among("in_prompt_set", [True]),
-        _among("form", ["long"]),
-        _among("ends_boxed", [True]),
-        _among("verdict", ["right"]),
-        _among("image_fault", [NO_FAULT]),
-        _between("response_characters", 1, 200_000),
-        _between("behaviours", 0, 100_000),
-        ("ExpectColumnMaxToBeBetween", {"column": "behaviours", "min_value": 1}),
-        *_sizes(min_rows, modalities),
-    ]
-    return Suite("demonstrations", tuple(rules))
-
-
-def check(table: "pandas.DataFrame", suite: Suite, folder: Path) -> None:
-    """Validate `table`; folder/validation.json says how each expectation went. Raises DataError when one fails: its
-    name, what was observed, and the ids of the first failing rows with their count."""
-    outcomes = validate(table, suite)
+def check(table: "pandas.DataFrame", suite: Suite, folder: Path, docs: Path) -> None:
+    """Validate `table`; folder/validation.json says how each expectation went, docs/index.html shows it as Great Expectations' Data
+    Docs do, in one file that needs no network. Raises DataError when one fails: its name, what was observed, and the ids of the
+    first failing rows with their count."""
+    outcomes, results = validate(table, suite)
     failed = [outcome for outcome in outcomes if not outcome["success"]]
     report = {"suite": suite.name, "success": not failed, "rows": len(table), "expectations": outcomes}
     write_json(folder / "validation.json", report)
+    write_text(docs / "index.html", data_docs(suite.name, results))
     if failed:
         listed = "\n".join(f"  {_sentence(outcome)}" for outcome in failed)
         raise DataError(
             f"the {suite.name} fails {len(failed)} of {len(outcomes)} expectations and is not handed over:\n{listed}\n"
-            f"correct the sources or the rules (params.yaml); {folder / 'validation.json'} has every expectation"
+            f"correct the sources or the rules (params.yaml); all of them: {docs / 'index.html'}, {folder / 'validation.json'}"
         )
 
 
-def validate(table: "pandas.DataFrame", suite: Suite) -> list[dict[str, Any]]:
-    """How each expectation of the suite went on the table, in the suite's order; nothing in it depends on the time."""
+def validate(table: "pandas.DataFrame", suite: Suite) -> tuple[list[dict[str, Any]], list[Any]]:
+    """How each expectation of the suite went on the table, in the suite's order, and Great Expectations' own results (of a column
+    that is missing there is none); nothing in them depends on the time."""
     import great_expectations
     from great_expectations import expectations
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -90,7 +46,7 @@ def validate(table: "pandas.DataFrame", suite: Suite) -> list[dict[str, Any]]:
     asset = context.data_sources.add_pandas("profiles").add_dataframe_asset(suite.name)
     batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": table})
     fields = {"result_format": "COMPLETE", "unexpected_index_column_names": ["id"]}
-    outcomes = []
+    outcomes, results = [], []
     for name, arguments in suite.rules:
         column = arguments.get("column")
         if column is not None and column not in table.columns:
@@ -99,7 +55,45 @@ def validate(table: "pandas.DataFrame", suite: Suite) -> list[dict[str, Any]]:
         result = batch.validate(getattr(expectations, name)(**arguments), result_format=fields)
         ids = [str(row["id"]) for row in result.result.get("unexpected_index_list") or []]
         outcomes.append(_outcome(name, arguments, bool(result.success), _observed(result), ids))
-    return outcomes
+        results.append(result)
+    return outcomes, results
+
+
+def data_docs(name: str, results: Sequence[Any]) -> str:
+    """The page of a validation by Great Expectations' own renderers, in a frame of ours: theirs loads styles, scripts and pictures
+    from a dozen servers. Equal bytes for equal results."""
+    from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
+    from great_expectations.core.expectation_validation_result import expectationValidationResultSchema
+    from great_expectations.render.renderer import ValidationResultsPageRenderer
+    from great_expectations.render.view import DefaultJinjaPageView
+
+    plain = [ExpectationValidationResult(**expectationValidationResultSchema.load(_shortened(result))) for result in results]
+    right = sum(bool(result.success) for result in plain)
+    counts = {
+        "evaluated_expectations": len(plain),
+        "successful_expectations": right,
+        "unsuccessful_expectations": len(plain) - right,
+        "success_percent": 100 * right / len(plain) if plain else None,
+    }
+    whole = ExpectationSuiteValidationResult(
+        success=right == len(plain), results=plain, suite_name=name, statistics=counts, meta={}, suite_parameters={}
+    )
+    document = ValidationResultsPageRenderer(run_info_at_end=True).render(whole)
+    document.sections = document.sections[:-1]  # the last one tells versions and times of the run
+    view = DefaultJinjaPageView(custom_views_directory=str(Path(__file__).parent))
+    numbers = count(1)
+    view.env.filters["generate_html_element_uuid"] = lambda prefix=None: f"{prefix or ''}{next(numbers)}"
+    heading = f"Great Expectations: {name.replace('_', ' ')}"
+    return str(view.render(document, template="data_docs.j2", heading=heading))
+
+
+def _shortened(result: Any) -> dict[str, Any]:
+    """A result as JSON, its lists of failing rows cut to those that are named."""
+    found: dict[str, Any] = json.loads(json.dumps(result.to_json_dict()))  # numpy's numbers become plain ones
+    for key in ("unexpected_list", "unexpected_index_list", "partial_unexpected_list", "partial_unexpected_index_list"):
+        if isinstance(found["result"].get(key), list):
+            found["result"][key] = found["result"][key][:ROWS_NAMED]
+    return found
 
 
 def _outcome(name: str, arguments: dict[str, Any], success: bool, observed: str, ids: list[str]) -> dict[str, Any]:
@@ -135,33 +129,3 @@ def _sentence(outcome: dict[str, Any]) -> str:
         return text
     more = outcome["failing_rows"] - len(outcome["failing_ids"])
     return f"{text}; rows: {', '.join(outcome['failing_ids'])}" + (f" and {more} more" if more else "")
-
-
-def _identified(columns: Sequence[str]) -> list[Rule]:
-    return [
-        ("ExpectTableColumnsToMatchSet", {"column_set": list(columns), "exact_match": True}),
-        _not_null("id"),
-        ("ExpectColumnValuesToBeUnique", {"column": "id"}),
-    ]
-
-
-def _sizes(min_rows: int, modalities: Sequence[str]) -> list[Rule]:
-    return [
-        ("ExpectTableRowCountToBeBetween", {"min_value": min_rows}),
-        (
-            "ExpectColumnDistinctValuesToContainSet",
-            {"column": "modality", "value_set": [name for name in MODALITIES if name in modalities]},
-        ),
-    ]
-
-
-def _not_null(column: str) -> Rule:
-    return "ExpectColumnValuesToNotBeNull", {"column": column}
-
-
-def _among(column: str, allowed: list[Any]) -> Rule:
-    return "ExpectColumnValuesToBeInSet", {"column": column, "value_set": allowed}
-
-
-def _between(column: str, low: float, high: float) -> Rule:
-    return "ExpectColumnValuesToBeBetween", {"column": column, "min_value": low, "max_value": high}

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,11 +15,10 @@ class DataError(ValueError):
     """A file cannot be used; the message says where, what was found, what was expected, what to do."""
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """All objects of a JSONL file in order. DataError names the first line that is not a JSON object."""
+def rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line, object) of a JSONL file, one after another. DataError names the first line that is not a JSON object."""
     if not path.exists():
         raise DataError(f"{path}: no such file; run the stage that makes it (dvc repro) or correct the path")
-    rows = []
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -34,14 +33,18 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
                 raise DataError(f"{path}:{number}: not usable JSON ({str(error)[:80]}); fix or drop the line") from error
             if not isinstance(row, dict):
                 raise DataError(f"{path}:{number}: expected a JSON object, found {type(row).__name__}; fix or drop the line")
-            rows.append(row)
-    return rows
+            yield number, row
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """All objects of a JSONL file in order. DataError as `rows_of`."""
+    return [row for _, row in rows_of(path)]
 
 
 def read_records(path: Path, kind: type[R]) -> list[R]:
     """All records of a JSONL file that a stage wrote. DataError names the first bad row and its fields."""
     records = []
-    for number, row in enumerate(read_rows(path), 1):
+    for number, (_, row) in enumerate(rows_of(path), 1):
         try:
             records.append(kind.model_validate(row))
         except ValidationError as error:
@@ -60,21 +63,31 @@ def write_text(path: Path, text: str) -> None:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` beside `path` and rename it into place, so that a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise DataError(f"{path}: cannot write ({error.strerror}); free space or choose a writable folder") from error
+    _write(path, [content])
 
 
-def write_records(path: Path, records: Iterable[BaseModel]) -> None:
-    """Write records as JSONL, whole or not at all."""
-    write_text(path, "".join(record.model_dump_json() + "\n" for record in records))
+def write_records(path: Path, records: Iterable[BaseModel]) -> int:
+    """Write records as JSONL, whole or not at all, one after another as they come; how many there were."""
+    return _write(path, (record.model_dump_json().encode() + b"\n" for record in records))
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys, whole or not at all."""
     write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    count = 0
+    try:
+        with beside.open("wb") as file:
+            for part in parts:
+                file.write(part)
+                count += 1
+        os.replace(beside, path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot write ({error.strerror}); free space or choose a writable folder") from error
+    finally:
+        beside.unlink(missing_ok=True)
+    return count

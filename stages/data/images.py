@@ -7,6 +7,7 @@ import os
 import struct
 import warnings
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -62,6 +63,29 @@ def normalise(source: Path, target: Path, max_pixels: int) -> tuple[tuple[int, i
     picture.save(beside, format="PNG")
     os.replace(beside, target)
     return before, picture.size
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a picture's file holds."""
+
+    fault: str | None
+    """Why it cannot be used for training; then the rest is unknown."""
+    mode: str | None = None
+    """As stored, before any conversion: "RGB" of what collect wrote."""
+    pixels: float = math.nan
+    aspect: float = math.nan
+    """Longer side over shorter side."""
+
+
+def look(path: Path) -> Look:
+    """A picture that an earlier stage wrote, fully decoded."""
+    reason = fault(path)
+    if reason is not None:
+        return Look(reason)
+    with Image.open(path) as picture:
+        width, height = picture.size
+        return Look(None, picture.mode, width * height, max(width, height) / min(width, height))
 
 
 def fault(path: Path) -> str | None:

@@ -1,10 +1,11 @@
 """Flat tables of a data set, one row a record: what the gate (stages/data/expectations.py) looks at."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.data.images import fault
+from stages.data.images import Look, look
 from stages.data.records import CuratedProblem, Demonstration
 from stages.data.wording import ends_boxed
 
@@ -13,28 +14,37 @@ if TYPE_CHECKING:
 
 PROBLEM_COLUMNS = (
     *("id", "source", "licence", "family", "domain", "modality", "split", "verifier", "grade", "pass_rate"),
-    *("question_characters", "answer_characters", "has_image", "image_fault", "answer_fault", "dropped_share"),
+    *("question_characters", "answer_characters", "answer_fault", "picture", "image_fault", "picture_mode", "picture_pixels"),
+    *("picture_aspect", "domain_share", "dropped_share", "template_loss"),
 )
 DEMONSTRATION_COLUMNS = (
     *("id", "problem_id", "family", "modality", "form", "response_characters", "ends_boxed"),
-    *("behaviours", "verdict", "image_fault", "in_prompt_set"),
+    *("behaviours", "verdict", "picture", "image_fault", "in_prompt_set"),
 )
 NO_FAULT = "none"
+TESTS = ("code", "instructions")
+"""Verifiers whose gold answer is a list of tests of any length."""
 
 
-def prompt_set_table(problems: Sequence[CuratedProblem], faults: Mapping[str, str], dropped_share: float) -> "pandas.DataFrame":
+def prompt_set_table(
+    problems: Sequence[CuratedProblem], faults: Mapping[str, str], dropped_share: float, template_loss: float = 0.0
+) -> "pandas.DataFrame":
     """Profile of a prompt set. `faults`: id -> why its gold answer cannot be verified. `dropped_share` is the share
-    of the collected problems that curation removed (the same in every row). Pictures are opened and decoded."""
+    of the collected problems that curation removed, `template_loss` the share of those measured that the chat template made too
+    long (both the same in every row), "domain_share" that of the row's domain. Pictures are opened and decoded."""
     import pandas
 
+    domains = Counter(problem.domain for problem in problems)
     rows = [
         (
             *(problem.id, problem.source, problem.licence, problem.family, problem.domain, problem.modality),
-            *(problem.split, problem.verifier, problem.grade, problem.pass_rate),
-            *(len(problem.question), len(problem.answer), problem.image is not None),
-            _image_fault(problem.image),
+            *(problem.split, problem.verifier, problem.grade, problem.pass_rate, len(problem.question)),
+            None if problem.verifier in TESTS else len(problem.answer),
             faults.get(problem.id, NO_FAULT),
+            *_picture(problem.image),
+            domains[problem.domain] / len(problems),
             dropped_share,
+            template_loss,
         )
         for problem in problems
     ]
@@ -55,7 +65,7 @@ def demonstration_table(
             *(demonstration.id, demonstration.problem_id, demonstration.family),
             "image" if demonstration.image else "text",
             *(demonstration.form, len(demonstration.response), ends_boxed(demonstration.response)),
-            *(sum(demonstration.behaviours.values()), verdict, _image_fault(demonstration.image)),
+            *(sum(demonstration.behaviours.values()), verdict, *_picture(demonstration.image)[:2]),
             demonstration.problem_id in prompt_ids,
         )
         for demonstration, verdict in zip(demonstrations, verdicts, strict=True)
@@ -63,5 +73,7 @@ def demonstration_table(
     return pandas.DataFrame(rows, columns=list(DEMONSTRATION_COLUMNS))
 
 
-def _image_fault(image: str | None) -> str:
-    return NO_FAULT if image is None else fault(Path(image)) or NO_FAULT
+def _picture(image: str | None) -> tuple[int, str, str | None, float, float]:
+    """The columns picture (1 or 0), image_fault, picture_mode, picture_pixels, picture_aspect."""
+    found = Look(None) if image is None else look(Path(image))
+    return int(image is not None), found.fault or NO_FAULT, found.mode, found.pixels, found.aspect

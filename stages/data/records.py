@@ -47,7 +47,18 @@ class Problem(Record):
     solution_long: str | None
     """A long worked answer (planning, evaluation, reflection, exploration), when the source has one."""
     parameters: dict[str, Any]
-    """The procedural generator's own variables, from which its teacher can write further solutions; {} for real data."""
+    """The procedural generator's own variables, from which its teacher can write further solutions; {} for real data. "rendered":
+    the text of a question that was drawn as a picture (stages/problems/rendering.py)."""
+
+    @property
+    def wording(self) -> str:
+        """The question in words: the text in the picture where it was drawn as one."""
+        return str(self.parameters.get("rendered", self.question))
+
+    @property
+    def is_in_words(self) -> bool:
+        """Whether `wording` is the whole question."""
+        return self.modality == "text" or "rendered" in self.parameters
 
 
 class CuratedProblem(Problem):

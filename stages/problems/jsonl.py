@@ -1,5 +1,5 @@
-"""Your own problems: rows {"question", "answer"} and, as you like, id, image, solution, verifier, domain, grade,
-licence, source.
+"""Your own problems, from a file of any kind or the hub: rows {"question", "answer"} and, as you like, id, image, solution,
+verifier, domain, grade, licence, source.
 
 The answer of a "code" row holds its tests, that of an "instructions" row their list: JSON, as a text or as it is."""
 
@@ -14,6 +14,7 @@ from stages.problems.drafts import (
     boxed,
     closing_with_box,
     number_verifier,
+    optional_picture,
     optional_text,
     text_of,
 )
@@ -40,7 +41,7 @@ def read_row(row: Row, family: str) -> Draft:
         licence=optional_text(row, "licence") or NO_LICENCE,
         domain=optional_text(row, "domain") or family,
         question=text_of(row, "question"),
-        image=optional_text(row, "image"),
+        image=optional_picture(row, "image"),
         answer=answer,
         verifier=verifier,
         grade=_grade(row),
@@ -67,7 +68,9 @@ def _verifier(row: Row, answer: str) -> VerifierName:
 
 
 def _grade(row: Row) -> int:
-    grade = row.get("grade", 0)
+    grade = row.get("grade") or 0
+    if isinstance(grade, str) and grade.isdecimal():
+        grade = int(grade)  # a cell of a CSV file
     if not isinstance(grade, int) or isinstance(grade, bool) or not 0 <= grade <= 5:
         raise RowError("malformed row", f"grade is {grade!r}, expected a whole number from 0 (none) to 5 (hard)")
     return grade

@@ -1,23 +1,29 @@
-"""From the rows of a published file to problems: exclusions with file and line, splits by the question's hash,
-quotas, pictures."""
+"""From the rows of a source to problems: exclusions with file and line, splits by the question's hash, quotas, pictures."""
 
 import hashlib
 import re
+import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from stages.data.images import PictureError, normalise, pixel_digest
 from stages.data.licences import forbidden
 from stages.data.records import Finding, Problem, Split
 from stages.data.wording import normalised
-from stages.problems.drafts import Draft, Row, RowError, scan
+from stages.problems.drafts import Draft, Row, RowError
+from stages.problems.free_answers import freed
+from stages.problems.rows import Located
 from stages.verifiers.verdict import answerable_all
 
 Adapter = Callable[[Row, str], Draft]
+BATCH = 4096
+"""Rows whose answers are checked at once."""
+INSIDE = ".inside"
+"""Folder beside the normalised pictures where those that lie inside a file wait, on disk instead of in memory."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Placed:
     """A readable row, where it stands, and the place of its question in the order that splits and quotas follow."""
 
@@ -26,6 +32,8 @@ class Placed:
     draft: Draft
     order: float
     """In [0, 1), a hash of the normalised question: equal questions have equal orders, hence the same split."""
+    freed: str | None
+    """How multiple choice became a free answer."""
 
 
 @dataclass
@@ -34,7 +42,8 @@ class Loaded:
 
     problems: list[Problem] = field(default_factory=list)
     excluded: list[Finding] = field(default_factory=list)
-    resized: list[Finding] = field(default_factory=list)
+    changed: list[Finding] = field(default_factory=list)
+    """What was kept in another form than it came: pictures resized, multiple choice made free."""
     rows: int = 0
     beyond_quota: int = 0
     """Readable rows of no split, because the quotas of params.yaml were full."""
@@ -42,10 +51,14 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Reader:
-    """How the rows of one file become problems."""
+    """How the rows of one source become problems."""
 
     read_row: Adapter
-    path: Path
+    rows: Iterator[Located]
+    title: str
+    """What stands for the source in the ids of rows that have none."""
+    folder: Path
+    """Where relative paths of pictures start."""
     family: str
     quotas: dict[Split, int]
     """Problems wanted of each split; the hash range of a split is proportional to its quota."""
@@ -53,33 +66,48 @@ class Reader:
     """Folder that normalised pictures are written into."""
     max_pixels: int
     workers: int
+    free: bool = False
+    """Whether multiple choice becomes a free answer where that is sound."""
 
     def load(self) -> Loaded:
-        """Read, split, check and keep. Raises DataError when the file is absent."""
+        """Read, split, check and keep. Raises DataError when the source is absent."""
         loaded = Loaded()
         splits: dict[Split, list[Placed]] = {split: [] for split in self.quotas}
-        for placed in sorted(self._rows(loaded), key=lambda row: row.order):
-            splits[split_of(placed.order, self.quotas)].append(placed)
-        for split, rows in splits.items():
-            self._fill(split, rows, loaded)
+        try:
+            for placed in sorted(self._rows(loaded), key=lambda row: row.order):
+                splits[split_of(placed.order, self.quotas)].append(placed)
+            for split in list(splits):
+                self._fill(split, splits.pop(split), loaded)
+        finally:
+            shutil.rmtree(self.images / INSIDE, ignore_errors=True)
         return loaded
 
     def _rows(self, loaded: Loaded) -> Iterator[Placed]:
         """The readable rows of a set that may be trained on; the others become findings."""
         seen: dict[str, str] = {}
-        for where, row in scan(self.path):
+        for where, row in self.rows:
             loaded.rows += 1
             identity = ""
             try:
                 if isinstance(row, RowError):
                     raise row
                 draft = self.read_row(row, self.family)
-                identity = f"{self.family}-{draft.id or self.path.stem + '-' + where.rpartition(':')[2]}"
+                identity = f"{self.family}-{draft.id or self.title + '-' + where.rpartition(':')[2]}"
                 self._admit_row(identity, draft, where, seen)
             except RowError as error:
                 loaded.excluded.append(Finding(id=identity, where=where, rule=error.rule, reason=str(error)))
                 continue
-            yield Placed(identity, where, draft, order_of(draft.question))
+            if isinstance(draft.image, bytes):
+                draft = replace(draft, image=self._put_aside(draft.image, loaded.rows))
+            draft, change = (self.free and freed(draft)) or (draft, None)
+            yield Placed(identity, where, draft, order_of(draft.question), change)
+
+    def _put_aside(self, content: bytes, number: int) -> Path:
+        """A picture that came inside its row, as a file until the row is kept or not."""
+        path = self.images / INSIDE / str(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
 
     @staticmethod
     def _admit_row(identity: str, draft: Draft, where: str, seen: dict[str, str]) -> None:
@@ -93,11 +121,11 @@ class Reader:
         """Keep rows in order until the quota is full; answers are checked in batches by the verifier's worker
         processes."""
         wanted = self.quotas[split]
-        seen: dict[str, str] = {}
-        start = kept = 0
-        while kept < wanted and start < len(rows):
-            batch = rows[start : start + wanted - kept]
-            start += len(batch)
+        seen: dict[bytes, str] = {}
+        kept = 0
+        while kept < wanted and rows:
+            batch = rows[: min(wanted - kept, BATCH)]
+            del rows[: len(batch)]  # so that no row is in memory twice
             reasons = answerable_all([(row.draft.verifier, row.draft.answer) for row in batch], self.workers)
             for row, reason in zip(batch, reasons, strict=True):
                 try:
@@ -107,14 +135,16 @@ class Reader:
                     kept += 1
                 except RowError as error:
                     loaded.excluded.append(Finding(id=row.id, where=row.where, rule=error.rule, reason=str(error)))
-        loaded.beyond_quota += len(rows) - start
+        loaded.beyond_quota += len(rows)
 
-    def _problem(self, row: Placed, split: Split, seen: dict[str, str], loaded: Loaded) -> Problem:
+    def _problem(self, row: Placed, split: Split, seen: dict[bytes, str], loaded: Loaded) -> Problem:
         image = None if row.draft.image is None else self._picture(row, row.draft.image, loaded)
-        identity = normalised(row.draft.question) + (pixel_digest(image) if image else "")
+        identity = question_digest(row.draft.question, image)
         if identity in seen:
             raise RowError("duplicate question", f"the same question as {seen[identity]}")
         seen[identity] = row.where
+        if row.freed:
+            loaded.changed.append(Finding(id=row.id, where=row.where, rule="free answer", reason=row.freed))
         draft = row.draft
         return Problem(
             id=row.id,
@@ -134,18 +164,22 @@ class Reader:
             parameters={},
         )
 
-    def _picture(self, row: Placed, name: str, loaded: Loaded) -> Path:
-        inner = PurePosixPath(name)
-        if inner.is_absolute() or ".." in inner.parts or "\0" in name:
-            raise RowError("bad picture", f"the path {name!r} leaves the folder of {self.path.name}")
+    def _picture(self, row: Placed, picture: str | bytes | Path, loaded: Loaded) -> Path:
+        name, path = "the picture inside the row", picture
+        if isinstance(picture, str):
+            name, inner = picture, PurePosixPath(picture)
+            if inner.is_absolute() or ".." in inner.parts or "\0" in name:
+                raise RowError("bad picture", f"the path {name!r} leaves the folder of {self.title}")
+            path = self.folder / inner
+        assert isinstance(path, Path)
         target = self.images / f"{file_name(row.id)}.png"
         try:
-            before, after = normalise(self.path.parent / inner, target, self.max_pixels)
+            before, after = normalise(path, target, self.max_pixels)
         except PictureError as error:
             raise RowError("bad picture", f"{name}: {error}") from error
         if before != after:
             change = f"{before[0]} x {before[1]} -> {after[0]} x {after[1]} pixels, budget {self.max_pixels}"
-            loaded.resized.append(Finding(id=row.id, where=row.where, rule="resized", reason=change))
+            loaded.changed.append(Finding(id=row.id, where=row.where, rule="resized", reason=change))
         return target
 
 
@@ -154,6 +188,12 @@ def file_name(identity: str) -> str:
     meet."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", identity)[:100]
     return identity if plain == identity else f"{plain}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+def question_digest(question: str, image: Path | str | None) -> bytes:
+    """What makes a question the same question, in 16 bytes: its normal form and the pixels of its picture."""
+    parts = [normalised(question), pixel_digest(Path(image)) if image else ""]
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).digest()
 
 
 def order_of(question: str) -> float:

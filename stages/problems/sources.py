@@ -1,18 +1,17 @@
 """Every kind of source in one literal dict, and the rules over all sources: no question twice, no split empty."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stages.data.files import DataError
-from stages.data.images import pixel_digest
 from stages.data.licences import forbidden
 from stages.data.records import Finding, Problem, Split
-from stages.data.wording import normalised
-from stages.problems import competition_math, gsm8k, jsonl, procedural, tabmwp
-from stages.problems.published import Adapter, Loaded, Reader
-from stages.run.params import Source
+from stages.problems import code_sets, competition_math, gsm8k, jsonl, picture_choices, procedural, tabmwp
+from stages.problems.published import Adapter, Loaded, Reader, question_digest
+from stages.problems.rows import Located, mapped, scan, scan_hub
+from stages.run.collecting import Source
 from stages.verifiers.judge import NO_JUDGE
 
 SPLITS: tuple[Split, ...] = ("heldout", "validation", "train")
@@ -40,27 +39,66 @@ def load_procedural(source: Source, setting: Setting) -> Loaded:
     return loaded
 
 
-def published(read_row: Adapter) -> Callable[[Source, Setting], Loaded]:
-    """The loader of one published format."""
+ADAPTERS: dict[str, Adapter] = {
+    "own": jsonl.read_row,
+    "gsm8k": gsm8k.read_row,
+    "math": competition_math.read_row,
+    "tabmwp": tabmwp.read_row,
+    "mbpp": code_sets.read_mbpp,
+    "leetcode": code_sets.read_leetcode,
+    "mmmu": picture_choices.read_row,
+}
+"""What rows look like."""
 
-    def load_file(source: Source, setting: Setting) -> Loaded:
-        if source.path is None or len(source.families) != 1:
-            raise DataError(f"collect.sources: kind {source.kind} needs a path and exactly one family name, found {source}")
-        path = setting.root / source.path
-        if reason := forbidden(source.path, *source.families):
-            raise DataError(f"collect.sources: {reason}; remove this source (its items may be scored, not trained on)")
-        quotas = quotas_of(source)
-        return Reader(read_row, path, source.families[0], quotas, setting.images, setting.max_pixels, setting.workers).load()
 
-    return load_file
+def load_file(source: Source, setting: Setting) -> Loaded:
+    """Problems of one file; a kind that names the form of its rows says nothing of the file's kind, which its suffix tells."""
+    path = setting.root / _path(source)
+    adapter = source.adapter if source.kind in ("jsonl", "csv", "parquet") else source.kind
+    return _read(source, setting, adapter, scan(path), path.parent, path.stem)
+
+
+def load_hub(source: Source, setting: Setting) -> Loaded:
+    """Problems of a data set of the hub at a commit, or of a folder under collect.root that `datasets` loads."""
+    name = _path(source)
+    folder = setting.root / name
+    if not folder.is_dir() and source.revision is None:
+        raise DataError(
+            f"collect.sources: {name!r} is no folder under {setting.root}, and a data set of the hub needs the commit that pins "
+            "it; add its revision"
+        )
+    located = str(folder) if folder.is_dir() else name
+    rows = scan_hub(located, source.revision, source.subset, source.split)
+    return _read(source, setting, source.adapter, rows, folder, source.split)
+
+
+def _path(source: Source) -> str:
+    if source.path is None or len(source.families) != 1:
+        raise DataError(f"collect.sources: kind {source.kind} needs a path and exactly one family name, found {source}")
+    if reason := forbidden(source.path, *source.families):
+        raise DataError(f"collect.sources: {reason}; remove this source (its items may be scored, not trained on)")
+    return source.path
+
+
+def _read(source: Source, setting: Setting, adapter: str, rows: Iterator[Located], folder: Path, name: str) -> Loaded:
+    return Reader(
+        ADAPTERS[adapter],
+        mapped(rows, source.columns, source.values),
+        name,
+        folder,
+        source.families[0],
+        quotas_of(source),
+        setting.images,
+        setting.max_pixels,
+        setting.workers,
+        source.free_answer,
+    ).load()
 
 
 LOADERS: dict[str, Callable[[Source, Setting], Loaded]] = {
     "procedural": load_procedural,
-    "gsm8k": published(gsm8k.read_row),
-    "math": published(competition_math.read_row),
-    "tabmwp": published(tabmwp.read_row),
-    "jsonl": published(jsonl.read_row),
+    "hub": load_hub,
+    **dict.fromkeys(("jsonl", "csv", "parquet", "gsm8k", "math", "tabmwp", "mbpp", "leetcode", "mmmu"), load_file),
 }
 
 
@@ -113,9 +151,9 @@ def without_repeats(problems: Sequence[Problem]) -> tuple[list[Problem], list[Fi
     kept: list[Problem] = []
     repeats: list[Finding] = []
     ids: set[str] = set()
-    questions: dict[tuple[str, str], str] = {}
+    questions: dict[bytes, str] = {}
     for problem in sorted(problems, key=lambda problem: SPLITS.index(problem.split)):
-        key = identity(problem)
+        key = question_digest(problem.question, problem.image)
         if problem.id in ids:
             rule, reason = "duplicate id", f"another problem of {problem.source} has this id"
         elif key in questions:
@@ -127,8 +165,3 @@ def without_repeats(problems: Sequence[Problem]) -> tuple[list[Problem], list[Fi
             continue
         repeats.append(Finding(id=problem.id, where=problem.source, rule=rule, reason=reason))
     return kept, repeats
-
-
-def identity(problem: Problem) -> tuple[str, str]:
-    """What makes a question the same question: its normal form and the pixels of its picture."""
-    return normalised(problem.question), pixel_digest(Path(problem.image)) if problem.image else ""

@@ -29,10 +29,31 @@ class FunnelStep(_Input):
     examples: list[Example] = []
 
 
+class Change(_Input):
+    """How many problems had a tag's value."""
+
+    before: int = Field(ge=0)
+    after: int = Field(ge=0)
+
+
+class Contamination(_Input):
+    """What prompts were compared with, and those that were found there."""
+
+    benchmarks: list[str]
+    texts: int
+    hits: list[Example] = []
+    """The first hundred."""
+
+
 class Funnel(_Input):
-    """funnel.json of curate or warm_up."""
+    """funnel.json of collect, curate or warm_up; only curate's has more than steps."""
 
     steps: list[FunnelStep]
+    mix: dict[str, dict[str, Change]] = {}
+    """Tag -> value -> problems before and after."""
+    balance: dict[str, dict[str, float]] = {}
+    """Tag -> evenness "before" and "after"."""
+    decontamination: Contamination | None = None
 
 
 class Generation(_Input):

@@ -7,13 +7,14 @@ from typing import Any
 
 from stages.reporting.columns import Column
 from stages.reporting.curves import Validation
+from stages.reporting.data_section import data_section
 from stages.reporting.drawing import Drawn
 from stages.reporting.evaluations import Evaluation
 from stages.reporting.headline import cards
 from stages.reporting.html_tables import plain_table, results_table
 from stages.reporting.inline_svg import key, panels
 from stages.reporting.inputs import Funnel, Generation
-from stages.reporting.markup import Html, join, tag
+from stages.reporting.markup import Html, tag
 from stages.reporting.protocol_cells import STATISTICS, protocols
 from stages.reporting.published import published
 from stages.reporting.rl_figures import slope_text, suite_line
@@ -29,7 +30,7 @@ SECTIONS: Mapping[str, str] = {
     "long2short": "Long2short",
     "benchmarks": "Beside the published tables",
     "samples": "Responses side by side",
-    "data": "What curation and warm-up removed",
+    "data": "What collection, curation and warm-up removed",
     "health": "Health of the training runs",
     "protocol": "Protocol",
 }
@@ -55,6 +56,8 @@ class Report:
     seed: int
     facts: Mapping[str, Mapping[str, str]]
     """Tables of the protocol: caption -> name -> value."""
+    docs: Mapping[str, str]
+    """Data set -> address of its Data Docs, relative to the page."""
 
 
 def page(report: Report) -> str:
@@ -107,8 +110,8 @@ def _bodies(report: Report) -> dict[str, list[Html]]:
             samples_html({name: report.generations[name] for name in SHOWN}, report.seed),
         ],
         "data": [
-            *_figures(report, "funnel"),
-            *(_funnel_table(name, funnel) for name, funnel in report.funnels.items()),
+            *_figures(report, "funnel", *(name for name in ("mix",) if name in report.figures)),
+            *data_section(report.funnels, report.docs),
         ],
         "health": _figures(report, "health", *(name for name in _OPTIONAL if name in report.figures), "losses"),
         "protocol": [
@@ -168,18 +171,3 @@ def _protocols(columns: Sequence[Column]) -> list[Html]:
     absent = plain_table("Cells without a score", ["benchmark", "columns", "reason"], rows)
     found += [tag("details", tag("summary", "Cells without a score, with the reason"), absent)] if rows else []
     return [tag("h3", "Benchmarks of tables 2 and 3"), *found, tag("h3", "The run")]
-
-
-def _funnel_table(name: str, funnel: Funnel) -> Html:
-    rows = [
-        [
-            step.rule.replace("_", " "),
-            f"{step.before:,}",
-            f"{step.removed:,}",
-            f"{step.after:,}",
-            "; ".join(f"{example.id}: {example.reason}" for example in step.examples[:3]),
-        ]
-        for step in funnel.steps
-    ]
-    table = plain_table(f"Funnel of {name}, in order", ["rule", "before", "removed", "after", "examples of what was removed"], rows)
-    return tag("details", tag("summary", f"Funnel of {name} in numbers"), join(table))

@@ -34,11 +34,12 @@ _RL = ("long RL", "short RL")
 
 
 def funnel_figure(funnels: Mapping[str, Funnel]) -> Figure:
-    """What each rule left and removed, one panel a funnel."""
-    longest = max(len(funnel.steps) for funnel in funnels.values())
+    """What each rule left and removed, one panel for each funnel that has a rule."""
+    funnels = {name: funnel for name, funnel in funnels.items() if funnel.steps}
+    longest = max((len(funnel.steps) for funnel in funnels.values()), default=1)
     return Figure(
         "funnel",
-        "What curation and warm-up removed, rule by rule",
+        "What collection, curation and warm-up removed, rule by rule",
         "Rows that each rule left and removed, from the top. Every removed row is counted; the tables give examples.",
         tuple(_funnel_panel(name, funnel, longest) for name, funnel in funnels.items()),
         columns=2,

@@ -3,7 +3,7 @@ and `reward_model@NAME`, none at first), and teachers of the warm-up set."""
 
 from pydantic import Field, model_validator
 
-from stages.run.sections import Section
+from stages.run.sections import Limits, Section, WarmUpLimit
 
 
 class CodeTests(Section):
@@ -50,6 +50,7 @@ class WarmUp(Section):
     hazard: float = Field(ge=0, lt=1)
     terse_share: float = Field(ge=0, le=1)
     min_rows: int = Field(ge=1)
+    limits: dict[WarmUpLimit, Limits]
     teacher: Teacher | None
 
 

@@ -5,13 +5,28 @@ A stage asks for exactly the parts that dvc.yaml lists as its params: `read("rl.
 import difflib
 import re
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from stages.run.collecting import Collect
 from stages.run.optional import CodeTests, RewardModelling, WarmUp
-from stages.run.sections import DPO, VLLM, BenchmarkName, Draw, Health, Judging, Loss, Merge, Report, Rollouts, Section
+from stages.run.sections import (
+    DPO,
+    VLLM,
+    BenchmarkName,
+    Draw,
+    Health,
+    Judging,
+    Limits,
+    Loss,
+    Merge,
+    Report,
+    Rollouts,
+    Section,
+    SetLimit,
+)
 
 T = TypeVar("T")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -51,24 +66,6 @@ class Model(Section):
         return self
 
 
-class Source(Section):
-    kind: Literal["procedural", "gsm8k", "math", "tabmwp", "jsonl"]
-    families: list[str]
-    """Procedural families, or the one family name of a file source."""
-    train: int = Field(ge=1)
-    """Problems kept for training (of each family); the same for the next two."""
-    validation: int = Field(ge=0)
-    heldout: int = Field(ge=0)
-    path: str | None
-    """File of the source under collect.root; null for procedural ones."""
-
-
-class Collect(Section):
-    root: str
-    sources: list[Source] = Field(min_length=1)
-    max_image_pixels: int = Field(ge=1)
-
-
 class Base(Section):
     hidden: int = Field(ge=16)
     layers: int = Field(ge=1)
@@ -98,8 +95,10 @@ class Curate(Section):
     keep_trivial: float = Field(ge=0, le=1)
     guesses: int = Field(ge=0)
     guess_probe: float = Field(ge=0, le=1)
+    weights: dict[str, Annotated[float, Field(ge=0)]]
     min_rows: int = Field(ge=1)
     max_dropped_share: float = Field(ge=0, le=1)
+    limits: dict[SetLimit, Limits]
 
 
 class RL(Section):

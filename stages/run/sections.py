@@ -8,6 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Limits = Annotated[list[float | None], Field(min_length=2, max_length=2)]
 """[warn, stop]; null is no limit."""
 
+SetLimit = Literal[
+    "mean_pass_rate", "question_characters", "median_question_characters", "largest_domain_share", "picture_share",
+    "picture_pixels", "picture_aspect", "template_loss",
+]  # fmt: skip
+"""What curate.limits may bound (stages/data/suites.py)."""
+
+WarmUpLimit = Literal["response_characters", "median_response_characters", "mean_behaviours", "picture_share"]
+
 BenchmarkName = Literal[
     "mmlu", "ifeval", "cluewsc", "ceval", "humaneval_mul", "livecodebench",
     "codeforces", "aime2024", "math500", "mmmu", "mathvision", "mathvista",

@@ -38,6 +38,18 @@ def test_every_problem_of_a_copied_text_is_a_hit():
     assert set(against_benchmarks(problems, [("b", text)])) == {"p0", "p1"}
 
 
+def test_the_text_in_a_picture_is_compared_too():
+    text = " ".join(f"word{number}" for number in range(GRAM + 2))
+    drawn = {"modality": "image", "image": "a.png", "question": "Solve the problem in the picture."}
+    problems = [made(0, **drawn, parameters={"rendered": f"Now {text}"}), made(1, **drawn, parameters={"rendered": "What is x?"})]
+    problems.append(made(2, **drawn))
+    hits = against_benchmarks(problems, [("b/x:1", text), ("b/x:2", "what is x"), ("b/x:3", "Solve the problem in the picture.")])
+    assert hits == {
+        "p0": f"13 words in common with b/x:1: {' '.join(text.split()[:GRAM])!r}",
+        "p1": "the same question as b/x:2",
+    }, "a short question about a real picture is none"
+
+
 def test_held_out_copies_count_with_their_picture(tmp_path):
     for name, color in (("a", "red"), ("b", "blue"), ("c", "red")):
         Image.new("RGB", (4, 4), color).save(tmp_path / f"{name}.png")

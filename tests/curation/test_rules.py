@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from made import made
 
 from stages.curation import coverage, evaluability, lengths
 from stages.curation.funnel import Funnel
+from stages.data.files import DataError
 
 CASES = [json.loads(line) for line in Path("tests/cases/hard_exclusions.jsonl").read_text().splitlines()]
 
@@ -59,6 +61,7 @@ def test_funnel_counts_what_it_lists():
     assert [(step["before"], step["removed"], step["after"]) for step in funnel.steps] == [(20, 10, 10), (10, 0, 10)]
     assert funnel.steps[0]["examples"] == [{"id": f"p{n}", "reason": "is odd"} for n in (1, 3, 5, 7, 9)]
     assert len(funnel.findings) == 10
+    assert (funnel.share("odd"), funnel.share("none")) == (0.5, 0.0)
     assert funnel.text() == "odd: 10 of 20 removed\nnone: 0 of 10 removed"
     assert set(funnel.content()) == {"steps"}
 
@@ -73,6 +76,23 @@ def test_coverage_by_tag():
     uneven = [made(0), *(made(n, domain="logic") for n in range(1, 4))]
     assert coverage.balance(uneven, "domain") == pytest.approx(0.5623351 / math.log(2), abs=1e-6)
     assert coverage.balance([made(0)], "domain") == 1.0
+
+
+def test_domains_stand_in_the_proportion_of_their_weights():
+    domains = ["logic"] * 30 + ["mathematics"] * 50 + ["law"] * 7
+    problems = [made(n, domain=domain) for n, domain in enumerate(domains)]
+    dropped = coverage.over_weight(problems, {"logic": 1, "mathematics": 2}, seed=0)
+    # 25 logic and 50 mathematics are the most that stand 1 : 2; law has no weight
+    left = Counter(problem.domain for problem in problems if problem.id not in dropped)
+    assert left == {"logic": 25, "mathematics": 50, "law": 7}
+    assert set(dropped.values()) == {"logic has 30 problems, 25 by its weight of 1"}
+    assert dropped == coverage.over_weight(problems, {"logic": 1, "mathematics": 2}, seed=0)
+    assert dropped != coverage.over_weight(problems, {"logic": 1, "mathematics": 2}, seed=1)
+    assert coverage.over_weight(problems, {"logic": 3, "mathematics": 5}, seed=0) == {}, "as they are"
+    gone = coverage.over_weight(problems, {"law": 0, "logic": 2.5}, seed=0)
+    assert len(gone) == 7, "weight 0 takes all"
+    with pytest.raises(DataError, match=r"no problem is left of the domain 'history'; domains: law, logic, mathematics"):
+        coverage.over_weight(problems, {"history": 1}, seed=0)
 
 
 def test_prompts_over_half_the_context_go():

@@ -78,9 +78,9 @@ def test_a_dead_prefect_server_that_the_user_names(monkeypatch: pytest.MonkeyPat
 def test_code_in_a_source_needs_the_sandbox(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text('{"question": "\\"code\\""}\nnot json "code"\n')
-    assert not feasible._holds_code(path)
+    assert not feasible._asks_for_code("jsonl", path)
     path.write_text('{"question": "q", "verifier": "code"}\n')
-    assert feasible._holds_code(path)
+    assert feasible._asks_for_code("jsonl", path)
 
 
 @pytest.mark.parametrize("name, gpus", [("laptop", 0), ("real-data", 0), ("one-gpu", 1), ("eight-gpus", 8), ("cluster", 8)])

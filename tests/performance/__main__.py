@@ -12,7 +12,17 @@ from pathlib import Path
 
 from measure import ROOT, environment, table, write
 
-BENCHMARKS = ("supervised", "generation", "partial", "reinforcement", "orchestration", "verification", "scoring", "sandbox")
+BENCHMARKS = (
+    "supervised",
+    "generation",
+    "partial",
+    "reinforcement",
+    "orchestration",
+    "verification",
+    "scoring",
+    "sandbox",
+    "curation",
+)
 
 
 def main() -> int:

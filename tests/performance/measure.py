@@ -68,6 +68,22 @@ class Row:
         }
 
 
+@dataclass(frozen=True)
+class Alone:
+    """Figures of ours that nothing is compared with."""
+
+    name: str
+    unit: str
+    ours: Sequence[float]
+    sizes: Mapping[str, Any]
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The row for results/benchmarks.json."""
+        figures = {"name": self.name, "unit": self.unit, "ours": spread(self.ours), "repeats": len(self.ours)}
+        return {**figures, "sizes": dict(self.sizes), "notes": dict(self.notes)}
+
+
 def spread(values: Sequence[float]) -> dict[str, float]:
     """Median, least and largest of `values`, to four digits."""
     found = {"median": statistics.median(values), "min": min(values), "max": max(values)}
@@ -155,6 +171,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The rows as aligned text."""
     lines = [("benchmark", "ours", "other", "unit", "ratio or cost", "range", "target", "")]
     for row in rows:
+        if "other" not in row:
+            lines.append((row["name"], f"{row['ours']['median']:g}", "", row["unit"], "", "", "", ""))
+            continue
         is_cost = "cost_seconds" in row
         found = row["cost_seconds" if is_cost else "ratio"]
         lines.append(

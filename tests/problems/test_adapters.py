@@ -5,16 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from stages.problems import competition_math, gsm8k, jsonl, tabmwp
-from stages.problems.drafts import RowError, scan
+from stages.problems.drafts import RowError
+from stages.problems.rows import scan
+from stages.problems.sources import ADAPTERS
 
 CASES = [json.loads(line) for line in Path("tests/cases/published_rows.jsonl").read_text().splitlines()]
-READERS = {
-    "gsm8k": gsm8k.read_row,
-    "math": competition_math.read_row,
-    "tabmwp": tabmwp.read_row,
-    "jsonl": jsonl.read_row,
-}
+READERS = {**ADAPTERS, "jsonl": ADAPTERS["own"]}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["why"] for case in CASES])

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from stages.data.files import DataError
-from stages.problems.published import file_name, order_of, split_of
-from stages.problems.sources import LOADERS, Setting, check_splits, identity, judgeable, load, without_repeats
-from stages.run.params import Source
+from stages.problems.published import file_name, order_of, question_digest, split_of
+from stages.problems.sources import LOADERS, Setting, check_splits, judgeable, load, without_repeats
+from stages.run.collecting import Source
 from stages.verifiers.judge import NO_JUDGE
 
 
@@ -72,7 +72,7 @@ def test_bad_pictures_are_listed(tmp_path):
     assert "broken" in reasons["mine-broken.png"]
     assert "does not exist" in reasons["mine-absent.png"]
     assert "leaves the folder" in reasons["mine-../good.png"]
-    (resized,) = loaded.resized
+    (resized,) = loaded.changed
     assert resized.id == "mine-large.png"
     assert "200 x 100 -> 141 x 70" in resized.reason
     large = next(problem for problem in loaded.problems if problem.id == "mine-large.png")
@@ -140,7 +140,7 @@ def test_the_same_words_about_another_picture_are_another_question(tmp_path):
     rows.append({"id": "c", "question": "Which?", "answer": "1", "image": "a.png"})
     write(tmp_path / "rows.jsonl", rows)
     loaded = load(source("jsonl", "rows.jsonl"), setting(tmp_path))
-    assert len({identity(problem) for problem in loaded.problems}) == len(loaded.problems) == 2
+    assert len({question_digest(problem.question, problem.image) for problem in loaded.problems}) == len(loaded.problems) == 2
     assert [finding.rule for finding in loaded.excluded] == ["duplicate question"]
 
 

@@ -225,6 +225,19 @@ CURATION = [
     ("licence", 2400, 0), ("duplicates", 2400, 31), ("unparseable_answer", 2369, 4), ("multiple_choice", 2365, 0),
     ("proof", 2365, 0), ("decontamination", 2365, 12), ("guessable", 2353, 207), ("trivial", 2146, 388),
 ]  # fmt: skip
+COLLECTION = [("malformed row", 2600, 3), ("near-duplicate", 2597, 190), ("beyond the quotas", 2407, 7)]
+MIX = {
+    "domain": {name: {"before": 400 * (place + 1), "after": 150} for place, name in enumerate(DOMAINS)},
+    "modality": {"text": {"before": 1500, "after": 900}, "image": {"before": 900, "after": 858}},
+    "grade": {str(grade): {"before": 480, "after": 300 + 20 * grade} for grade in range(1, 6)},
+    "source": {f"a_source_with_a_long_name_{number}": {"before": 10 + number, "after": number} for number in range(14)},
+    "licence": {"MIT": {"before": 2400, "after": 1758}},
+}
+DETAIL = {
+    "mix": MIX,
+    "balance": {"domain": {"before": 0.91, "after": 0.99}},
+    "decontamination": {"benchmarks": ["math500"], "texts": 500, "hits": [{"id": "p7", "reason": f"as in math500 {NASTY}"}]},
+}
 WARM_UP = [("wrong_final_answer", 3516, 40), ("missing_behaviour", 3476, 220), ("too_long", 3256, 18)]
 
 
@@ -265,7 +278,8 @@ def write_run(root: Path, families: tuple[str, ...] = tuple(FAMILIES)) -> list[s
         write_csv(root / f"results/training/{name}.csv", "step", rows)
     write_csv(root / "results/training/long_rl.csv", "iteration", rl_rows(50, 5, 60, 1, families))
     write_csv(root / "results/training/short_rl.csv", "iteration", rl_rows(20, 5, 50, 2, families))
-    write_json(root / "results/curation/funnel.json", funnel(CURATION))
+    write_json(root / "artifacts/problems/funnel.json", funnel(COLLECTION))
+    write_json(root / "results/curation/funnel.json", {**funnel(CURATION), **DETAIL})
     write_json(root / "results/warm_up/funnel.json", funnel(WARM_UP))
     for stage, seconds in (("base", 70.25), ("rl@long", 301.5), ("evaluate@base", 9.0)):
         write_json(root / f"artifacts/timings/{stage}.json", {"stage": stage, "seconds": seconds})
@@ -277,9 +291,11 @@ def arguments(root: Path, out: str = "results/report") -> list[str]:
     places = {
         "evaluations": "results/evaluations",
         "training": "results/training",
+        "collection": "artifacts/problems/funnel.json",
         "curation": "results/curation/funnel.json",
         "warm-up": "results/warm_up/funnel.json",
         "generations": "artifacts/generations",
+        "docs": "artifacts/data_docs",
         "timings": "artifacts/timings",
         "out": out,
     }

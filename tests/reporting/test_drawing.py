@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from synthetic_run import ACCURACY, CURATION, WARM_UP, evaluation, funnel, rl_rows, write_csv
+from synthetic_run import ACCURACY, CURATION, MIX, WARM_UP, evaluation, funnel, rl_rows, write_csv
 
 from stages.reporting.curves import read_curve, validation_suites
 from stages.reporting.drawing import Drawn, Figure, cell_box, compose, draw
@@ -15,6 +15,7 @@ from stages.reporting.health_figures import domains, health, sampled, staleness
 from stages.reporting.inline_svg import key, panels
 from stages.reporting.inputs import Funnel
 from stages.reporting.long2short_figure import figure7, figure7_suites
+from stages.reporting.mix_figure import mix_figure
 from stages.reporting.rl_figures import figure5, figure6, slope_text, suite_line
 from stages.reporting.training_figures import funnel_figure, losses
 
@@ -36,11 +37,17 @@ def figures(folder: Path) -> dict[str, Figure]:
         domains("long RL", rl),
         losses({"base": sft, "long RL": rl}),
         funnel_figure(funnels),
+        mix_figure(Funnel.model_validate({**funnel(CURATION), "mix": MIX}).mix),
     ]
     return {figure.name: figure for figure in made}
 
 
-NAMES = ("figure5", "figure6", "figure7", "figure7_suites", "health", "sampled", "staleness", "domains", "losses", "funnel")
+NAMES = ("figure5", "figure6", "figure7", "figure7_suites", "health", "sampled", "staleness", "domains", "losses", "funnel", "mix")
+
+
+def test_a_funnel_without_rules_has_no_panel() -> None:
+    found = funnel_figure({"collection": Funnel(steps=[]), "curation": Funnel.model_validate(funnel(CURATION))})
+    assert [panel.name for panel in found.panels] == ["curation"]
 
 
 @pytest.fixture(scope="module")
