@@ -58,7 +58,7 @@ def test_a_missing_file(told: Told, tiny: Tiny) -> None:
     assert "s.jsonl: no such file" in told(
         dpo.main, "--init", tiny.folder, "--samples", "s.jsonl", "--out", "out", "--curves", "c.csv"
     )
-    assert "no such file" in told(sample.main, "--model", tiny.folder, "--prompt-set", "p.jsonl", "--out", "out")
+    assert "no such file" in told(sample.main, "long", "--model", tiny.folder, "--prompt-set", "p.jsonl", "--out", "out")
     assert "no model.safetensors" in told(merge.main, "--long", "a", "--short", "b", "--out", "out")
 
 
@@ -82,19 +82,19 @@ def test_no_demonstration_fits(told: Told, tiny: Tiny) -> None:
 def test_a_prompt_over_the_context(told: Told, tiny: Tiny) -> None:
     write_params(Path(), model__context=64, sample__prompts=8)
     write_records(Path("p.jsonl"), [tiny.curated()[0].model_copy(update={"question": "Why? " * 200})])
-    line = told(sample.main, "--model", tiny.folder, "--prompt-set", "p.jsonl", "--out", "out")
+    line = told(sample.main, "long", "--model", tiny.folder, "--prompt-set", "p.jsonl", "--out", "out")
     assert "tokens leaves less than 1 of model.context = 64 for the response: 'Why? Why?" in line
     assert "raise model.context, shorten the prompt or use smaller pictures" in line
 
 
 def test_a_picture_that_is_gone(told: Told, tiny: Tiny) -> None:
     write_records(Path("p.jsonl"), [tiny.curated()[9].model_copy(update={"image": "images/gone.png"})])
-    line = told(sample.main, "--model", tiny.folder, "--prompt-set", "p.jsonl", "--out", "out")
+    line = told(sample.main, "long", "--model", tiny.folder, "--prompt-set", "p.jsonl", "--out", "out")
     assert "images/gone.png: cannot be read as a picture" in line
     Path("broken.png").write_bytes(b"\x89PNG\r\n\x1a\n half")
     write_records(Path("p.jsonl"), [tiny.curated()[9].model_copy(update={"image": "broken.png"})])
     assert "broken.png: cannot be read as a picture" in told(
-        sample.main, "--model", tiny.folder, "--prompt-set", "p.jsonl", "--out", "out"
+        sample.main, "long", "--model", tiny.folder, "--prompt-set", "p.jsonl", "--out", "out"
     )
 
 
@@ -169,7 +169,7 @@ def test_problems_for_a_judge_without_one(told: Told, tiny: Tiny) -> None:
     write_records(Path("v.jsonl"), tiny.problems[:1])
     found = "40 of 4[23] problems have the verifier 'judge', and no judge is configured: say in params.yaml"
     assert re.search(found, told(warm_up.main, "--prompt-set", "set", "--out", "out", "--report", "report", "--docs", "docs"))
-    assert re.search(found, told(sample.main, "--model", "none", "--prompt-set", "set/problems.jsonl", "--out", "out"))
+    assert re.search(found, told(sample.main, "long", "--model", "none", "--prompt-set", "set/problems.jsonl", "--out", "out"))
     files = ("--prompt-set", "set/problems.jsonl", "--validation", "v.jsonl")
     assert re.search(found, told(rl.main, "long", "--init", "none", *files, "--out", "out", "--curves", "c.csv"))
 
