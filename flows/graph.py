@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 MODELS = "artifacts/models/"
+CUT = "dvc was stopped while it wrote it; `git checkout dvc.lock`, then the same command: no finished stage runs again"
 
 
 class GraphError(ValueError):
@@ -247,4 +248,4 @@ def _opened(root: Path) -> Iterator[Any]:
         with Repo(str(root)) as repo:
             yield repo
     except DvcException as error:
-        raise GraphError(f"dvc: {error}") from error
+        raise GraphError(f"dvc.lock is not whole ({error}): {CUT}" if "dvc.lock" in str(error) else f"dvc: {error}") from error
