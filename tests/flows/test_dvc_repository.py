@@ -167,7 +167,7 @@ def test_a_stage_that_writes_over_a_linked_output_leaves_the_cache_whole(halves:
 
 @pytest.mark.parametrize("victim", ["stage", "dvc"])
 def test_a_half_written_output_is_believed_by_nobody(halves: Toy, victim: str) -> None:
-    """kill -9 in the middle of the last of 200 files: DVC calls it changed, has stored nothing, and the next repro makes it whole."""
+    """kill -9 in the middle of the last of 200 files: DVC calls it changed, stored nothing, and the next repro makes it whole."""
     (halves.root / "hold").touch()
     with halves.start("-m", "dvc", "repro") as repro:
         wait_for(halves.root / "pid.txt")
