@@ -5,7 +5,7 @@ take targets, a preset, values, force and retries. Without --pool this process r
 second one waits. With --pool they go to a work pool, made where it does not exist (of type process), and this ends: workers run them."""
 
 import argparse
-import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -29,41 +29,37 @@ def main() -> int:
     except ServerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    if options.pool:
-        asyncio.run(_deploy(root, options.pool, options.name, options.cron))
-        return 0
     from prefect import serve
+    from prefect.types.entrypoint import EntrypointType
 
     from flows.evaluation import evaluation
     from flows.tasks import one_stage, pipeline
 
+    more: dict[str, Any] = {"tags": ["k15"]}
+    if options.pool:  # its workers find the flows by name, as this Python does, and work in this folder
+        _make(options.pool)
+        more |= {"work_pool_name": options.pool, "job_variables": {"working_dir": str(root)}}
+        more["entrypoint_type"] = EntrypointType.MODULE_PATH
+    made: list[Any] = [pipeline.to_deployment(options.name, cron=options.cron, **more)]
+    made += [other.to_deployment(other.name, **more) for other in (one_stage, evaluation)]
+    if options.pool:
+        for deployment in made:
+            deployment.apply()
+        print(f"deployed to work pool {options.pool}; on each machine: prefect worker start --pool {options.pool} --limit 1")
+        return 0
     print(f"serving pipeline/{options.name} on {url.removesuffix('/api')}; Ctrl-C stops it", flush=True)
-    made: list[Any] = [pipeline.to_deployment(options.name, cron=options.cron, tags=["k15"])]
-    made += [other.to_deployment(other.name, tags=["k15"]) for other in (one_stage, evaluation)]
     serve(*made, limit=1, pause_on_shutdown=False, print_starting_message=False)
     return 0
 
 
-async def _deploy(root: Path, pool: str, name: str, cron: str | None) -> None:
-    """Register the three in the work pool `pool`, which works in `root`: all its workers must see that folder."""
-    from prefect import flow
+def _make(pool: str) -> None:
+    """The work pool called `pool`, of type process where it does not exist yet."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
-    from prefect.exceptions import ObjectNotFound
+    from prefect.exceptions import ObjectAlreadyExists
 
-    async with get_client() as client:
-        try:
-            await client.read_work_pool(pool)
-        except ObjectNotFound:
-            await client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
-    sources = {"flows/tasks.py:pipeline": name, "flows/tasks.py:one_stage": "one-stage", "flows/evaluation.py:evaluation": "evaluation"}
-    for entrypoint, title in sources.items():
-        found: Any = await flow.afrom_source(source=str(root), entrypoint=entrypoint)
-        schedule = cron if title == name else None
-        await found.adeploy(
-            title, work_pool_name=pool, cron=schedule, tags=["k15"], build=False, push=False, print_next_steps=False, ignore_warnings=True
-        )
-    print(f"deployed to work pool {pool}; on each machine: prefect worker start --pool {pool} --limit 1", flush=True)
+    with contextlib.suppress(ObjectAlreadyExists), get_client(sync_client=True) as client:
+        client.create_work_pool(WorkPoolCreate(name=pool, type="process"))
 
 
 if __name__ == "__main__":
