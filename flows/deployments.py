@@ -2,7 +2,7 @@
 
 Three deployments: the pipeline (which alone has the schedule), one stage, and the evaluation of a given model. The page's forms
 take targets, a preset, values, force and retries. Without --pool this process runs them itself until Ctrl-C, one run at a time: a
-second one waits. With --pool they go to a work pool, made where it does not exist (of type process), and this ends: workers run them."""
+second one waits. With --pool they go to a work pool (of type process where it does not exist yet), whose workers run them."""
 
 import argparse
 import contextlib

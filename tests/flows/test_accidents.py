@@ -109,7 +109,7 @@ def test_a_run_that_lost_its_worker_is_retried_by_the_next_one(family: Toy, serv
     worker = ("-m", "prefect", "worker", "start", "--pool", "gpus", "--limit", "1")
     with running(family, *worker) as first:
         run = trigger(server, "lost", "family", "use")
-        found = pids(180)
+        pids(180)
         everyone = [child.pid for child in first.children(recursive=True)]
         for member in [first, *first.children()]:  # the worker and the flow; what they started must go by itself
             member.kill()
@@ -128,10 +128,10 @@ def test_a_run_that_lost_its_worker_is_retried_by_the_next_one(family: Toy, serv
 
 @pytest.mark.slow
 def test_a_server_that_dies_costs_no_finished_work(tmp_path: Path, nobody: Nobody) -> None:
-    """kill -9 of the project's own server while a stage runs; the same command starts it again and goes on where the run stopped."""
+    """kill -9 of the project's own server while a stage runs; the same command starts it and goes on."""
     toy = build(tmp_path)
-    graph = "stages:\n  halves:\n    cmd: python -m flows.stage halves -- toys.halves\n    params: [seed]\n    outs: [artifacts/halves]\n"
-    (toy.root / "dvc.yaml").write_text(graph)
+    graph = "stages:\n  halves:\n    cmd: python -m flows.stage halves -- toys.halves\n    params: [seed]\n"
+    (toy.root / "dvc.yaml").write_text(f"{graph}    outs: [artifacts/halves]\n")
     (toy.root / "hold").touch()
     try:
         with toy.start("-m", "flows.pipeline", PREFECT_CLIENT_MAX_RETRIES="1") as flow:
@@ -148,7 +148,7 @@ def test_a_server_that_dies_costs_no_finished_work(tmp_path: Path, nobody: Nobod
             said = flow.communicate(timeout=180)[0]
             nobody([pid for pid in everyone if pid != int(held["pid"])], 30)
         assert flow.returncode == 2
-        assert "the same command goes on where this stopped" in said
+        assert "the same command goes on where it was" in said
         before = (toy.root / "pid.txt").read_text()
         again = toy.call("-m", "flows.pipeline")
         assert again.returncode == 0, said + again.stdout + again.stderr
