@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 MODELS = "artifacts/models/"
+CUT = "dvc was stopped while it wrote it; `git checkout dvc.lock`, then the same command: no finished stage runs again"
+"""What to do about a dvc.lock that is cut short."""
 
 
 class GraphError(ValueError):
@@ -71,10 +73,8 @@ def nodes(root: Path, targets: Sequence[str] = ()) -> list[Node]:
         graph = networkx.DiGraph()
         graph.add_nodes_from(order)
         graph.add_edges_from((up.name, down.name) for down, up in repo.index.graph.edges if {down, up} <= {*stages})
-    wanted = set(order)
-    if targets:
-        chosen = [name for target in targets for name in _matching(target, order)]
-        wanted = set(chosen).union(*(networkx.ancestors(graph, name) for name in chosen))
+    chosen = [name for target in targets for name in _matching(target, order)]
+    wanted = set(chosen).union(*(networkx.ancestors(graph, name) for name in chosen)) if targets else set(order)
     ordered = networkx.lexicographical_topological_sort(graph, key=order.__getitem__)
     return [Node(name, tuple(sorted(graph.predecessors(name)))) for name in ordered if name in wanted]
 
@@ -247,4 +247,4 @@ def _opened(root: Path) -> Iterator[Any]:
         with Repo(str(root)) as repo:
             yield repo
     except DvcException as error:
-        raise GraphError(f"dvc: {error}") from error
+        raise GraphError(f"dvc.lock is not whole ({error}): {CUT}" if "dvc.lock" in str(error) else f"dvc: {error}") from error

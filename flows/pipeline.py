@@ -75,9 +75,16 @@ def _run(root: Path, options: argparse.Namespace, count: int, changes: Mapping[s
     print(f"{count} stages, {len(changes)} changed so far; looking for the Prefect server", flush=True)
     url = ensure(root)
     environment.use_server(url)
+    import httpx
+
     from flows.tasks import pipeline
 
-    state: Any = pipeline(targets=options.targets or None, force=options.force, return_state=True)
+    try:
+        state: Any = pipeline(targets=options.targets or None, force=options.force, return_state=True)
+    except httpx.TransportError as error:  # after Prefect's own retries, some minutes
+        raise ServerError(
+            f"the Prefect server at {url} went away ({error}); the same command goes on where this stopped"
+        ) from error
     if state.is_completed():
         return 0
     print(f"{state.message}\nmore: {url.removesuffix('/api')} in a browser", file=sys.stderr)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from stages.benchmarks.statistics import paired_difference
-from stages.data.files import write_bytes, write_json, write_text
+from stages.data.files import write_bytes, write_text
 from stages.reporting import drawing, protocol
+from stages.reporting import summary as summaries
 from stages.reporting.claims import claims_table
 from stages.reporting.columns import Column, own_columns, read_columns
 from stages.reporting.curves import Curve, read_curve, validation_suites
@@ -23,7 +24,6 @@ from stages.reporting.protocol_cells import protocol_markdown
 from stages.reporting.published_tables import published_table
 from stages.reporting.rl_figures import figure5, figure6
 from stages.reporting.run_tables import partial_table, stand_in_table
-from stages.reporting.summary import summarise
 from stages.reporting.table_files import long_csv, markdown, wide_csv
 from stages.reporting.tables import Table
 from stages.reporting.training_figures import funnel_figure, losses
@@ -62,14 +62,14 @@ def main() -> None:
     seconds = read_seconds(paths.timings)
 
     suites = validation_suites(curves["long_rl"])
-    summary = summarise(evaluations, suites.get("total", []), seconds)
+    summary = summaries.summarise(evaluations, suites.get("total", []), seconds)
     tables = _tables(evaluations, columns, generations)
     drawn = _figures(evaluations, curves, [funnel_figure(funnels), mix_figure(funnels["curation"].mix)])
     facts = protocol.facts(evaluations, seed, seconds)
     report = Report(evaluations, suites, summary["checks"], tables, drawn, funnels, columns, generations, seed, facts, docs)
     html = page(report)
 
-    write_json(paths.out / "summary.json", summary)
+    summaries.write(paths.out, summary)
     for name, table in tables.items():
         write_text(paths.out / f"{name}.md", markdown(table))
         write_text(paths.out / f"{name}.csv", wide_csv(table) if name in WIDE else long_csv(table, LONG.get(name, "accuracy")))

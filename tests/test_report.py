@@ -63,6 +63,7 @@ def test_every_output_is_there(root: Path) -> None:
         *tables,
         *(f"{name}.{kind}" for name in figures for kind in ("svg", "png")),
         "summary.json",
+        "metrics.json",
         "protocol.md",
         "index.html",
     }
@@ -86,6 +87,17 @@ def test_summary_has_the_promised_shape(root: Path) -> None:
     assert summary["seconds"] == {"base": 70.25, "evaluate@base": 9.0, "rl@long": 301.5}
     assert summary["checks"]["rl_gain"]["points"] == pytest.approx(21.0)
     assert summary["checkpoints"]["long_rl"]["overall"]["accuracy"] == 0.63
+
+
+def test_metrics_are_one_short_line_a_checkpoint(root: Path) -> None:
+    """What `dvc metrics diff` shows: percent, whole benchmarks only, no suite of a single family."""
+    metrics = json.loads((root / "results/report/metrics.json").read_text(encoding="utf-8"))
+    assert set(metrics) == {*ACCURACY, "checks_held"}
+    assert set(metrics["long_rl"]) == {"accuracy", "tokens", "text", "image", "math500"}
+    assert metrics["long_rl"]["accuracy"] == 63.0
+    summary = json.loads((root / "results/report/summary.json").read_text(encoding="utf-8"))
+    assert metrics["checks_held"] == sum(check["holds"] is True for check in summary["checks"].values())
+    assert metrics["long_rl"]["tokens"] == round(summary["checkpoints"]["long_rl"]["overall"]["mean_tokens"], 1)
 
 
 def test_a_second_process_writes_the_same_bytes(root: Path) -> None:

@@ -1,8 +1,11 @@
-"""summary.json: every score, the validation points of RL, seconds by stage and the headline checks."""
+"""summary.json: every score, the validation points of RL, seconds by stage and the headline checks; metrics.json: its few numbers
+that `dvc metrics diff` and `dvc exp show` compare."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from stages.data.files import write_json
 from stages.reporting.checks import checks
 from stages.reporting.curves import Validation
 from stages.reporting.evaluations import Benchmark, Evaluation, Score
@@ -25,6 +28,25 @@ def summarise(evaluations: Mapping[str, Evaluation], total: Sequence[Validation]
         "seconds": dict(seconds),
         "checks": checks(evaluations, total),
     }
+
+
+def write(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Put summary.json and metrics.json into `folder`."""
+    write_json(folder / "summary.json", summary)
+    write_json(folder / "metrics.json", metrics(summary))
+
+
+def metrics(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """For each checkpoint `accuracy` and mean `tokens` over all held-out problems, the accuracy on text, on pictures and on each
+    benchmark, in percent to a tenth; and how many of the headline checks hold."""
+    held = [check["holds"] for check in summary["checks"].values()]
+    return {**{name: _line(scores) for name, scores in summary["checkpoints"].items()}, "checks_held": sum(map(bool, held))}
+
+
+def _line(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    shown = {suite: score for suite, score in scores.items() if suite in ("overall", "text", "image") or not score["stand_in"]}
+    line = {{"overall": "accuracy"}.get(suite, suite): round(100 * score["accuracy"], 1) for suite, score in shown.items()}
+    return line | ({"tokens": round(scores["overall"]["mean_tokens"], 1)} if "overall" in scores else {})
 
 
 def _scores(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
