@@ -32,7 +32,12 @@ def main() -> None:
     """All five, into docs/img."""
     PICTURES.mkdir(exist_ok=True)
     plots()
-    with tempfile.TemporaryDirectory() as folder, house(Path(folder)) as toy, mlflow_page(toy) as address, sync_playwright() as started:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        house(Path(folder)) as toy,
+        mlflow_page(toy) as address,
+        sync_playwright() as started,
+    ):
         chromium = next(path for name in ("chromium", "google-chrome") if (path := shutil.which(name)))
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1400, "height": 860})
@@ -56,7 +61,11 @@ def house(root: Path) -> Iterator[Toy]:
             "params": ["seed"],
             "outs": [f"artifacts/demo/{name}"],
         }
-    stages["report"] = {**stages["dpo"], "cmd": "python -m flows.stage report -- toys.demo report", "outs": ["artifacts/demo/report"]}
+    stages["report"] = {
+        **stages["dpo"],
+        "cmd": "python -m flows.stage report -- toys.demo report",
+        "outs": ["artifacts/demo/report"],
+    }
     stages["report"]["deps"] = [f"artifacts/demo/{name}" for name in ("rl-short", "merge", "dpo", "sft-shortest")]
     (toy.root / "dvc.yaml").write_text(yaml.safe_dump({"stages": stages}, sort_keys=False))
     try:
