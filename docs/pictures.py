@@ -1,7 +1,7 @@
 """Takes the pictures of docs/operations.md: `python docs/pictures.py`, with a Chromium and `pip install playwright`.
 
-In a repository of its own, whose graph has the training stages of dvc.yaml but replays their committed curves, it runs the pipeline for two
-seeds on a real Prefect server and a real MLflow store, opens both pages and the report in the browser, and draws what DVC plots."""
+In a repository of its own, whose graph has the training stages of dvc.yaml but replays their committed curves, it runs the pipeline
+for two seeds on a real Prefect server and a real MLflow store, opens both pages and the report, and draws what DVC plots."""
 
 import contextlib
 import json

@@ -1,5 +1,5 @@
-"""Stands in for any stage of dvc.yaml: replays the committed curve of that name, then writes the output; `report` copies the committed
-report, with the numbers of the seed that params.yaml names where results/seeds has them."""
+"""Stands in for any stage of dvc.yaml: replays the committed curve of that name, then writes the output; `report` copies the
+committed report, with the numbers of the seed that params.yaml names where results/seeds has them."""
 
 import csv
 import json
