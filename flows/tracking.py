@@ -219,7 +219,11 @@ def provenance(root: Path) -> dict[str, str]:
 def description(numbers: Mapping[str, Any]) -> str:
     """What the run's page says first, in Markdown: accuracy and tokens of each checkpoint, from the report's metrics.json."""
     lines = ["| checkpoint | accuracy, % | mean tokens |", "| --- | ---: | ---: |"]
-    lines += [f"| {name} | {row['accuracy']} | {row['tokens']} |" for name, row in numbers.items() if isinstance(row, dict) and row]
+    lines += [
+        f"| {name} | {row['accuracy']} | {row['tokens']} |"
+        for name, row in numbers.items()
+        if isinstance(row, dict) and "accuracy" in row
+    ]
     return "\n".join([*lines, "", f"Headline checks that hold: {numbers['checks_held']}"])
 
 
