@@ -42,12 +42,15 @@ CURATE = Step(
     "curate",
     (
         *("stages.curate", "--problems", PROBLEMS, "--model", f"{MODELS}/short_sft"),
-        *("--out", "artifacts/prompt_set", "--report", "results/curation"),
+        *("--out", "artifacts/prompt_set", "--report", "results/curation", "--docs", "artifacts/data_docs/prompt_set"),
     ),
 )
 WARM_UP = Step(
     "warm_up",
-    ("stages.warm_up", "--prompt-set", "artifacts/prompt_set", "--out", "artifacts/warm_up", "--report", "results/warm_up"),
+    (
+        *("stages.warm_up", "--prompt-set", "artifacts/prompt_set", "--out", "artifacts/warm_up", "--report", "results/warm_up"),
+        *("--docs", "artifacts/data_docs/demonstrations"),
+    ),
 )
 LONG = _sft("long", "short_sft", "artifacts/warm_up/demonstrations.jsonl")
 BEFORE = _evaluate("long_sft")

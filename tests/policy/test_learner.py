@@ -251,7 +251,8 @@ def test_the_mask_follows_the_iteration_of_each_token(tiny: Tiny, masked: bool) 
         optimizer.step()
         losses.append(loss.item())
     assert [step.loss for step in steps] == pytest.approx(losses, rel=1e-4, abs=1e-4)
-    assert largest_gap(weights(found.trainer.model), weights(plain)) < 5e-6
+    # of steps of 1e-3: the learner's packed rows are masked, those of plain torch are not, and AdamW enlarges what rounding does
+    assert largest_gap(weights(found.trainer.model), weights(plain)) < 1e-4
     shares = [1, 0, 0, 0] if masked else [9 / 17, 5 / 17, 3 / 17, 0]
     assert [figures[f"staleness/{age}"] for age in ("0", "1", "2", "3+")] == pytest.approx(shares)
 
