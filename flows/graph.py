@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 MODELS = "artifacts/models/"
 CUT = "dvc was stopped while it wrote it; `git checkout dvc.lock`, then the same command: no finished stage runs again"
-"""What to do about a dvc.lock that is cut short."""
 
 
 class GraphError(ValueError):

@@ -29,7 +29,8 @@ PROGRAMS = {**readme.PROGRAMS, "prefect": prefect}
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_each_command_is_known(words: list[str], tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text((PROJECT / "params.yaml").read_text(encoding="utf-8"))
-    PROGRAMS[words[0]](words[1:], tmp_path / "params.yaml")
+    assert words[0] in PROGRAMS
+    PROGRAMS[words[0]](words[1:], tmp_path / "params.yaml")  # asserts that the words after it are known
 
 
 def test_each_link_leads_to_a_file() -> None:

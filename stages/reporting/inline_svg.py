@@ -64,3 +64,17 @@ def _plain(element: ElementTree.Element, prefix: str) -> None:
 
 def _text(element: ElementTree.Element) -> str:
     return ElementTree.tostring(element, encoding="unicode", method="html")
+
+
+def figure_block(drawn: Drawn) -> Html:
+    """The figure as a part of a page: title, key, panels, caption."""
+    figure = drawn.figure
+    wide = " wide" if figure.width > 4 else ""
+    return tag(
+        "figure",
+        tag("h3", figure.title),
+        key(drawn),
+        tag("div", *panels(drawn), class_=f"panels{wide}"),
+        tag("figcaption", figure.caption),
+        aria_label=figure.title,
+    )

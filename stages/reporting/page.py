@@ -12,7 +12,7 @@ from stages.reporting.drawing import Drawn
 from stages.reporting.evaluations import Evaluation
 from stages.reporting.headline import cards
 from stages.reporting.html_tables import plain_table, results_table
-from stages.reporting.inline_svg import key, panels
+from stages.reporting.inline_svg import figure_block
 from stages.reporting.inputs import Funnel, Generation
 from stages.reporting.markup import Html, tag
 from stages.reporting.protocol_cells import STATISTICS, protocols
@@ -123,24 +123,11 @@ def _bodies(report: Report) -> dict[str, list[Html]]:
 
 
 def _figures(report: Report, *names: str) -> list[Html]:
-    return [_figure(report.figures[name]) if name in report.figures else _absent(name) for name in names]
+    return [figure_block(report.figures[name]) if name in report.figures else _absent(name) for name in names]
 
 
 def _absent(name: str) -> Html:
     return tag("p", f"No {name}: the curves hold no measured point for it.", class_="missing")
-
-
-def _figure(drawn: Drawn) -> Html:
-    figure = drawn.figure
-    wide = " wide" if figure.width > 4 else ""
-    return tag(
-        "figure",
-        tag("h3", figure.title),
-        key(drawn),
-        tag("div", *panels(drawn), class_=f"panels{wide}"),
-        tag("figcaption", figure.caption),
-        aria_label=figure.title,
-    )
 
 
 def _slopes(suites: Mapping[str, Sequence[Validation]]) -> Html:

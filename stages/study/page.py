@@ -7,7 +7,7 @@ from typing import Any
 
 from stages.reporting.drawing import Drawn
 from stages.reporting.html_tables import plain_table
-from stages.reporting.inline_svg import key, panels
+from stages.reporting.inline_svg import figure_block
 from stages.reporting.markup import Html, tag
 from stages.reporting.table_files import grid
 from stages.study.figures import label
@@ -75,7 +75,7 @@ def html(study: Study) -> str:
     )
     sections = [
         ("Verdicts", [tag("p", _intro(study)), plain_table("Every claim with its test", HEADS, rows(study.findings))]),
-        ("Figures", [_figure(drawn) for drawn in study.figures]),
+        ("Figures", [figure_block(drawn) for drawn in study.figures]),
         ("Scores", [plain_table("Held-out problems, before and after RL", _SCORE_HEADS, score_rows(study.runs))]),
         (
             "Protocol",
@@ -149,17 +149,4 @@ def _intro(study: Study) -> str:
         "undecided, and stays here as such. The rank correlation over suites is tested at 5%, one-sided. No correction "
         "for many claims was made: of twenty, one may come out by chance. "
         f"With {seeds} seeds the sign-flip p cannot be below {least:.2f}."
-    )
-
-
-def _figure(drawn: Drawn) -> Html:
-    figure = drawn.figure
-    wide = " wide" if figure.width > 4 else ""
-    return tag(
-        "figure",
-        tag("h3", figure.title),
-        key(drawn),
-        tag("div", *panels(drawn), class_=f"panels{wide}"),
-        tag("figcaption", figure.caption),
-        aria_label=figure.title,
     )
