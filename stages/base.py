@@ -61,7 +61,8 @@ def pretrain(problems: Path, out: Path, model: Model) -> None:
     renderer = Renderer(processor, "", model.context)
     samples = document_samples(generated, renderer, net)
     device = device_of(hardware)
-    engine = start(net.to(device), hardware, device, grad_clip=1.0)
+    ratio = None if base.muon_learning_rate is None else base.muon_learning_rate / base.learning_rate
+    engine = start(net.to(device), hardware, device, grad_clip=1.0, muon_ratio=ratio)
     plan = Plan(
         base.epochs,
         base.batch,

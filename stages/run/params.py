@@ -76,6 +76,7 @@ class Base(Section):
     epochs: int = Field(ge=1)
     batch: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
+    muon_learning_rate: float | None = Field(gt=0)
     warmup: float = Field(ge=0, lt=1)
 
 

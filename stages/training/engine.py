@@ -16,6 +16,7 @@ from stages.run.params import Hardware
 from stages.run.ranks import collective_time_out, during, rank, world_size
 from stages.training.batches import PackedBatch
 from stages.training.log_probs import TokenLogProbs, sum_by_sample
+from stages.training.optimizers import adamw, muon
 from stages.training.values import TokenValues
 
 LossOf = Callable[[PackedBatch, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -48,10 +49,17 @@ class StepResult:
 
 
 def start(
-    model: Any, hardware: Hardware, device: torch.device, grad_clip: float, temperature: float = 1.0, head: Any = None
+    model: Any,
+    hardware: Hardware,
+    device: torch.device,
+    grad_clip: float,
+    temperature: float = 1.0,
+    head: Any = None,
+    muon_ratio: float | None = None,
 ) -> Engine:
-    """Wrap `model` by DeepSpeed with AdamW (weight decay 0). The learning rate is set by each step. With a value `head` each target
-    gets its value instead of its log-probability."""
+    """Wrap `model` by DeepSpeed with AdamW (weight decay 0), or with Muon at `muon_ratio` times its learning rate, which is set by
+    each step. Muon wants whole float32 matrices: ZeRO and bf16 are off then. With a value `head` each target gets its value instead
+    of its log-probability."""
     os.environ.setdefault("DS_ACCELERATOR", "cuda" if device.type == "cuda" else "cpu")
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "0")  # alone: any free port, so that several stages run side by side
@@ -71,26 +79,27 @@ def start(
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.train()
     module = TokenLogProbs(model, temperature) if head is None else TokenValues(model, head)
-    optimizer = torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], lr=0.0, betas=(0.9, 0.95), weight_decay=0.0)
+    optimizer = adamw(module) if muon_ratio is None else muon(module, muon_ratio)
+    zero_stage = hardware.zero_stage if muon_ratio is None else 0
     config = {
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
         "gradient_clipping": grad_clip,
-        "zero_optimization": {"stage": hardware.zero_stage},
+        "zero_optimization": {"stage": zero_stage},
         "zero_allow_untested_optimizer": True,
-        "bf16": {"enabled": device.type == "cuda"},
+        "bf16": {"enabled": device.type == "cuda" and muon_ratio is None},
         "steps_per_print": 2**31,
     }
     with during("sharing the first weights"):
         engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=config)
-    return Engine(engine, device, hardware.zero_stage)
+    return Engine(engine, device, zero_stage)
 
 
 def optimizer_step(engine: Engine, batches: Sequence[PackedBatch], loss_of: LossOf, learning_rate: float) -> StepResult:
     """Forward and backward over all micro-batches of this rank, then one step. Ranks with fewer micro-batches repeat one of
     theirs with weight zero, so that collectives meet. `loss_of` divides by the count over all ranks itself."""
     for group in engine.deepspeed.optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * group.get("rate", 1.0)
     passes = _most(len(batches))
     sums = torch.zeros(4, dtype=torch.float64)
     for place in range(passes):
@@ -192,7 +201,7 @@ def barrier() -> None:
 
 def _plain_norm(engine: Engine) -> float | None:
     """The gradient norm before clipping where DeepSpeed keeps none (float32 below ZeRO-1); None elsewhere."""
-    if engine.zero_stage > 0 or engine.device.type == "cuda":
+    if engine.zero_stage > 0 or engine.deepspeed.bfloat16_enabled():
         return None
     gradients = [p.grad for p in engine.deepspeed.module.parameters() if p.grad is not None]
     return float(torch.nn.utils.get_total_norm(gradients))
