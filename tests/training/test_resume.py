@@ -54,6 +54,17 @@ def interrupted(module: str, arguments: list[str], spool: str, last: int, whole:
 
 
 @pytest.mark.slow
+def test_pretraining_by_muon_killed_at_a_random_step(tmp_path: Path) -> None:
+    arguments = ["--problems", "problems", "--out", "out", "--curves", "curves.csv"]
+    shape = {"base__hidden": 32, "base__layers": 1, "base__heads": 2, "base__examples": 96, "base__batch": 8}
+    for name in ("whole", "cut"):
+        write_params(tmp_path / name, **shape, base__muon_learning_rate=0.01)
+        write_records(tmp_path / name / "problems/train.jsonl", [])
+    names = ["out/model.safetensors", "curves.csv"]
+    interrupted("stages.base", arguments, "artifacts/spool/base.jsonl", 20, tmp_path / "whole", tmp_path / "cut", names)
+
+
+@pytest.mark.slow
 def test_sft_killed_at_a_random_step(tiny: Tiny, tmp_path: Path) -> None:
     arguments = ["long", "--init", str(tiny.folder), "--demonstrations", "demonstrations.jsonl"]
     arguments += ["--out", "out", "--curves", "curves.csv", "--left-out", "left_out.json"]
