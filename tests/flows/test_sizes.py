@@ -23,12 +23,12 @@ def test_the_formula_counts_the_weights_that_scratch_builds(params: Params) -> N
 
 
 def test_the_default_run_in_numbers(params: Params, tmp_path: Path) -> None:
-    """Six families of 200, 32 and 96 problems; 30 iterations of 32 x 8 responses of at most 80 tokens, twice in batches of 64."""
+    """Six families of 200, 32 and 96 problems; 24 iterations of 32 x 8 responses of at most 80 tokens, twice in batches of 64."""
     lines = sizes.by_stage(params, tmp_path)
     assert lines["collect"] == "1,200 problems for training, 192 validation, 576 held out"
-    assert lines["base"] == "48,000 documents, batches of 32: 1,500 steps"
+    assert lines["base"] == "24,000 documents, batches of 32: 750 steps"
     assert lines["curate"] == "14,400 responses at most"  # 1200 x (10 + 0.25 x 8)
-    assert "32 prompts x 8 = 256 responses, at most 20,480 new tokens; 8 optimizer steps each, 240 in all" in lines["rl@long"]
+    assert "32 prompts x 8 = 256 responses, at most 20,480 new tokens; 8 optimizer steps each, 192 in all" in lines["rl@long"]
     assert lines["sft@long"].endswith("steps: known when demonstrations.jsonl is made")
 
 
