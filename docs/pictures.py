@@ -1,15 +1,13 @@
-"""Takes the pictures of docs/operations.md: `python docs/pictures.py`, with a Chromium and `pip install playwright`.
+"""Takes the pictures of docs/operations.md: `python docs/pictures.py`, with a Chromium.
 
 In a repository of its own, whose graph has the training stages of dvc.yaml but replays their committed curves, it runs the pipeline
 for two seeds on a real Prefect server and a real MLflow store, opens both pages and the report, and draws what DVC plots."""
 
 import contextlib
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +15,13 @@ from pathlib import Path
 import vl_convert
 import yaml
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 PROJECT = Path(__file__).parents[1]
 PICTURES = PROJECT / "docs/img"
 sys.path[:0] = [str(PROJECT), str(PROJECT / "tests/flows")]
 
+from browser import browser_page, mlflow_page  # noqa: E402
 from toy_repository import Toy, build  # noqa: E402
 
 from flows import graph, server, tracking  # noqa: E402
@@ -36,16 +35,12 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         house(Path(folder)) as toy,
         mlflow_page(toy) as address,
-        sync_playwright() as started,
+        browser_page() as page,
     ):
-        chromium = next(path for name in ("chromium", "google-chrome") if (path := shutil.which(name)))
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1400, "height": 860})
         prefect(page, str(server.api_url(toy.root)))
         mlflow(page, address, toy)
         page.goto((PROJECT / "results/report/index.html").as_uri())
         take(page, "report")
-        browser.close()
 
 
 @contextlib.contextmanager
@@ -75,27 +70,6 @@ def house(root: Path) -> Iterator[Toy]:
         yield toy
     finally:
         toy.call("-m", "flows.server", "down")
-
-
-@contextlib.contextmanager
-def mlflow_page(toy: Toy) -> Iterator[str]:
-    """MLflow's page over the store of `toy`, until the block ends."""
-    address, command = server.mlflow_page(toy.root)
-    environ = {**toy.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with subprocess.Popen(command, cwd=toy.root, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            opener, until = urllib.request.build_opener(urllib.request.ProxyHandler({})), time.monotonic() + 240
-            while True:
-                try:
-                    opener.open(address, timeout=5).close()
-                    break
-                except OSError:
-                    if time.monotonic() > until:
-                        raise
-                    time.sleep(0.5)
-            yield address
-        finally:
-            process.terminate()
 
 
 def prefect(page: Page, api: str) -> None:
