@@ -1,6 +1,6 @@
 """Serves the recipe to Prefect's page and schedule: `python -m flows.deployments [--cron "0 3 * * *"] [--pool NAME]`.
 
-Three deployments: the pipeline (which alone has the schedule), one stage, and the evaluation of a given model. The page's forms
+Four deployments: the pipeline (which alone has the schedule), one stage, the evaluation of a given model, the study. The forms
 take targets, a preset, values, force and retries. Without --pool this process runs them itself until Ctrl-C, one run at a time: a
 second one waits. With --pool they go to a work pool (of type process where it does not exist yet), whose workers run them."""
 
@@ -33,6 +33,7 @@ def main() -> int:
     from prefect.types.entrypoint import EntrypointType
 
     from flows.evaluation import evaluation
+    from flows.study import study
     from flows.tasks import one_stage, pipeline
 
     more: dict[str, Any] = {"tags": ["k15"]}
@@ -41,7 +42,7 @@ def main() -> int:
         more |= {"work_pool_name": options.pool, "job_variables": {"working_dir": str(root)}}
         more["entrypoint_type"] = EntrypointType.MODULE_PATH
     made: list[Any] = [pipeline.to_deployment(options.name, cron=options.cron, **more)]
-    made += [other.to_deployment(other.name, **more) for other in (one_stage, evaluation)]
+    made += [other.to_deployment(other.name, **more) for other in (one_stage, evaluation, study)]
     if options.pool:
         for deployment in made:
             deployment.apply()

@@ -1,5 +1,5 @@
-"""The pages in a real browser, as a user opens them: a run started from Prefect's page, two runs compared in MLflow's, the report on a
-phone without a network."""
+"""The pages in a real browser, as a user opens them: a run started from Prefect's page, two runs compared in MLflow's, the report
+on a phone without a network."""
 
 import json
 import time
@@ -56,7 +56,9 @@ def test_the_report_on_a_phone_without_a_network() -> None:
         page.on("request", lambda request: asked.append(request.url))
         page.goto((PROJECT / "results/report/index.html").as_uri())
         assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-        assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE[0], "tables scroll in their own boxes, the page does not"
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE[0], (
+            "tables scroll in their own boxes, the page does not"
+        )
         assert page.evaluate("[...document.images].filter(i => !i.alt).length") == 0
         assert page.evaluate("[...document.querySelectorAll('svg')].filter(s => !s.getAttribute('aria-label')).length") == 0
         dead = "[...document.querySelectorAll('a[href^=\"#\"]')].filter(a => !document.getElementById(a.hash.slice(1))).length"
