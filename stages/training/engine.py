@@ -81,18 +81,23 @@ def start(
     module = TokenLogProbs(model, temperature) if head is None else TokenValues(model, head)
     optimizer = adamw(module) if muon_ratio is None else muon(module, muon_ratio)
     zero_stage = hardware.zero_stage if muon_ratio is None else 0
-    config = {
-        "train_micro_batch_size_per_gpu": 1,
-        "gradient_accumulation_steps": 1,
-        "gradient_clipping": grad_clip,
-        "zero_optimization": {"stage": zero_stage},
-        "zero_allow_untested_optimizer": True,
-        "bf16": {"enabled": device.type == "cuda" and muon_ratio is None},
-        "steps_per_print": 2**31,
-    }
+    config = _config(zero_stage, bf16=device.type == "cuda" and muon_ratio is None, clip=grad_clip)
     with during("sharing the first weights"):
         engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=config)
     return Engine(engine, device, zero_stage)
+
+
+def _config(zero_stage: int, bf16: bool, clip: float) -> dict[str, Any]:
+    """DeepSpeed's; accumulation over micro-batches is `optimizer_step`'s own affair."""
+    return {
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": clip,
+        "zero_optimization": {"stage": zero_stage},
+        "zero_allow_untested_optimizer": True,
+        "bf16": {"enabled": bf16},
+        "steps_per_print": 2**31,
+    }
 
 
 def optimizer_step(engine: Engine, batches: Sequence[PackedBatch], loss_of: LossOf, learning_rate: float) -> StepResult:
