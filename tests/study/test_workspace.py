@@ -63,6 +63,13 @@ def test_a_trunk_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.
         workspace().link(Path("trunk"), ["artifacts/problems"])
 
 
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @pytest.mark.parametrize("killed", ["run", "asker"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_whoever_is_killed_takes_the_program_along(tmp_path: Path, number: signal.Signals, killed: str) -> None:
@@ -80,6 +87,6 @@ def test_whoever_is_killed_takes_the_program_along(tmp_path: Path, number: signa
     process.send_signal(number)
     process.wait(30)
     until = time.monotonic() + 20
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+    while alive(child):
         assert time.monotonic() < until, "the program outlived the run"
         time.sleep(0.05)
