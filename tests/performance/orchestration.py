@@ -75,7 +75,7 @@ def no_op(root: Path, repeats: int) -> Row:
     written = stand_ins(root)
     git = ["git", "-C", str(root)]
     subprocess.run([*git, "init", "--quiet"], env=toy.environ, check=True)
-    call(toy, "-m", "dvc", "commit", "--quiet", "--force")
+    call(toy, "-m", "dvc", "commit", "--quiet", "--force", "dvc.yaml")
     subprocess.run([*git, "add", "."], env=toy.environ, check=True, capture_output=True)
     subprocess.run([*git, "commit", "--quiet", "--message", "all of it"], env=toy.environ, check=True)
     done = toy.call("-m", "dvc", "repro")
@@ -98,12 +98,14 @@ def copied(root: Path) -> None:
 
 
 def stand_ins(root: Path) -> int:
-    """Something small at every output of the graph that is not there; how many outputs there are."""
+    """Something small at every output of the graph, and every file in one that a stage reads; how many outputs there are."""
     from dvc.repo import Repo
 
     with Repo(str(root), uninitialized=True) as repo:
-        outs = [Path(out.fs_path) for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml" for out in stage.outs]
-    for out in outs:
+        stages = [stage for stage in repo.index.stages if stage.path_in_repo == "dvc.yaml"]
+        outs = [Path(out.fs_path) for stage in stages for out in stage.outs]
+        deps = [Path(dep.fs_path) for stage in stages for dep in stage.deps]
+    for out in [*outs, *deps]:
         path = out if out.suffix else out / "stand_in.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
