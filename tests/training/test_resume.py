@@ -62,6 +62,7 @@ def test_pretraining_by_muon_killed_at_a_random_step(tmp_path: Path) -> None:
         write_records(tmp_path / name / "problems/train.jsonl", [])
     names = ["out/model.safetensors", "curves.csv"]
     interrupted("stages.base", arguments, "artifacts/spool/base.jsonl", 20, tmp_path / "whole", tmp_path / "cut", names)
+    assert (tmp_path / "cut/curves.csv").read_text().count("\n") == 13, "a heading and 96 documents in batches of 8"
 
 
 @pytest.mark.slow
