@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows import checkpoints, environment, graph, tracking
+from flows import checkpoints, environment, graph, parent_run, tracking
 from flows.progress import Tail
 from stages.data.files import DataError, write_json
 
@@ -124,7 +124,7 @@ def replay(root: Path, folder: Path) -> int:
     about = Record(**json.loads((folder / "about.json").read_text(encoding="utf-8")))
     files = tuple(sorted((folder / "files").glob("*")))
     if about.stage == "pipeline":
-        tracking.finish_pipeline(root, about.pipeline, status(about.code), about.params, about.keys, folder / "files")
+        parent_run.finish_pipeline(root, about.pipeline, status(about.code), about.params, about.keys, folder / "files")
         return 0
     store = tracking.Store.connect(root, about.pipeline)
     made = about.run or store.replayed(folder.name)

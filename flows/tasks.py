@@ -18,7 +18,7 @@ from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
-from flows import graph, replay, run_page, tracking, worktrees
+from flows import graph, parent_run, replay, run_page, tracking, worktrees
 from flows.afresh import FRESH
 from flows.form import Values, dotted
 from flows.overrides import chosen
@@ -56,7 +56,7 @@ def run_stage(name: str, command: list[str], root: Path, environ: dict[str, str]
         raise StageError(name, int(own), reason)
     if said is None:
         screen.line(f"{label}  cached")
-        return Completed(name="Cached", message="restored from DVC's run cache")
+        return Completed(name="Cached", message="nothing that it reads has changed, or restored from DVC's run cache")
     screen.line(f"{label}  done in {clock(time.time() - start)}")
     return None
 
@@ -74,7 +74,7 @@ def log_results(root: Path, run: str, status: str, names: list[str]) -> None:
     keys = {name: facts.key for name, facts in graph.facts(root, names).items()}
     params = graph.flat(load(root / "params.yaml").model_dump())
     try:
-        tracking.finish_pipeline(root, run, status, params, keys)
+        parent_run.finish_pipeline(root, run, status, params, keys)
     except Exception as error:  # noqa: BLE001 (a tracker of any kind, broken in any way, must not fail the pipeline)
         kept = replay.keep_pipeline(root, run, int(status != "FINISHED"), params, keys)
         get_run_logger().warning(
@@ -188,14 +188,13 @@ def _run_graph(
     for place, node in enumerate(nodes, start=1):
         waits = [states[name] for name in node.upstream if name in states]
         label = f"[{place:>{len(str(len(nodes)))}}/{len(nodes)}] {node.name}"
-        if dirty.intersection(node.upstream):  # an input was just made anew: what DVC said before is out of date
-            changes.pop(node.name, None)
-            changes |= graph.changes(root, [node.name])
-        if not force and node.name not in changes:
+        renewed = [name for name in node.upstream if name in dirty]  # an input made anew, if only to come out equal: DVC sees to it
+        if not (force or renewed or node.name in changes):
             states[node.name] = skip_stage(node.name, label, return_state=True, wait_for=waits)
             continue
         dirty.add(node.name)
-        Screen().line(f"{label}  {changes.get(node.name, 'forced')}")
+        reason = "forced" if force else changes.get(node.name) or f"after {', '.join(renewed)}"
+        Screen().line(f"{label}  {reason}")
         command = graph.dvc_command("repro", "--quiet", "--single-item", *(["--force"] if force else []), node.name)
         run = run_stage.with_options(retries=retries, retry_delay_seconds=2)
         states[node.name] = run(node.name, command, root, environ, label, return_state=True, wait_for=waits)

@@ -214,34 +214,3 @@ def provenance(root: Path) -> dict[str, str]:
         "prefect.flow_run_id": os.environ.get(FLOW_RUN, ""),
     }
     return {name: value for name, value in tags.items() if value}
-
-
-def description(numbers: Mapping[str, Any]) -> str:
-    """What the run's page says first, in Markdown: accuracy and tokens of each checkpoint, from the report's metrics.json."""
-    lines = ["| checkpoint | accuracy, % | mean tokens |", "| --- | ---: | ---: |"]
-    lines += [
-        f"| {name} | {row['accuracy']} | {row['tokens']} |"
-        for name, row in numbers.items()
-        if isinstance(row, dict) and "accuracy" in row
-    ]
-    return "\n".join([*lines, "", f"Headline checks that hold: {numbers['checks_held']}"])
-
-
-def finish_pipeline(
-    root: Path, pipeline: str, status: str, params: Mapping[str, Any], keys: Mapping[str, str], results: Path | None = None
-) -> None:
-    """The parent run becomes the line to compare: all parameters, the few final numbers (all scores are on the runs of its stages),
-    a description, report, figures, its stages' keys. `results` is the folder of the results, the checkout's own by default."""
-    connected, folder = Store.connect(root, pipeline), results or root / "results"
-    connected.params(connected.parent, params)
-    for path in sorted(folder.glob("*.json")):
-        connected.numbers(connected.parent, path)
-    if (final := folder / "report/metrics.json").is_file():
-        numbers = json.loads(final.read_text(encoding="utf-8"))
-        connected.metrics(connected.parent, [{"step": 0, "time": final.stat().st_mtime, **numbers}])
-        connected.client.set_tag(connected.parent, "mlflow.note.content", description(numbers))
-    if (folder / "report").is_dir():
-        connected.client.log_artifacts(connected.parent, str(folder / "report"), "report")
-    for stage, key in keys.items():
-        connected.client.set_tag(connected.parent, f"stage_key.{stage.replace('@', '_')}", key)
-    connected.client.set_terminated(connected.parent, status)

@@ -23,10 +23,11 @@ from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 from stages.training.batches import TrainingSample
 from stages.training.checkpoints import drop_state
-from stages.training.engine import barrier, save_model, start
+from stages.training.engine import barrier, start
 from stages.training.loop import Plan, mean_token_loss, train
 from stages.training.samples import picture_filler
 from stages.training.schedules import learning_rate
+from stages.training.weights import save_model
 
 TOGETHER = 64
 """Pictures that are prepared in one call."""

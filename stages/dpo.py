@@ -21,10 +21,11 @@ from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 from stages.training.batches import PackedBatch, TrainingSample, pack
 from stages.training.checkpoints import drop_state
-from stages.training.engine import Engine, LossOf, log_probs, save_model, start
+from stages.training.engine import Engine, LossOf, log_probs, start
 from stages.training.loop import Plan, train
 from stages.training.samples import picture_filler
 from stages.training.schedules import learning_rate
+from stages.training.weights import save_model
 
 
 def main() -> None:

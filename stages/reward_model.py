@@ -22,11 +22,12 @@ from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 from stages.training.checkpoints import drop_state
-from stages.training.engine import save_model, start
+from stages.training.engine import start
 from stages.training.loop import Plan, train
 from stages.training.reward_tasks import judge_task, value_task
 from stages.training.samples import picture_filler
 from stages.training.schedules import learning_rate
+from stages.training.weights import save_model
 from stages.verifiers.judge import Answer
 from stages.verifiers.reward_rows import RewardRow, agreement, claim_of, read_reward_rows, split
 from stages.verifiers.verdict import verify_all

@@ -23,8 +23,9 @@ from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 from stages.training.checkpoints import drop_state
-from stages.training.engine import rollout_copy, save_model, start
+from stages.training.engine import start
 from stages.training.responses import golden_prompts
+from stages.training.weights import rollout_copy, save_model
 from stages.verifiers.judge import require_judge
 
 

@@ -13,10 +13,11 @@ from stages.run.ranks import rank
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 from stages.training.checkpoints import drop_state
-from stages.training.engine import save_model, start
+from stages.training.engine import start
 from stages.training.loop import Plan, mean_token_loss, train
 from stages.training.samples import demonstration_samples, picture_filler
 from stages.training.schedules import learning_rate
+from stages.training.weights import save_model
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from stages.data.files import DataError, write_json
 from stages.run.ranks import rank
-from stages.training.engine import Engine, save_model
+from stages.training.engine import Engine
+from stages.training.weights import save_model
 
 FOLDER = "candidates"
 """Of a checkpoint of RL: its earlier checkpoints, each in a folder with candidate.json."""

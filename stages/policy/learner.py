@@ -18,10 +18,11 @@ from stages.rollout.partial import token_ids
 from stages.run.ranks import share
 from stages.run.seeds import stream_seed
 from stages.training.batches import PackedBatch, TrainingSample, pack
-from stages.training.engine import Engine, StepResult, forwards, gather_objects, optimizer_step, reset_optimizer, trained_weights
+from stages.training.engine import Engine, StepResult, forwards, gather_objects, optimizer_step, reset_optimizer
 from stages.training.log_probs import join_for_batch, split_by_sample, sum_by_sample
 from stages.training.samples import picture_filler
 from stages.training.schedules import warmed
+from stages.training.weights import trained_weights
 
 
 class Learner:

@@ -1,17 +1,14 @@
-"""The one door to DeepSpeed: start it, take optimizer steps over packed micro-batches, reset the optimizer, read the weights."""
+"""The one door to DeepSpeed: start it, take optimizer steps over packed micro-batches, reset the optimizer."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from safetensors import SafetensorError
 
-from stages.data.files import DataError
-from stages.models.loading import load_model
 from stages.run.params import Hardware
 from stages.run.ranks import collective_time_out, during, rank, world_size
 from stages.training.batches import PackedBatch
@@ -65,8 +62,7 @@ def start(
     os.environ.setdefault("MASTER_PORT", "0")  # alone: any free port, so that several stages run side by side
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
         os.environ.setdefault(name, value)
-    import deepspeed
-
+    deepspeed = _deepspeed()
     deepspeed.utils.logger.setLevel("ERROR")
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # for inference only, and would be compiled for a minute
     backend = "gloo"
@@ -85,6 +81,17 @@ def start(
     with during("sharing the first weights"):
         engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=config)
     return Engine(engine, device, zero_stage)
+
+
+def _deepspeed() -> Any:
+    """DeepSpeed, without the MLflow that its autotuner, unused here, would import for more than a second."""
+    hidden = {} if "mlflow" in sys.modules else {"mlflow": None}
+    sys.modules.update(hidden)  # type: ignore[arg-type]  # None: its import raises ImportError
+    import deepspeed
+
+    for name in hidden:
+        del sys.modules[name]
+    return deepspeed
 
 
 def _config(zero_stage: int, bf16: bool, clip: float) -> dict[str, Any]:
@@ -170,27 +177,6 @@ def gather_objects(value: Any) -> list[Any]:
     return gathered
 
 
-def save_model(engine: Engine, processor: Any, folder: Path) -> None:
-    """Write the model as an ordinary transformers folder (rank 0; all ranks must call)."""
-    state = whole_state(engine)
-    if rank() == 0:
-        try:
-            engine.model.save_pretrained(folder, state_dict=state)
-            processor.save_pretrained(folder)
-        except (OSError, SafetensorError) as error:
-            raise DataError(f"{folder}: cannot save the model ({error}); free disk space and run the stage again") from error
-    barrier()
-
-
-def whole_state(engine: Engine) -> dict[str, torch.Tensor]:
-    """The model's unpartitioned weights on rank 0 (and on every rank below ZeRO-3), by their transformers names."""
-    if engine.zero_stage < 3:
-        return {name: value.detach() for name, value in engine.model.state_dict().items()}
-    with during("gathering the weights"):
-        state = engine.deepspeed._zero3_consolidated_16bit_state_dict()
-    return {name.removeprefix("model."): value for name, value in (state or {}).items() if name.startswith("model.")}
-
-
 def agreed(value: bool) -> bool:
     """Rank 0's `value`, on every rank (all ranks must call)."""
     with during("agreeing with rank 0"):
@@ -230,20 +216,3 @@ def _reduce(value: torch.Tensor, operation: Any) -> torch.Tensor:
     held = value.cuda() if dist.get_backend() == "nccl" else value
     dist.all_reduce(held, op=operation)
     return held.cpu()
-
-
-def rollout_copy(engine: Engine, folder: Path) -> Any:
-    """The model that generates: the trained one itself, or under ZeRO-3, whose weights are in pieces, a whole copy of it."""
-    if engine.zero_stage < 3:
-        return engine.model
-    return load_model(folder, engine.device)
-
-
-def trained_weights(engine: Engine) -> Iterator[tuple[str, torch.Tensor]]:
-    """The model's whole parameters by their transformers names, one after the other: under ZeRO-3 each is put together only while
-    it is handed out (all ranks must go through them)."""
-    import deepspeed
-
-    for name, parameter in engine.model.named_parameters():
-        with during("gathering the weights"), deepspeed.zero.GatheredParameters([parameter], enabled=engine.zero_stage == 3):
-            yield name, parameter.detach()

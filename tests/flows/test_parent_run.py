@@ -6,7 +6,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from flows import tracking
+from flows import parent_run, tracking
 
 NUMBERS = {"long_rl": {"accuracy": 81.1, "tokens": 76.9, "math500": 3.0}, "merged": {}, "checks_held": 6}
 
@@ -19,15 +19,16 @@ def test_the_parent_has_the_reports_numbers_and_no_other_runs(tmp_path: Path, mo
         "results/report/summary.json": {"seconds": {"base": 9.0}},
         "results/evaluations/long_rl.json": {"suites": {"overall": {"accuracy": 0.811}}},
         "results/real-data/report/metrics.json": {"long_rl": {"accuracy": 0.5}},
+        "results/benchmarks.json": {"generation": {"seconds": 9.0}},
         "results/seeds/1.json": {"seconds": {"base": 9.0}},
     }.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(json.dumps(content))
-    tracking.finish_pipeline(tmp_path, "one", "FINISHED", {"seed": 0}, {})
+    parent_run.finish_pipeline(tmp_path, "one", "FINISHED", {"seed": 0}, {})
     client = mlflow.MlflowClient(tracking_uri=tracking.store(tmp_path))
     experiment = client.get_experiment_by_name(tracking.EXPERIMENT)
     (run,) = client.search_runs([experiment.experiment_id])
-    assert run.data.metrics == {"long_rl/accuracy": 81.1, "long_rl/tokens": 76.9, "long_rl/math500": 3.0, "checks_held": 6.0}
+    assert run.data.metrics == {"accuracy/long_rl": 81.1, "tokens/long_rl": 76.9, "math500/long_rl": 3.0, "checks_held": 6.0}
     assert "| long_rl | 81.1 | 76.9 |" in run.data.tags["mlflow.note.content"]
     assert "merged" not in run.data.tags["mlflow.note.content"]
     assert "hold: 6" in run.data.tags["mlflow.note.content"]

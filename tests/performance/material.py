@@ -21,10 +21,11 @@ from stages.prompts.render import Rendered, Renderer
 from stages.run.params import Hardware, Model, WarmUp, read
 from stages.run.spool import Spool
 from stages.training.batches import TrainingSample
-from stages.training.engine import Engine, save_model, start
+from stages.training.engine import Engine, start
 from stages.training.loop import Plan, mean_token_loss, train
 from stages.training.samples import demonstration_samples
 from stages.training.schedules import learning_rate
+from stages.training.weights import save_model
 
 CPU = torch.device("cpu")
 HIDDEN, LAYERS, HEADS, VOCABULARY, INITIALIZER_RANGE = 96, 4, 4, 512, 0.09

@@ -23,10 +23,11 @@ from stages.rollout.transformers_engine import TransformersEngine
 from stages.rollout.vllm_engine import VLLMEngine
 from stages.run.ranks import rank
 from stages.training.batches import pack
-from stages.training.engine import Engine, optimizer_step, rollout_copy, start
+from stages.training.engine import Engine, optimizer_step, start
 from stages.training.loop import mean_token_loss
 from stages.training.responses import response_log_probs
 from stages.training.samples import demonstration_samples, picture_filler
+from stages.training.weights import rollout_copy
 
 TEMPERATURE = 0.8
 HOT = Sampling(temperature=TEMPERATURE, top_p=1.0, max_tokens=12, seed=0)

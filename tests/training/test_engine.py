@@ -11,10 +11,11 @@ from tiny import CPU, Tiny, hardware, largest_gap, weights
 
 from stages.data.files import DataError
 from stages.training.batches import TrainingSample, pack
-from stages.training.engine import Engine, StepResult, forwards, log_probs, optimizer_step, reset_optimizer, save_model, start
+from stages.training.engine import Engine, StepResult, forwards, log_probs, optimizer_step, reset_optimizer, start
 from stages.training.log_probs import TokenLogProbs
 from stages.training.loop import mean_token_loss
 from stages.training.samples import picture_filler
+from stages.training.weights import save_model
 
 ROUNDING = 2e-6  # float32 sums in another order, after a step of 1e-3 by a normalised gradient
 

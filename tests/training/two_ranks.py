@@ -21,9 +21,10 @@ from stages.run.ranks import during, rank, world_size
 from stages.run.spool import Spool
 from stages.training.batches import pack
 from stages.training.checkpoints import SaveClock, save_state
-from stages.training.engine import Engine, forwards, gather_objects, optimizer_step, rollout_copy, save_model, start
+from stages.training.engine import Engine, forwards, gather_objects, optimizer_step, start
 from stages.training.loop import Plan, mean_token_loss, train
 from stages.training.samples import picture_filler
+from stages.training.weights import rollout_copy, save_model
 from stages.verifiers.verdict import Verdict
 
 LATE = 400.0

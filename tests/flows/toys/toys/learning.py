@@ -10,7 +10,8 @@ from typing import Any
 from stages import sft
 from stages.run.program import run
 from stages.run.ranks import rank
-from stages.training.engine import Engine, save_model
+from stages.training.engine import Engine
+from stages.training.weights import save_model
 
 
 def main() -> None:
