@@ -5,6 +5,7 @@ and the end is a short table with the paths of everything. Where nothing changed
 """
 
 import argparse
+import gc
 import importlib.util
 import os
 import subprocess
@@ -95,4 +96,5 @@ if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
+    gc.freeze()  # nothing is left to collect
     os._exit(code) if code == 130 else sys.exit(code)

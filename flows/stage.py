@@ -7,6 +7,7 @@ again; with none it does not import Prefect. It works with neither Prefect nor M
 import argparse
 import contextlib
 import fcntl
+import gc
 import importlib.util
 import json
 import os
@@ -193,4 +194,6 @@ def gpu_lock(name: str) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    gc.freeze()  # else Python would end by looking for garbage in all of MLflow
+    sys.exit(code)

@@ -3,6 +3,7 @@
 One of several ranks leaves at once, without Python's clean-up: that could wait for the others, who wait for this rank."""
 
 import errno
+import gc
 import os
 import sys
 import traceback
@@ -29,6 +30,7 @@ def run(main: Callable[[], None]) -> None:
             _failed(error)
         place = f"{where(error)}: " if world_size() > 1 and where(error) else ""
         _leave(f"error: {place}{line}", 2)
+    gc.freeze()  # or Python ends by looking for garbage among all that torch and DeepSpeed made, for more than a second
 
 
 def explained(error: Exception) -> str | None:
