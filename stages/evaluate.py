@@ -7,15 +7,17 @@ where it stopped."""
 import argparse
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stages.benchmarks.answering import Answered, draw, judge
+from stages.benchmarks.benchmark import Benchmark
 from stages.benchmarks.columns import benchmark_suites, cell, table_of
 from stages.benchmarks.decoding import Decoding
 from stages.benchmarks.journal import Journal
 from stages.benchmarks.scores import rows, stand_in_scores
-from stages.benchmarks.suites import Suite, stand_in_suites
+from stages.benchmarks.suites import Suite, inputs_suite, stand_in_suites
 from stages.data.files import read_records, write_json, write_text
 from stages.data.records import Problem
 from stages.models.size import count_parameters
@@ -47,20 +49,22 @@ def main() -> None:
     suites = stand_in_suites(problems, decoding(wanted, wanted.samples), hardware.workers, asked)
     drawing = decoding(wanted, wanted.benchmark_samples)
     table, root = table_of(args.checkpoint), Path(wanted.root)
-    real, cells = benchmark_suites(
-        wanted.benchmarks, root, wanted.limit, lambda _: drawing, lambda one: one.for_table(table), hardware.workers
-    )
+    rules = partial(Benchmark.for_table, table=table, samples=wanted.benchmark_samples)
+    real, cells = benchmark_suites(wanted.benchmarks, root, wanted.limit, lambda _: drawing, rules, hardware.workers)
+    asking = [suite for suite in map(inputs_suite, real) if suite is not None]
     parameters = count_parameters(args.model)
     values = [seed, hardware.model_dump(), model.model_dump(), wanted.model_dump(), judging.model_dump()]
     state = state_folder(f"evaluate-{args.checkpoint}", [args.model, args.problems, root], values)
     spool = stage_spool(f"evaluate@{args.checkpoint}")
-    journal = Journal({suite.name: state / "responses.jsonl" for suite in [*suites, *real]})
+    every = [*suites, *real, *asking]
+    journal = Journal({suite.name: state / "responses.jsonl" for suite in every})
     responder = embedded(args.checkpoint, args.model, model, hardware)
-    drawn = draw(responder, [*suites, *real], seed, journal, lambda done, total: spool.progress(done, total, "responses"))
-    answered = [judge(suite, found) for suite, found in zip(suites, drawn, strict=False)]
+    found = draw(responder, every, seed, journal, lambda done, total: spool.progress(done, total, "responses"))
+    drawn = {suite.name: responses for suite, responses in zip(every, found, strict=True)}
+    answered = [judge(suite, drawn[suite.name]) for suite in suites]
     stand_ins = stand_in_scores(suites, answered)
-    for suite, found in zip(real, drawn[len(suites) :], strict=True):
-        cells[suite.name], judged = cell(suite, found)
+    for suite in real:
+        cells[suite.name], judged = cell(suite, drawn[suite.name], drawn.get(f"{suite.name}_inputs", ()))
         answered.append(judged)
     write_generations(args.generations, [*suites, *real], answered)
     scores = {"suites": stand_ins, "benchmarks": cells, "settings": settings(wanted, model, seed)}

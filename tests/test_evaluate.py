@@ -20,6 +20,7 @@ from stages.reporting.inputs import read_generations
 from stages.rollout.engine import Prompt
 from stages.rollout.scripted import ScriptedEngine
 from stages.run.program import run
+from stages.verifiers.sandbox import why_unavailable
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -164,6 +165,35 @@ def test_after_a_kill_nothing_is_asked_again_and_the_end_is_the_same(
     project(**wanted)
     assert Path("out/long_rl.json").read_bytes() + Path("raw/long_rl.jsonl").read_bytes() == whole
     assert len(asked) == 9 + (6 * 2 + 10) - 8, "the two batches of four that were whole stay"
+
+
+@pytest.mark.skipif(why_unavailable() is not None, reason="no sandbox: Codeforces programs are not run")
+def test_several_programs_for_codeforces_are_voted_on(project: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three programs two agree on the inputs that the model wrote, and are right: they solve both problems of the contest."""
+    folder = Path("bench/codeforces")
+    folder.mkdir()
+    rows = [[500.0 * (index // 50), index % 50, 800 + 10 * index] for index in range(210)]
+    contest = {"contest_id": 1, "icpc": False, "points": {"A": 500, "B": 1000}, "rows": rows}
+    (folder / "contests.jsonl").write_text(json.dumps(contest) + "\n")
+    tests = [{"input": "4\n", "output": "8\n"}]
+    problems = [{"contest_id": 1, "index": index, "statement": "Double it.", "tests": tests} for index in "AB"]
+    (folder / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in problems))
+
+    def programs(prompt: Prompt, sample: int) -> str:
+        if "test inputs" in prompt.question:
+            return "```\n3\n```"
+        if "Double it." not in prompt.question:
+            return script(prompt, sample)
+        program = ("print(int(input()) ** 2)", "print(int(input()) * 2)", "n = int(input())\nprint(n + n)")[sample]
+        return f"```python\n{program}\n```"
+
+    engines = SimpleNamespace(load_engine=lambda *_: ScriptedEngine(programs))
+    monkeypatch.setitem(sys.modules, "stages.rollout.transformers_engine", engines)
+    project(benchmarks=["codeforces"], benchmark_samples=3)
+    found = result()["benchmarks"]["codeforces"]
+    assert (found["k"], found["figures"]["voted"], found["figures"]["votes_without_inputs"]) == (3, 2, 0)
+    assert found["figures"]["rating"] > 1000
+    assert "majority vote" in found["rule"]
 
 
 def test_a_benchmark_whose_tools_are_missing_is_not_asked(
