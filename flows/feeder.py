@@ -3,10 +3,11 @@
 
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from flows import checkpoints, graph, replay
+from flows import checkpoints, graph, replay, sources
 from flows.progress import Tail
 from flows.tracking import Store, pipeline_id, provenance
 from stages.run.spool import Spool
@@ -58,8 +59,9 @@ class Feeder(threading.Thread):
     def _feed(self) -> None:
         self._record.tags |= provenance(self._root)
         try:
-            self._facts = graph.facts(self._root, [self._stage])[self._stage]
-            self._record.tags["stage_key"] = self._facts.key
+            facts = graph.facts(self._root, [self._stage])[self._stage]
+            self._facts = replace(facts, inputs=facts.inputs | sources.digests(self._root, facts.params))
+            self._record.tags["stage_key"] = facts.key
         except (ImportError, graph.GraphError):  # no DVC here, or a stage run by hand under a name of its own
             self._facts = None
         connected = Store.connect(self._root, self._record.pipeline)
