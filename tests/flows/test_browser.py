@@ -34,7 +34,11 @@ def test_a_run_is_started_from_prefects_page(toy: Toy, server: str) -> None:
 
 @pytest.mark.slow
 def test_two_runs_compared_in_mlflow(toy: Toy, server: str) -> None:
-    for seed in (0, 1):
+    report = toy.root / "results/report/metrics.json"
+    report.parent.mkdir(parents=True)
+    for seed, accuracy in ((0, 81.5), (1, 74.25)):
+        scores = {"base": {"accuracy": 0.0, "tokens": 9.0}, "long_rl": {"accuracy": accuracy, "tokens": 80.0}, "checks_held": 6}
+        report.write_text(json.dumps(scores))
         done = toy.call("-m", "flows.pipeline", "-S", f"seed={seed}", K15_TRACKING="on", PREFECT_API_URL=server)
         assert done.returncode == 0, done.stdout + done.stderr
     client = mlflow.MlflowClient(tracking_uri=tracking.store(toy.root))
@@ -46,8 +50,12 @@ def test_two_runs_compared_in_mlflow(toy: Toy, server: str) -> None:
         page.goto(f'{address}/#/compare-runs?runs={json.dumps(runs)}&experiments=["{experiment.experiment_id}"]')
         page.get_by_text("Comparing 2 Runs").first.wait_for(timeout=120_000)
         page.get_by_text("Show diff only").first.wait_for(timeout=60_000)
-        shown = page.inner_text("body")
-    assert "seed" in shown, "the parameter in which they differ"
+        chosen = page.locator("[class*=select-selection-item]").all_inner_texts()
+        details = page.inner_text("body").partition("Run details")[2]
+    opened = [text for text in dict.fromkeys(chosen) if text][:2]
+    assert opened == ["seed", "accuracy/long_rl"], "the plot opens with what differs and with the figure that counts"
+    assert "81.5" in details
+    assert "74.25" in details
 
 
 def test_the_report_on_a_phone_without_a_network() -> None:
