@@ -31,7 +31,7 @@ def free_port() -> int:
 def command(module: str, arguments: Sequence[str], processes: int, environ: Mapping[str, str] = os.environ) -> list[str]:
     """The words that run `python -m module arguments` on `processes` ranks. Raises LaunchError for a wrong hostfile."""
     if processes == 1:
-        return [sys.executable, "-u", "-m", module, *arguments]
+        return [sys.executable, "-u", "-m", "flows.begin", module, *arguments]
     if launcher := environ.get("K15_LAUNCHER"):
         return [*shlex.split(launcher), "-m", "flows.rank", module, *arguments]
     deepspeed = [sys.executable, "-m", "deepspeed.launcher.runner"]

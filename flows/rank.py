@@ -16,7 +16,7 @@ OUT_OF_MEMORY = "; the kernel does that when memory runs out (dmesg tells): lowe
 
 def main() -> int:
     """Run the rank's program; its exit code as a shell would give it."""
-    child = subprocess.Popen([sys.executable, "-u", "-m", *sys.argv[1:]], preexec_fn=signal_on_death_of(os.getpid()))
+    child = subprocess.Popen([sys.executable, "-u", "-m", "flows.begin", *sys.argv[1:]], preexec_fn=signal_on_death_of(os.getpid()))
     asked: list[int] = []
 
     def forward(number: int, _: FrameType | None) -> None:

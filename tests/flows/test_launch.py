@@ -11,7 +11,7 @@ from flows import launch
 
 
 def test_one_process_is_plain_python_with_the_rank_environment() -> None:
-    assert launch.command("m", ["--a", "1"], 1, {}) == [sys.executable, "-u", "-m", "m", "--a", "1"]
+    assert launch.command("m", ["--a", "1"], 1, {}) == [sys.executable, "-u", "-m", "flows.begin", "m", "--a", "1"]
     made = launch.environment(1, {"X": "y"})
     assert {name: made[name] for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "X")} == {
         "RANK": "0",
@@ -38,7 +38,7 @@ def test_a_schedulers_launcher_takes_our_place() -> None:
 
 def test_a_stage_of_one_process_is_not_started_on_every_node() -> None:
     given = {"K15_LAUNCHER": "srun torchrun --nnodes 2"}
-    assert launch.command("stages.collect", ["x"], 1, given) == [sys.executable, "-u", "-m", "stages.collect", "x"]
+    assert launch.command("stages.collect", ["x"], 1, given) == [sys.executable, "-u", "-m", "flows.begin", "stages.collect", "x"]
     assert launch.environment(1, given)["WORLD_SIZE"] == "1"
 
 
