@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stages.curation import coverage, difficulty, evaluability, guessing, lengths
+from stages.curation import coverage, difficulty, evaluability, guessing, lengths, tagging
 from stages.curation.funnel import Funnel
 from stages.curation.measure import Measure
 from stages.curation.rules import without_model
@@ -63,6 +63,9 @@ def curate(
 ) -> tuple[list[CuratedProblem], Funnel]:
     """All rules in order, the cheap ones first, so that the model answers only what is left."""
     funnel = Funnel()
+    collected, tags = tagging.tagged(collected, measure.judge)
+    if tags:
+        funnel.detail["tagging"] = tags
     kept = without_model(funnel, collected, held_out, benchmarks, measure.workers, measure.judge is not None)
     kept = funnel.remove(TOO_LONG, kept, lengths.too_long(kept, tokens_of, measure.context))
 

@@ -129,3 +129,13 @@ def test_a_damaged_row_is_not_handed_over(tmp_path):
     damaged = [problems[0], problems[1].model_copy(update={"image": "absent.png", "modality": "image"})]
     with pytest.raises(DataError, match=r"(?s)image_fault.*the picture does not exist; rows: middle"):
         curate.hand_over(damaged, funnel, len(COLLECTED), RULES, MEASURE, tmp_path, tmp_path / "docs")
+
+
+def test_rows_without_a_domain_are_tagged_before_they_are_counted(tmp_path):
+    """Their domain is their family's name; the mix of the funnel shows the tag in its place."""
+    row = problem("bare", "What is the sum of the digits of this integer?", domain="mine", family="mine")
+    kept, funnel = curated(tmp_path, [*COLLECTED, row])
+    assert funnel.content()["tagging"] == {"without a domain": 1, "by words": 1, "left as they are": 0}
+    assert "mine" not in funnel.content()["mix"]["domain"]
+    assert {one.domain for one in kept} == {"mathematics"}
+    assert "tagging" not in curated(tmp_path)[1].content()

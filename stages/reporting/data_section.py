@@ -50,6 +50,7 @@ def _mix_table(funnel: Funnel) -> Html:
         [f"evenness of {name}", "", f"{found['before']:.2f}", "", f"{found['after']:.2f}"] for name, found in funnel.balance.items()
     ]
     caption = "The mix before and after curation. Evenness: entropy of the shares over that of equal shares."
+    caption += f" Domains: {', '.join(f'{count:,} {how}' for how, count in funnel.tagging.items())}." if funnel.tagging else ""
     table = plain_table(caption, ["tag", "before", "share", "after", "share"], rows)
     return tag("details", tag("summary", "The mix in numbers"), table)
 

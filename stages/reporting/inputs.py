@@ -53,6 +53,8 @@ class Funnel(_Input):
     """Tag -> value -> problems before and after."""
     balance: dict[str, dict[str, float]] = {}
     """Tag -> evenness "before" and "after"."""
+    tagging: dict[str, int] = {}
+    """Problems whose rows named no domain, and by what they were tagged."""
     decontamination: Contamination | None = None
 
 
