@@ -1,5 +1,7 @@
-"""The environment that every entry point sets first: no package phones home, all state stays inside the project."""
+"""The environment that every entry point sets first: no package phones home, all state stays inside the project, and the imports of
+big packages are not slowed by Python's search for garbage."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -17,11 +19,15 @@ QUIET = {
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "GIT_PYTHON_REFRESH": "quiet",
 }
+GARBAGE = 50_000, 20, 50
+"""Limits of the garbage collector. torch, transformers, DeepSpeed, MLflow, Prefect are up to a million objects that stay; by Python's
+own limits (700, 10, 10) up to a fourth of their import is spent on looking for garbage among them."""
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
 def prepare(root: Path) -> None:
-    """Set what the user has not set: telemetry off, Prefect's state under `root`/artifacts, `python` = this one."""
+    """Set what the user has not set: telemetry off, Prefect's state under `root`/artifacts, `python` = this one; and GARBAGE."""
+    gc.set_threshold(*GARBAGE)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_HOME", str(root / "artifacts/prefect"))

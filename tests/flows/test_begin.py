@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from flows.begin import LIMITS
+from flows.environment import GARBAGE
 
 PROJECT = Path(__file__).parents[2]
 PROGRAM = """
@@ -36,7 +36,7 @@ def test_arguments_exit_code_and_processes_of_its_own(tmp_path: Path) -> None:
     assert (plain.returncode, begun.returncode) == (5, 5), begun.stderr
     shown, other = json.loads(begun.stdout), json.loads(plain.stdout)
     assert shown[:3] == other[:3] == [[6], ["--a", "1"], True]
-    assert tuple(shown[3]) == LIMITS
+    assert tuple(shown[3]) == GARBAGE
 
 
 def test_a_module_that_is_not_there(tmp_path: Path) -> None:
