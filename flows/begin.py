@@ -1,5 +1,5 @@
-"""`python -m flows.begin MODULE ARGS` is `python -m MODULE ARGS` that starts faster, for the launchers of stages: torch, transformers
-and DeepSpeed are imported under flows.environment.GARBAGE. Without it a program is the same, 1.3 s later on two cores."""
+"""`python -m flows.begin MODULE ARGS` is `python -m MODULE ARGS` that starts faster, for the launchers of stages: torch,
+transformers and DeepSpeed are imported under flows.environment.GARBAGE. A program without it is the same, 1.3 s later."""
 
 import gc
 import runpy

@@ -20,8 +20,8 @@ QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 GARBAGE = 50_000, 20, 50
-"""Limits of the garbage collector. torch, transformers, DeepSpeed, MLflow, Prefect are up to a million objects that stay; by Python's
-own limits (700, 10, 10) up to a fourth of their import is spent on looking for garbage among them."""
+"""Limits of the garbage collector. torch, transformers, DeepSpeed, MLflow, Prefect are up to a million objects that stay; by
+Python's own limits (700, 10, 10) up to a fourth of their import is spent on looking for garbage among them."""
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
