@@ -2,6 +2,7 @@
 
 It is everything between the two marks in README.md; nothing there is typed by hand."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ START, END = "<!-- results -->\n", "<!-- /results -->\n"
 FIGURES = {
     "figure5": "Figure 5: accuracy and length over the iterations of RL",
     "figure7": "Figure 7: accuracy against length of the long2short methods",
+}
+STUDY = {
+    "findings": "The claims put to the test: effect, 95% interval, verdict",
+    "negative_gradients": "Figure 10: with negative gradients, and ReST",
 }
 
 
@@ -44,6 +49,7 @@ def block(results: Path) -> str:
     parts = [_measured(evaluations, summary), _checkpoints(summary["checkpoints"]), _checks(summary["checks"])]
     parts += _seeds(results, evaluations)
     parts += [f"![{title}]({path})" for name, title in FIGURES.items() if (path := results / f"report/{name}.png").exists()]
+    parts += _study(results / "study")
     return "\n\n".join(parts) + "\n"
 
 
@@ -84,6 +90,21 @@ def _seeds(results: Path, evaluations: Mapping[str, Evaluation]) -> list[str]:
         raise DataError(f"{results / 'evaluations'}: of the seeds {[seed, *others]}; run the whole graph again")
     found = summaries(results, seed)
     return [_grid([list(HEADS), ["---"] * len(HEADS), *seed_rows(found)])] if len(found) > 1 else []
+
+
+def _study(folder: Path) -> list[str]:
+    """What became of the report's claims, with two figures; nothing where the study was not run."""
+    if not (folder / "summary.json").exists():
+        return []
+    found = read_json(folder / "summary.json", "make study")
+    verdicts = Counter(one["verdict"] for one in found["findings"])
+    many = "/".join(map(str, {len(runs) for runs in found["scores"].values()}))
+    told = (
+        f"**The report's claims in miniature** (`make study`; {len(found['scores'])} variants, {many} seeds each; "
+        f"all numbers: `{folder}/study.md`). Of {len(found['findings'])} claims {verdicts['held']} held, {verdicts['not held']} did not, "
+        f"{verdicts['undecided']} stay undecided."
+    )
+    return [told, *(f"![{title}]({path})" for name, title in STUDY.items() if (path := folder / f"{name}.png").exists())]
 
 
 def _interval(score: Mapping[str, Any] | None) -> str:

@@ -1,6 +1,7 @@
 """The results part of the README: every number from the files, all else untouched."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,20 @@ def test_only_figures_that_exist_are_shown(results: Path) -> None:
     text = block(results)
     assert f"({results / 'report/figure5.png'})" in text
     assert "figure7" not in text
+
+
+def test_a_study_is_summed_up_in_a_line_with_its_figures(results: Path, tmp_path: Path) -> None:
+    shutil.copytree(results, tmp_path / "results")
+    folder = tmp_path / "results/study"
+    claims = [{"verdict": word} for word in ("held", "held", "undecided", "not held")]
+    write_json(folder / "summary.json", {"findings": claims, "scores": {"control": {"0": {}, "1": {}}, "rest": {"0": {}, "1": {}}}})
+    (folder / "findings.png").write_bytes(b"")
+    text = block(tmp_path / "results")
+    assert "2 variants, 2 seeds each" in text
+    assert "Of 4 claims 2 held, 1 did not, 1 stay undecided" in text
+    assert f"({folder / 'findings.png'})" in text
+    assert "negative_gradients" not in text
+    assert "claims in miniature" not in block(results)
 
 
 def test_filling_changes_the_block_alone_and_twice_is_once() -> None:
