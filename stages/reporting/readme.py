@@ -101,8 +101,8 @@ def _study(folder: Path) -> list[str]:
     many = "/".join(map(str, {len(runs) for runs in found["scores"].values()}))
     told = (
         f"**The report's claims in miniature** (`make study`; {len(found['scores'])} variants, {many} seeds each; "
-        f"all numbers: `{folder}/study.md`). Of {len(found['findings'])} claims {verdicts['held']} held, {verdicts['not held']} did not, "
-        f"{verdicts['undecided']} stay undecided."
+        f"all numbers: `{folder}/study.md`). Of {len(found['findings'])} claims {verdicts['held']} held, "
+        f"{verdicts['not held']} did not, {verdicts['undecided']} stay undecided."
     )
     return [told, *(f"![{title}]({path})" for name, title in STUDY.items() if (path := folder / f"{name}.png").exists())]
 
