@@ -50,7 +50,9 @@ class MuonAndAdamW(torch.optim.AdamW):
 
     def _move(self, matrices: list[nn.Parameter], rate: float) -> None:
         """Muon's step for matrices of one shape; AdamW, which skips weights without gradient, then leaves them alone."""
-        kept = [self.state[matrix].setdefault("momentum_buffer", torch.zeros_like(matrix)) for matrix in matrices]
+        for matrix in matrices:  # AdamW reads the step of every state that it loads
+            self.state[matrix] = self.state[matrix] or {"step": torch.zeros(()), "momentum_buffer": torch.zeros_like(matrix)}
+        kept = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
         momenta = torch.stack(kept)
         gradients = torch.stack([matrix.grad for matrix in matrices if matrix.grad is not None])
         updates = self._update(gradients, momenta, ns_method="standard", is_expert_group=True)
