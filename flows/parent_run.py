@@ -21,10 +21,12 @@ def description(numbers: Mapping[str, Any]) -> str:
 
 def compared(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The report's numbers by measure, one row after the other: {"long_rl": {"accuracy": 81}} -> {"accuracy": {"long_rl": 81}}, so
-    that the charts of one measure stand together. MLflow's comparison opens with the first that was stored: the long model's."""
+    that the charts of one measure stand together. MLflow's comparison opens with the first that was stored, so the long model's
+    accuracy is."""
     rows: list[dict[str, Any]] = []
     for name, row in sorted(numbers.items(), key=lambda item: item[0] != "long_rl"):
-        rows += [{measure: {name: value}} for measure, value in row.items()] if isinstance(row, dict) else [{name: row}]
+        measures = sorted(row.items(), key=lambda item: item[0] != "accuracy") if isinstance(row, dict) else ()
+        rows += [{measure: {name: value}} for measure, value in measures] or [{name: row}]
     return rows
 
 

@@ -37,7 +37,7 @@ def test_two_runs_compared_in_mlflow(toy: Toy, server: str) -> None:
     report = toy.root / "results/report/metrics.json"
     report.parent.mkdir(parents=True)
     for seed, accuracy in ((0, 81.5), (1, 74.25)):
-        scores = {"base": {"accuracy": 0.0, "tokens": 9.0}, "long_rl": {"accuracy": accuracy, "tokens": 80.0}, "checks_held": 6}
+        scores = {"base": {"accuracy": 0.0, "tokens": 9.0}, "long_rl": {"tokens": 80.0, "accuracy": accuracy}, "checks_held": 6}
         report.write_text(json.dumps(scores))
         done = toy.call("-m", "flows.pipeline", "-S", f"seed={seed}", K15_TRACKING="on", PREFECT_API_URL=server)
         assert done.returncode == 0, done.stdout + done.stderr
