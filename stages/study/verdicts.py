@@ -9,6 +9,7 @@ from stages.data.files import write_bytes, write_json, write_text
 from stages.reporting import drawing, protocol
 from stages.reporting.evaluations import read_json
 from stages.run.program import run
+from stages.study.claims import CLAIMS
 from stages.study.figures import figures
 from stages.study.findings import findings
 from stages.study.page import Study, html, markdown, summary
@@ -44,12 +45,16 @@ def facts(settings: Settings) -> dict[str, dict[str, str]]:
     """How the runs came about: commands, seeds, what each variant changes, machine, commit, seconds, hashes of the runs."""
     kept = {path.stem: read_json(path, "make study") for path in sorted(TIMINGS.glob("*.json"))}
     seconds = {name: sum(steps.values()) for name, steps in kept.items()}
+    ran = settings.variants.keys()
+    left_out = [claim.says for claim in CLAIMS if not {claim.first.variant, claim.second.variant} <= ran]
+    lacking = {"claims left out, their variants are not in the settings": "; ".join(left_out)} if left_out else {}
     total = {"all runs": f"{sum(seconds.values()) / 60:.0f} minutes"} if seconds else {}
     tables = {
         "Run": {
             "command": "make study",
             "seeds": ", ".join(map(str, settings.seeds)),
             "changes against params.yaml in all runs": _shown(settings.changes),
+            **lacking,
             "commit": protocol.commit(Path()),
             **protocol.machine(),
         },
