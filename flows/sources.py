@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from stages.run.collecting import Source
+
 
 def digests(root: Path, params: Mapping[str, Any]) -> dict[str, str]:
     """Name -> digest of each source of `params` (dotted names, as graph.Facts has them); {} for a stage that reads none.
 
     The digest is the md5 of a source's file, as DVC's; the commit of a data set of the hub; for procedural problems, and a folder,
     the md5 of what params.yaml says of them, with the seed."""
-    folder = root / str(params.get("collect.root", ""))
-    return {_name(source): _digest(folder, source, params.get("seed")) for source in params.get("collect.sources", ())}
+    given = params.get("collect.sources", ())
+    if not given:
+        return {}
+    from stages.problems.sources import title  # with all that reads problems: for this one stage only
 
-
-def _name(source: Mapping[str, Any]) -> str:
-    """As the messages of the stage and its funnel call it (stages.problems.sources.title)."""
-    return source.get("path") or f"{source['kind']} {' '.join(source['families'])}"
+    folder = root / str(params["collect.root"])
+    return {title(Source.model_validate(source)): _digest(folder, source, params.get("seed")) for source in given}
 
 
 def _digest(folder: Path, source: Mapping[str, Any], seed: Any) -> str:

@@ -100,8 +100,9 @@ def _study(folder: Path) -> list[str]:
     verdicts = Counter(one["verdict"] for one in found["findings"])
     many = "/".join(map(str, {len(runs) for runs in found["scores"].values()}))
     told = (
-        f"**The report's claims in miniature** (`make study`; {len(found['scores'])} variants, {many} seeds each; "
-        f"all numbers: `{folder}/study.md`). Of {len(found['findings'])} claims {verdicts['held']} held, "
+        f"**The report's claims in miniature** (`{found['facts']['Run']['command']}`; "
+        f"{len(found['scores'])} variants, {many} seeds each; all numbers: `{folder}/study.md`). "
+        f"Of {len(found['findings'])} claims {verdicts['held']} held, "
         f"{verdicts['not held']} did not, {verdicts['undecided']} stay undecided."
     )
     return [told, *(f"![{title}]({path})" for name, title in STUDY.items() if (path := folder / f"{name}.png").exists())]

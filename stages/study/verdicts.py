@@ -28,7 +28,7 @@ def main() -> None:
     runs = read_runs(options.runs, settings)
     found = findings(runs)
     drawn = drawing.draw(figures(runs, found))
-    study = Study(found, runs, drawn, facts(settings))
+    study = Study(found, runs, drawn, facts(settings, options.settings.parent))
     text, page = markdown(study), html(study)
     write_json(options.out / "summary.json", summary(study))
     for figure in drawn:
@@ -41,7 +41,7 @@ def main() -> None:
     print(f"study: {options.out / 'index.html'}")
 
 
-def facts(settings: Settings) -> dict[str, dict[str, str]]:
+def facts(settings: Settings, folder: Path) -> dict[str, dict[str, str]]:
     """How the runs came about: commands, seeds, what each variant changes, machine, commit, seconds, hashes of the runs."""
     kept = {path.stem: read_json(path, "make study") for path in sorted(TIMINGS.glob("*.json"))}
     seconds = {name: sum(steps.values()) for name, steps in kept.items()}
@@ -51,7 +51,7 @@ def facts(settings: Settings) -> dict[str, dict[str, str]]:
     total = {"all runs": f"{sum(seconds.values()) / 60:.0f} minutes"} if seconds else {}
     tables = {
         "Run": {
-            "command": "make study",
+            "command": command(settings, folder),
             "seeds": ", ".join(map(str, settings.seeds)),
             "changes against params.yaml in all runs": _shown(settings.changes),
             **lacking,
@@ -63,6 +63,12 @@ def facts(settings: Settings) -> dict[str, dict[str, str]]:
         "Content hashes of the runs (study/dvc.lock)": protocol.data_hashes(Path("study/dvc.lock")),
     }
     return {caption: table for caption, table in tables.items() if table}
+
+
+def command(settings: Settings, folder: Path) -> str:
+    """What runs a study with these settings: `make study`, by the name of the file in `folder` that holds the same ones."""
+    others = sorted(path for path in folder.glob("*.yaml") if path.stem not in ("dvc", "params"))
+    return next((f"make study STUDY={path.stem}" for path in others if read_settings(path) == settings), "make study")
 
 
 def _shown(changes: dict[str, object]) -> str:

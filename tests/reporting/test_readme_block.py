@@ -75,10 +75,12 @@ def test_a_study_is_summed_up_in_a_line_with_its_figures(results: Path, tmp_path
     shutil.copytree(results, tmp_path / "results")
     folder = tmp_path / "results/study"
     claims = [{"verdict": word} for word in ("held", "held", "undecided", "not held")]
-    write_json(folder / "summary.json", {"findings": claims, "scores": {"control": {"0": {}, "1": {}}, "rest": {"0": {}, "1": {}}}})
+    scores = {"control": {"0": {}, "1": {}}, "rest": {"0": {}, "1": {}}}
+    facts = {"Run": {"command": "make study STUDY=short"}}
+    write_json(folder / "summary.json", {"findings": claims, "scores": scores, "facts": facts})
     (folder / "findings.png").write_bytes(b"")
     text = block(tmp_path / "results")
-    assert "2 variants, 2 seeds each" in text
+    assert "(`make study STUDY=short`; 2 variants, 2 seeds each" in text
     assert "Of 4 claims 2 held, 1 did not, 1 stay undecided" in text
     assert f"({folder / 'findings.png'})" in text
     assert "negative_gradients" not in text

@@ -11,6 +11,7 @@ from stages.data.files import DataError
 from stages.run.params import ParamsError
 from stages.study.claims import CLAIMS, FIGURES
 from stages.study.settings import parameters, read_settings
+from stages.study.verdicts import command
 
 OWN = PROJECT / "params.yaml"
 FILES = [path for path in sorted((PROJECT / "study").glob("*.yaml")) if path.name != "dvc.yaml"]
@@ -27,6 +28,12 @@ def test_each_variant_is_valid_and_each_claim_has_its_variants(path: Path) -> No
     lacking = {"large"} if path.stem == "short" else set()  # no figure 8 there
     assert named - lacking == set(settings.variants), "no claim without its variants, no variant without a claim"
     assert {claim.figure for claim in CLAIMS} == set(FIGURES)
+
+
+def test_the_command_names_the_file_that_holds_the_settings() -> None:
+    folder = PROJECT / "study"
+    assert command(read_settings(folder / "short.yaml"), folder) == "make study STUDY=short"
+    assert command(read_settings(folder / "params.yaml"), folder) == "make study"
 
 
 def test_a_run_has_its_own_seed_values_and_absolute_folders() -> None:
