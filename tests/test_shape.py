@@ -81,6 +81,12 @@ def test_nothing_is_left_unfinished_or_swallowed(path: Path) -> None:
             assert not (broad and silent), f"{path}:{node.lineno}: swallows every error"
 
 
+def test_no_two_test_files_share_a_name() -> None:
+    """pytest imports them as top-level modules: run together, the second one would not be collected."""
+    names = [path.name for path in (PROJECT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_the_top_level_holds_what_the_design_says_and_nothing_else() -> None:
     import subprocess
 
