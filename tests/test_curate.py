@@ -32,6 +32,7 @@ def problem(identity, question, answer="7", **changed):
         "licence": "MIT",
         "family": "sums",
         "domain": "mathematics",
+        "discipline": "algebra",
         "modality": "text",
         "question": question,
         "image": None,
@@ -135,7 +136,7 @@ def test_rows_without_a_domain_are_tagged_before_they_are_counted(tmp_path):
     """Their domain is their family's name; the mix of the funnel shows the tag in its place."""
     row = problem("bare", "What is the sum of the digits of this integer?", domain="mine", family="mine")
     kept, funnel = curated(tmp_path, [*COLLECTED, row])
-    assert funnel.content()["tagging"] == {"without a domain": 1, "by words": 1, "left as they are": 0}
+    assert funnel.content()["tagging"] == {"without tags": 1, "by words": 1, "left as they are": 0}
     assert "mine" not in funnel.content()["mix"]["domain"]
     assert {one.domain for one in kept} == {"mathematics"}
     assert "tagging" not in curated(tmp_path)[1].content()

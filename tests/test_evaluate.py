@@ -40,7 +40,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     Path("model").mkdir()
     header = json.dumps({"w": {"dtype": "F32", "shape": [7, 3], "data_offsets": [0, 84]}}).encode()
     Path("model/model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
-    shared = {"source": "procedural", "licence": "Apache-2.0", "domain": "d", "verifier": "integer", "grade": 1, "split": "heldout"}
+    shared = {
+        "source": "procedural",
+        "licence": "Apache-2.0",
+        "domain": "d",
+        "discipline": None,
+        "verifier": "integer",
+        "grade": 1,
+        "split": "heldout",
+    }
     solutions: dict[str, Any] = {"solution_short": None, "solution_long": None, "parameters": {}}
     problems = [
         Problem.model_validate(

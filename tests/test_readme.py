@@ -204,9 +204,7 @@ def test_all_twelve_benchmarks_are_there() -> None:
 
 
 def test_it_is_short() -> None:
-    """What is written by hand; the results' part follows the run."""
-    before, _, rest = README.partition(readme.START)
-    assert len((before + rest.partition(readme.END)[2]).splitlines()) <= 225
+    assert len(README.splitlines()) <= 250, "further pages belong into docs"
 
 
 def test_the_results_are_the_committed_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,7 @@ def problem(number: int, **changed: Any) -> CuratedProblem:
         "licence": "MIT",
         "family": "sums",
         "domain": "mathematics",
+        "discipline": "algebra",
         "modality": "text",
         "question": f"What is {number} + 0?",
         "image": None,

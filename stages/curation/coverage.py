@@ -1,4 +1,4 @@
-"""Coverage (§2.1): how the problems spread over domains, families, forms and grades, before and after curation.
+"""Coverage (§2.1): how the problems spread over domains, disciplines, families, forms and grades, before and after curation.
 
 The report balances subjects by a tagger's labels; its tags and target shares are not given, so by default the shares are shown,
 not forced: what a rule takes from one domain is seen at once. Weights of domains, where given, force them."""
@@ -12,7 +12,8 @@ from typing import Any
 from stages.data.files import DataError
 from stages.data.records import Problem
 
-TAGS = ("domain", "family", "modality", "grade", "source", "licence")
+TAGS = ("domain", "discipline", "family", "modality", "grade", "source", "licence")
+NOT_STATED = "not stated"
 
 
 def mix(before: Sequence[Problem], after: Sequence[Problem]) -> dict[str, dict[str, dict[str, int]]]:
@@ -33,22 +34,23 @@ def balances(before: Sequence[Problem], after: Sequence[Problem]) -> dict[str, d
     """`balance` of the tags that the report balances, before and after."""
     return {
         tag: {"before": round(balance(before, tag), 4), "after": round(balance(after, tag), 4)}
-        for tag in ("domain", "modality", "grade")
+        for tag in ("domain", "discipline", "modality", "grade")
     }
 
 
 def over_weight(problems: Sequence[Problem], weights: Mapping[str, float], seed: int) -> dict[str, str]:
     """id -> reason for the problems that go, by `seed`, so that the domains of `weights` stand in the proportion of their weights
-    and as many stay as can. Domains without a weight stay as they are; those of weight 0 go.
+    and as many stay as can. A weight may be that of a discipline, "mathematics/geometry"; "mathematics" is then the rest of its
+    domain. What has no weight stays as it is; what has weight 0 goes.
 
-    Raises DataError for a domain that no problem has."""
+    Raises DataError for a domain or discipline that no problem has."""
     members: dict[str, list[str]] = {name: [] for name in weights}
     for problem in problems:
-        if problem.domain in members:
-            members[problem.domain].append(problem.id)
+        if (name := next((tag for tag in reversed(_tags(problem)) if tag in members), None)) is not None:
+            members[name].append(problem.id)
     if empty := sorted(name for name, ids in members.items() if not ids):
-        known = ", ".join(sorted({problem.domain for problem in problems}))
-        raise DataError(f"curate.weights: no problem is left of the domain {empty[0]!r}; domains: {known}")
+        known = ", ".join(sorted({tag for problem in problems for tag in _tags(problem)}))
+        raise DataError(f"curate.weights: no problem is left of {empty[0]!r}; there are: {known}")
     unit = min((len(ids) / weights[name] for name, ids in members.items() if weights[name]), default=0.0)
     dropped: dict[str, str] = {}
     rng = random.Random(seed)
@@ -59,7 +61,11 @@ def over_weight(problems: Sequence[Problem], weights: Mapping[str, float], seed:
     return dropped
 
 
+def _tags(problem: Problem) -> list[str]:
+    """Its domain, and its discipline within it, as weights name them."""
+    return [problem.domain, *([f"{problem.domain}/{problem.discipline}"] if problem.discipline else [])]
+
+
 def _counts(tag: str, before: Sequence[Problem], after: Sequence[Problem]) -> dict[str, dict[str, Any]]:
-    first = Counter(str(getattr(problem, tag)) for problem in before)
-    last = Counter(str(getattr(problem, tag)) for problem in after)
+    first, last = (Counter(str(getattr(problem, tag) or NOT_STATED) for problem in some) for some in (before, after))
     return {value: {"before": first[value], "after": last[value]} for value in sorted(first)}

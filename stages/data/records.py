@@ -27,6 +27,8 @@ class Problem(Record):
     """The suite it belongs to, for example "arithmetic", "chart", "gsm8k"; scores are reported by family."""
     domain: str = Field(min_length=1)
     """Domain tag for coverage (§2.1), for example "mathematics", "logic", "chart reading"."""
+    discipline: str | None
+    """Field within the domain (§2.1), for example "algebra"; None where neither the source nor the tagger says."""
     modality: Literal["text", "image"]
     """"image" when the question cannot be answered without `image`."""
     question: str = Field(min_length=1)

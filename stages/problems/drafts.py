@@ -31,6 +31,7 @@ class Draft:
     source: str
     licence: str
     domain: str
+    discipline: str | None
     question: str
     image: str | bytes | Path | None
     """Path of the picture relative to the source's folder, or the content of its file, or where that was put meanwhile."""

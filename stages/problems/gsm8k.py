@@ -23,6 +23,7 @@ def read_row(row: Row, family: str) -> Draft:  # noqa: ARG001 - every adapter is
         source="gsm8k",
         licence="MIT",
         domain="mathematics",
+        discipline="arithmetic",
         question=question,
         image=None,
         answer=answer,

@@ -1,5 +1,5 @@
 """Your own problems, from a file of any kind or the hub: rows {"question", "answer"} and, as you like, id, image, solution,
-verifier, domain, grade, licence, source.
+verifier, domain, discipline, grade, licence, source.
 
 The answer of a "code" row holds its tests, that of an "instructions" row their list: JSON, as a text or as it is."""
 
@@ -19,7 +19,7 @@ from stages.problems.drafts import (
     text_of,
 )
 
-FIELDS = ("id", "question", "answer", "image", "solution", "verifier", "domain", "grade", "licence", "source")
+FIELDS = ("id", "question", "answer", "image", "solution", "verifier", "domain", "discipline", "grade", "licence", "source")
 BY_JSON = ("code", "instructions")
 """Verifiers whose gold answer is no answer that a response could box."""
 NO_LICENCE = "not stated"
@@ -40,6 +40,7 @@ def read_row(row: Row, family: str) -> Draft:
         source=optional_text(row, "source") or family,
         licence=optional_text(row, "licence") or NO_LICENCE,
         domain=optional_text(row, "domain") or family,
+        discipline=optional_text(row, "discipline"),
         question=text_of(row, "question"),
         image=optional_picture(row, "image"),
         answer=answer,

@@ -20,6 +20,7 @@ from stages.problems.drafts import (
 LETTERS = "ABCDEFGHIJ"
 GRADES = {"Easy": 2, "Medium": 3, "Hard": 5}
 NO_LICENCE = "not stated"
+_SUBJECT = re.compile(r"(?:dev|validation|test)_(\w+)_\d+")
 _MARK = re.compile(r"<\s*(image \d+)\s*>")
 
 
@@ -35,7 +36,8 @@ def read_row(row: Row, family: str) -> Draft:
         id=optional_text(row, "id"),
         source=family,
         licence=optional_text(row, "licence") or NO_LICENCE,
-        domain=(optional_text(row, "subfield") or family).lower(),
+        domain=_subject(row) or family.lower(),
+        discipline=(optional_text(row, "subfield") or "").lower() or None,
         question=_MARK.sub(r"\1", text_of(row, "question") + listed),
         image=_picture(row),
         answer=answer,
@@ -44,6 +46,12 @@ def read_row(row: Row, family: str) -> Draft:
         solution_short=boxed(answer),
         solution_long=closing_with_box(solution, answer) if solution else None,
     )
+
+
+def _subject(row: Row) -> str | None:
+    """As in the ids of the set, `validation_Art_Theory_1`: "art theory"."""
+    found = _SUBJECT.fullmatch(optional_text(row, "id") or "")
+    return found[1].replace("_", " ").lower() if found else None
 
 
 def _options(row: Row) -> list[str]:

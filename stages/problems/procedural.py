@@ -32,6 +32,8 @@ DOMAINS = {
     "scene": "spatial relations",
     "rendered": "text in images",
 }
+DISCIPLINES = {"arithmetic": "modular arithmetic", "word_problem": "word problems", "logic": "constraint puzzles"}
+"""Of the families whose domain has several."""
 SHARES: dict[Split, range] = {"train": range(12), "validation": range(12, 13), "heldout": range(13, 16)}
 
 
@@ -78,6 +80,7 @@ def generate(family: str, split: Split, count: int, seed: int, images: Path) -> 
                 licence="Apache-2.0",
                 family=family,
                 domain=DOMAINS[family],
+                discipline=DISCIPLINES.get(family),
                 modality="text" if image is None else "image",
                 question=puzzle.question,
                 image=None if image is None else str(images / f"{name}.png"),

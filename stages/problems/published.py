@@ -152,6 +152,7 @@ class Reader:
             licence=draft.licence,
             family=self.family,
             domain=draft.domain,
+            discipline=draft.discipline,
             modality="image" if image else "text",
             question=draft.question,
             image=str(image) if image else None,

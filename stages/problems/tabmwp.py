@@ -35,6 +35,7 @@ def read_row(row: Row, family: str) -> Draft:  # noqa: ARG001 - every adapter is
         source="tabmwp",
         licence="CC-BY-NC-SA-4.0",
         domain="table reading",
+        discipline=None,
         question=question,
         image=optional_text(row, "image") or f"tables/{identity}.png",
         answer=answer,

@@ -1,4 +1,4 @@
-"""What the prompt set is made of (§2.1, coverage): the shares of domains, forms, grades and sources before and after curation."""
+"""What the prompt set is made of (§2.1, coverage): shares of domains, disciplines, forms, grades and sources, before and after."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from stages.reporting.rl_figures import ticks
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TAGS = ("domain", "modality", "grade", "source")
+TAGS = ("domain", "discipline", "modality", "grade", "source")
 SHOWN = 10
 """Values of a tag that have bars of their own; the others are one."""
 

@@ -87,10 +87,11 @@ def _deepspeed() -> Any:
     """DeepSpeed, without the MLflow that its autotuner, unused here, would import for more than a second."""
     hidden = {} if "mlflow" in sys.modules else {"mlflow": None}
     sys.modules.update(hidden)  # type: ignore[arg-type]  # None: its import raises ImportError
-    import deepspeed
-
-    for name in hidden:
-        del sys.modules[name]
+    try:
+        import deepspeed
+    finally:
+        for name in hidden:
+            del sys.modules[name]
     return deepspeed
 
 

@@ -8,7 +8,7 @@ one verdict, at its end, is an error."""
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from stages.data.files import DataError
@@ -70,11 +70,15 @@ def verify_by_judge(claims: Sequence[Claim], judge: Answer | None) -> list[Verdi
 
 
 def prompt_for(claim: Claim) -> str:
-    """What the judge is asked. Equal claims give equal prompts; the mark follows from the texts, so that none can contain it."""
-    parts = {"question": claim.question, "reference": claim.gold, "response": final_part(claim.response)}
-    texts = {name: _CONTROL.sub(r"\g<0> ", text.strip().encode(errors="replace").decode()) for name, text in parts.items()}
-    mark = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
+    """What the judge is asked. Equal claims give equal prompts."""
+    mark, texts = fenced({"question": claim.question, "reference": claim.gold, "response": final_part(claim.response)})
     return PROMPT.format(mark=mark, **texts)
+
+
+def fenced(parts: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """(mark, texts): `parts` without marks of chat templates, and a mark that follows from the texts, so that none contains it."""
+    texts = {name: _CONTROL.sub(r"\g<0> ", text.strip().encode(errors="replace").decode()) for name, text in parts.items()}
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16], texts
 
 
 def read_reply(reply: str) -> tuple[bool, str | None]:

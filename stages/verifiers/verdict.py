@@ -5,7 +5,7 @@ against tests in the sandbox (code_rewards.py), "instructions" checks a text (in
 (judge.py), "reward_model" one with a value head (reward_model.py)."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeVar, get_args
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 from stages.data.records import VerifierName
 from stages.verifiers.answer_rules import NO_BOX, unreadable_answers, verify_answers
@@ -34,6 +34,50 @@ R = TypeVar("R")
 Kind = Literal["answer", "code", "instructions", "judge", "reward_model"]
 Item = Claim | tuple[VerifierName, str, str]
 """A claim, or (verifier, gold, response) where no question is needed."""
+Gold = tuple[VerifierName, str]
+"""(verifier, gold answer)."""
+
+
+class Setting(NamedTuple):
+    """What every kind of judging is given beside its claims."""
+
+    workers: int
+    seconds: float
+    """Wall-clock limit of one comparison or check."""
+    judge: Answer | None
+
+
+class Rule(NamedTuple):
+    """How claims of one kind are judged, all of them in one call."""
+
+    judge: Callable[[Sequence[Claim], Setting], list[Verdict]]
+    unreadable: Callable[[Sequence[Gold], Setting, bool], list[str | None]]
+    """For each gold answer None, or why no response could be right; told whether there is a judge."""
+
+
+RULES: dict[Kind, Rule] = {
+    "answer": Rule(
+        lambda claims, given: verify_answers(claims, given.workers, given.seconds),
+        lambda golds, given, _: unreadable_answers(golds, given.workers, given.seconds),
+    ),
+    "code": Rule(
+        lambda claims, given: verify_programs(_pairs(claims), given.workers),
+        lambda golds, _given, _: [unrunnable(gold) for _, gold in golds],
+    ),
+    "instructions": Rule(
+        lambda claims, given: verify_instructions(_pairs(claims), given.workers, given.seconds),
+        lambda golds, _given, _: [unusable(gold) for _, gold in golds],
+    ),
+    "judge": Rule(
+        lambda claims, given: verify_by_judge(claims, given.judge),
+        lambda golds, _given, judged: [unreadable_reference(gold, judged) for _, gold in golds],
+    ),
+    "reward_model": Rule(
+        lambda claims, given: verify_by_value(claims, given.judge),
+        lambda golds, _given, judged: [unreadable_reference(gold, judged) for _, gold in golds],
+    ),
+}
+"""A verifier is a kind of its own here, or one of the rules of "answer"."""
 
 
 def verify(verifier: VerifierName, gold: str, response: str, question: str = "", judge: Answer | None = None) -> Verdict:
@@ -44,19 +88,8 @@ def verify(verifier: VerifierName, gold: str, response: str, question: str = "",
 def verify_all(items: Sequence[Item], workers: int = 2, seconds: float = 10.0, judge: Answer | None = None) -> list[Verdict]:
     """Judge claims, in order. `seconds` is the wall-clock limit of one comparison or check; programs have the time of their tests,
     and the judge what it takes. Without `judge`, claims for it are errors."""
-    claims = [Claim(*item) for item in items]
-
-    def verify_some(kind: Kind, some: list[Claim]) -> list[Verdict]:
-        pairs = [(claim.gold, claim.response) for claim in some]
-        if kind == "code":
-            return verify_programs(pairs, workers)
-        if kind == "instructions":
-            return verify_instructions(pairs, workers, seconds)
-        if kind == "reward_model":
-            return verify_by_value(some, judge)
-        return verify_by_judge(some, judge) if kind == "judge" else verify_answers(some, workers, seconds)
-
-    return _by_kind(claims, [claim.verifier for claim in claims], verify_some)
+    claims, given = [Claim(*item) for item in items], Setting(workers, seconds, judge)
+    return _by_kind(claims, [claim.verifier for claim in claims], lambda kind, some: RULES[kind].judge(some, given))
 
 
 def answerable(verifier: VerifierName, gold: str) -> str | None:
@@ -64,31 +97,22 @@ def answerable(verifier: VerifierName, gold: str) -> str | None:
     return answerable_all([(verifier, gold)], workers=1)[0]
 
 
-def answerable_all(
-    items: Sequence[tuple[VerifierName, str]], workers: int = 2, seconds: float = 10.0, judged: bool = True
-) -> list[str | None]:
+def answerable_all(items: Sequence[Gold], workers: int = 2, seconds: float = 10.0, judged: bool = True) -> list[str | None]:
     """`answerable` of many (verifier, gold) pairs, in order: no answer, no tests or no sandbox for them, an unknown instruction, an
     answer that algebra does not find equal to itself. `judged`: whether there is a judge for those who need one."""
-
-    def reasons_of(kind: Kind, some: list[tuple[VerifierName, str]]) -> list[str | None]:
-        if kind == "code":
-            return [unrunnable(gold) for _, gold in some]
-        if kind == "instructions":
-            return [unusable(gold) for _, gold in some]
-        return (
-            [unreadable_reference(gold, judged) for _, gold in some]
-            if kind in ("judge", "reward_model")
-            else unreadable_answers(some, workers, seconds)
-        )
-
-    return _by_kind(items, [verifier for verifier, _ in items], reasons_of)
+    given = Setting(workers, seconds, None)
+    return _by_kind(items, [verifier for verifier, _ in items], lambda kind, some: RULES[kind].unreadable(some, given, judged))
 
 
 def kind_of(verifier: VerifierName) -> Kind:
     """What judges it. ValueError for an unknown verifier."""
     if verifier not in get_args(VerifierName):
         raise ValueError(f"unknown verifier {verifier!r}; expected one of {', '.join(get_args(VerifierName))}")
-    return verifier if verifier in ("code", "instructions", "judge", "reward_model") else "answer"
+    return next((kind for kind in get_args(Kind) if kind == verifier), "answer")
+
+
+def _pairs(claims: Sequence[Claim]) -> list[tuple[str, str]]:
+    return [(claim.gold, claim.response) for claim in claims]
 
 
 def _by_kind(items: Sequence[T], verifiers: Sequence[VerifierName], work: Callable[[Kind, list[T]], list[R]]) -> list[R]:

@@ -27,6 +27,7 @@ def decoding(samples: int) -> Decoding:
 def problem(number: int, family: str = "sums", **changes: Any) -> Problem:
     fields: dict[str, Any] = {
         "id": f"{family}-{number}", "source": "procedural", "licence": "Apache-2.0", "family": family, "domain": "mathematics",
+        "discipline": None,
         "modality": "text", "question": f"{number} + 0?", "image": None, "answer": str(number), "verifier": "integer",
         "grade": 1, "split": "heldout", "solution_short": None, "solution_long": None, "parameters": {},
     }  # fmt: skip

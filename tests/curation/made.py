@@ -13,6 +13,7 @@ def made(number: int, **changed: Any) -> Problem:
         "licence": "MIT",
         "family": "sums",
         "domain": "mathematics",
+        "discipline": "algebra",
         "modality": "text",
         "question": f"What is {number} + 1?",
         "image": None,

@@ -70,6 +70,7 @@ def test_coverage_by_tag():
     before = [made(0), made(1, domain="logic"), made(2, domain="logic", grade=3)]
     mix = coverage.mix(before, before[1:])
     assert mix["domain"] == {"logic": {"before": 2, "after": 2}, "mathematics": {"before": 1, "after": 0}}
+    assert coverage.mix([made(0, discipline=None)], [])["discipline"] == {"not stated": {"before": 1, "after": 0}}
     assert mix["grade"] == {"1": {"before": 2, "after": 1}, "3": {"before": 1, "after": 1}}
     assert coverage.balance([made(0), made(1, domain="logic")], "domain") == pytest.approx(1.0)
     # shares 1/4 and 3/4: entropy 0.5623 nat of ln 2
@@ -91,8 +92,21 @@ def test_domains_stand_in_the_proportion_of_their_weights():
     assert coverage.over_weight(problems, {"logic": 3, "mathematics": 5}, seed=0) == {}, "as they are"
     gone = coverage.over_weight(problems, {"law": 0, "logic": 2.5}, seed=0)
     assert len(gone) == 7, "weight 0 takes all"
-    with pytest.raises(DataError, match=r"no problem is left of the domain 'history'; domains: law, logic, mathematics"):
+    with pytest.raises(
+        DataError, match=r"no problem is left of 'history'; there are: law, law/algebra, logic, logic/algebra, mathematics, "
+    ):
         coverage.over_weight(problems, {"history": 1}, seed=0)
+
+
+def test_a_discipline_may_have_a_weight_of_its_own():
+    disciplines = ["geometry"] * 10 + ["algebra"] * 10 + ["calculus"] * 20
+    problems = [made(n, domain="mathematics", discipline=name) for n, name in enumerate(disciplines)]
+    dropped = coverage.over_weight(problems, {"mathematics/geometry": 1, "mathematics": 2}, seed=0)
+    left = Counter(problem.discipline for problem in problems if problem.id not in dropped)
+    assert left["geometry"] == 10
+    assert left["algebra"] + left["calculus"] == 20, "the rest of the domain"
+    with pytest.raises(DataError, match=r"no problem is left of 'mathematics/topology'; .*mathematics/geometry"):
+        coverage.over_weight(problems, {"mathematics/topology": 1}, seed=0)
 
 
 def test_prompts_over_half_the_context_go():

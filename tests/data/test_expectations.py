@@ -20,6 +20,7 @@ def problem(number, image=None):
         licence="MIT",
         family="sums",
         domain="mathematics",
+        discipline="algebra",
         modality="image" if image else "text",
         question=f"What is {number} + 1?",
         image=image,

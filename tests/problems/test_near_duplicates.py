@@ -18,7 +18,15 @@ STORY = (
 
 
 def problem(identity: str, question: str, answer: str = "5", image: Path | None = None, source: str = "mine") -> Problem:
-    fields = {"id": identity, "source": source, "licence": "MIT", "family": "f", "domain": "d", "question": question}
+    fields = {
+        "id": identity,
+        "source": source,
+        "licence": "MIT",
+        "family": "f",
+        "domain": "d",
+        "discipline": None,
+        "question": question,
+    }
     fields |= {"modality": "image" if image else "text", "image": str(image) if image else None, "answer": answer}
     rest = {"solution_short": None, "solution_long": None, "parameters": {}}
     return Problem.model_validate({**fields, "verifier": "integer", "grade": 0, "split": "train", **rest})

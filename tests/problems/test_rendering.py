@@ -23,6 +23,7 @@ def problem(number: int, **changed: object) -> Problem:
         "licence": "MIT",
         "family": "f",
         "domain": "d",
+        "discipline": "algebra",
         "modality": "text",
         "image": None,
     }

@@ -228,6 +228,7 @@ CURATION = [
 COLLECTION = [("malformed row", 2600, 3), ("near-duplicate", 2597, 190), ("beyond the quotas", 2407, 7)]
 MIX = {
     "domain": {name: {"before": 400 * (place + 1), "after": 150} for place, name in enumerate(DOMAINS)},
+    "discipline": {"algebra": {"before": 900, "after": 800}, "not stated": {"before": 1500, "after": 958}},
     "modality": {"text": {"before": 1500, "after": 900}, "image": {"before": 900, "after": 858}},
     "grade": {str(grade): {"before": 480, "after": 300 + 20 * grade} for grade in range(1, 6)},
     "source": {f"a_source_with_a_long_name_{number}": {"before": 10 + number, "after": number} for number in range(14)},
