@@ -5,9 +5,10 @@ The engine is the embedded one, the lengths are scripted: no token of the untrai
 length from a log-normal distribution (drawn from its own seed) as the limit of its requests, and counts as stopped there. So both
 sides draw from the same long-tailed mix, and what is measured is real: prompts, the recomputed prefixes of continued responses,
 decoding, verifying, the buffer. Iterations before the buffer has filled up are not counted. Nothing is forced by staleness: the cap
-is out of reach (a response that gets all that is left would make that iteration as long as a whole one). The rows are few: where a
-step's time grows with its rows, as on two cores, the tail of whole responses costs less beside more rows, and reading the prefixes
-again under the new weights costs more."""
+is out of reach (a response that gets all that is left would make that iteration as long as a whole one). A longer limit also means
+more tokens an iteration, as it cuts fewer responses short: `tokens` in the notes. The rows are few: where a step's time grows with
+its rows, as on two cores, the tail of whole responses costs less beside more rows, and reading the prefixes again under the new
+weights costs more."""
 
 import math
 import statistics
@@ -29,10 +30,12 @@ from stages.rollout.engine import Piece, Request, Sampling
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.run.params import RL, Hardware, Rollouts, read
 
-PROMPTS, SAMPLES, SEGMENT = 4, 4, 32
+PROMPTS, SAMPLES, SEGMENT = 4, 4, 64
 LIMIT, TIMES = 64, 8
 MEDIAN, SIGMA = 14.0, 1.3
-CONTEXT = 768
+LIMITS = (64, 128, 256, 512, 1024)
+"""Of the curve in the notes: one turn each, partial and whole."""
+CONTEXT = 1152
 TURN = 6
 """Iterations of a turn."""
 
@@ -124,9 +127,10 @@ def run(repeats: int) -> list[Row]:
     both = {"limit": {"ours": LIMIT * TIMES, "other": LIMIT}}
     names = ("tokens", "fresh", "buffer/responses", "buffer/tokens")
     notes = {name: {"long": long.mean(name), "short": short.mean(name)} for name in names}
-    notes["seconds_of_whole_responses"] = {
-        "long": round(whole.seconds(0), 4), "short": round(Side(problems, found, LIMIT, None).seconds(0), 4)
-    }  # fmt: skip
+    for name, segment in (("partial", SEGMENT), ("whole", None)):
+        notes[f"seconds_by_limit ({name})"] = {
+            str(limit): round(Side(problems, found, limit, segment).seconds(0), 4) for limit in LIMITS
+        }
     rows.append(Row("rollout (8 x limit)", "s/iteration", a, b, "an eighth of it", 1 / 1.15, sizes | both, "seconds", notes))
     return rows
 
