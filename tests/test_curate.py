@@ -3,11 +3,11 @@
 import json
 
 import pytest
+from made import made
 
 from stages import curate
 from stages.curation.measure import Measure
 from stages.data.files import DataError
-from stages.data.records import Problem
 from stages.rollout.scripted import ScriptedEngine
 from stages.run.params import Curate
 
@@ -26,25 +26,7 @@ RULES = Curate(
 
 
 def problem(identity, question, answer="7", **changed):
-    fields = {
-        "id": identity,
-        "source": "mine",
-        "licence": "MIT",
-        "family": "sums",
-        "domain": "mathematics",
-        "discipline": "algebra",
-        "modality": "text",
-        "question": question,
-        "image": None,
-        "answer": answer,
-        "verifier": "integer",
-        "grade": 1,
-        "split": "train",
-        "solution_short": None,
-        "solution_long": None,
-        "parameters": {},
-    }
-    return Problem(**{**fields, **changed})
+    return made(0, **{"id": identity, "question": question, "answer": answer, "solution_short": None, **changed})
 
 
 COLLECTED = [

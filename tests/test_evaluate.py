@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+from made import made
 
-from stages.data.records import Problem
 from stages.evaluate import main
 from stages.reporting.evaluations import Benchmark, Evaluation
 from stages.reporting.inputs import read_generations
@@ -40,23 +40,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     Path("model").mkdir()
     header = json.dumps({"w": {"dtype": "F32", "shape": [7, 3], "data_offsets": [0, 84]}}).encode()
     Path("model/model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
-    shared = {
-        "source": "procedural",
-        "licence": "Apache-2.0",
-        "domain": "d",
-        "discipline": None,
-        "verifier": "integer",
-        "grade": 1,
-        "split": "heldout",
-    }
-    solutions: dict[str, Any] = {"solution_short": None, "solution_long": None, "parameters": {}}
     problems = [
-        Problem.model_validate(
-            {
-                "id": f"{family}-{n}", "family": family, "modality": "image" if image else "text", "question": f"{n} + 0?",
-                "image": image, "answer": str(n), **shared, **solutions,
-            }
-        )
+        made(n, id=f"{family}-{n}", family=family, modality="image" if image else "text", question=f"{n} + 0?", image=image,
+             answer=str(n), split="heldout")
         for family, image in (("sums", None), ("charts", "chart.png"))
         for n in range(3)
     ]  # fmt: skip

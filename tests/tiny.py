@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import yaml
+from made import made
 
 from stages.data.records import CuratedProblem, Demonstration, Problem
 from stages.models.loading import load_model, load_processor
@@ -63,26 +64,9 @@ def write_params(folder: Path, **changed: Any) -> None:
 
 def problem(number: int, **changed: Any) -> CuratedProblem:
     """A text problem whose answer is `number`."""
-    fields: dict[str, Any] = {
-        "id": f"p{number}",
-        "source": "mine",
-        "licence": "MIT",
-        "family": "sums",
-        "domain": "mathematics",
-        "discipline": "algebra",
-        "modality": "text",
-        "question": f"What is {number} + 0?",
-        "image": None,
-        "answer": str(number),
-        "verifier": "integer",
-        "grade": 1,
-        "split": "train",
-        "solution_short": None,
-        "solution_long": None,
-        "parameters": {},
-        "pass_rate": 0.5,
-    }
-    return CuratedProblem(**{**fields, **changed})
+    fields: dict[str, Any] = {"question": f"What is {number} + 0?", "answer": str(number), "solution_short": None, **changed}
+    rate = fields.pop("pass_rate", 0.5)
+    return CuratedProblem(**made(number, **fields).model_dump(), pass_rate=rate)
 
 
 @dataclass(frozen=True)

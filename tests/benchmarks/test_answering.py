@@ -6,6 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from made import made
 
 from stages.benchmarks.answering import Answered, Progress, draw, judge
 from stages.benchmarks.decoding import Decoding
@@ -25,13 +26,8 @@ def decoding(samples: int) -> Decoding:
 
 
 def problem(number: int, family: str = "sums", **changes: Any) -> Problem:
-    fields: dict[str, Any] = {
-        "id": f"{family}-{number}", "source": "procedural", "licence": "Apache-2.0", "family": family, "domain": "mathematics",
-        "discipline": None,
-        "modality": "text", "question": f"{number} + 0?", "image": None, "answer": str(number), "verifier": "integer",
-        "grade": 1, "split": "heldout", "solution_short": None, "solution_long": None, "parameters": {},
-    }  # fmt: skip
-    return Problem.model_validate({**fields, **changes})
+    fields = {"id": f"{family}-{number}", "family": family, "question": f"{number} + 0?", "answer": str(number), "split": "heldout"}
+    return made(number, **{**fields, **changes})
 
 
 def right(prompt: Prompt, _: int) -> str:

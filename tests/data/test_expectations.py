@@ -5,6 +5,7 @@ import re
 from typing import get_args
 
 import pytest
+from made import made
 from PIL import Image
 
 from stages.data import expectations, profiles, suites
@@ -14,25 +15,8 @@ from stages.run.sections import SetLimit, WarmUpLimit
 
 
 def problem(number, image=None):
-    return CuratedProblem(
-        id=f"p{number}",
-        source="mine",
-        licence="MIT",
-        family="sums",
-        domain="mathematics",
-        discipline="algebra",
-        modality="image" if image else "text",
-        question=f"What is {number} + 1?",
-        image=image,
-        answer=str(number + 1),
-        verifier="integer",
-        grade=1,
-        split="train",
-        solution_short=None,
-        solution_long=None,
-        parameters={},
-        pass_rate=0.5,
-    )
+    row = made(number, modality="image" if image else "text", image=image, solution_short=None)
+    return CuratedProblem(**row.model_dump(), pass_rate=0.5)
 
 
 def demonstration(number, image=None):

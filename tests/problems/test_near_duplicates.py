@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made import made
 from PIL import Image, ImageDraw
 
 from stages.data.records import Problem
@@ -18,18 +19,8 @@ STORY = (
 
 
 def problem(identity: str, question: str, answer: str = "5", image: Path | None = None, source: str = "mine") -> Problem:
-    fields = {
-        "id": identity,
-        "source": source,
-        "licence": "MIT",
-        "family": "f",
-        "domain": "d",
-        "discipline": None,
-        "question": question,
-    }
-    fields |= {"modality": "image" if image else "text", "image": str(image) if image else None, "answer": answer}
-    rest = {"solution_short": None, "solution_long": None, "parameters": {}}
-    return Problem.model_validate({**fields, "verifier": "integer", "grade": 0, "split": "train", **rest})
+    picture = {"modality": "image", "image": str(image)} if image else {}
+    return made(0, id=identity, question=question, answer=answer, source=source, **picture)
 
 
 def removed(*problems: Problem, similarity: float = 0.8) -> dict[str, str]:

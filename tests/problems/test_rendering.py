@@ -2,10 +2,12 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made import made
 from PIL import Image
 
 from stages.curation.evaluability import kind_of_exclusion
@@ -16,19 +18,8 @@ TABLE = "Read it.\nday | pens\n---|---\nMonday | 7\nTuesday | 12\nHow many pens?
 CODE = "What does it print?\n```python\nfor n in range(3):\n    print(n)\n```\nSay it."
 
 
-def problem(number: int, **changed: object) -> Problem:
-    fields = {
-        "id": f"p{number}",
-        "source": "mine",
-        "licence": "MIT",
-        "family": "f",
-        "domain": "d",
-        "discipline": "algebra",
-        "modality": "text",
-        "image": None,
-    }
-    fields |= {"question": f"What is {number} + 1?", "answer": str(number + 1), "verifier": "integer", "grade": 0, "split": "train"}
-    return Problem.model_validate({**fields, "solution_short": None, "solution_long": None, "parameters": {}, **changed})
+def problem(number: int, **changed: Any) -> Problem:
+    return made(number, **{"solution_short": None, **changed})
 
 
 def test_twins_have_the_answer_and_tell_their_pair(tmp_path: Path) -> None:

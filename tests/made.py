@@ -1,4 +1,4 @@
-"""Problems for the tests of curation."""
+"""Problems for tests."""
 
 from typing import Any
 
