@@ -1,6 +1,6 @@
 """Iterations of the policy on the tiny model: it learns what the reward asks for, and reports what happened."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -102,6 +102,31 @@ def responses(tiny: Tiny, found: Learner) -> tuple[list[Any], list[Any]]:
     return groups, found._samples(lessons_of(groups, 0, False))
 
 
+def plain_steps(
+    plain: Any,
+    samples: Sequence[Any],
+    rates: Sequence[float],
+    loss_of: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    kept: Sequence[slice] | None = None,
+) -> list[float]:
+    """The losses of one step of plain torch at each of `rates`: AdamW on `loss_of` the log-probs of the responses (of their tokens
+    `kept`), now and at the first step."""
+    optimizer = torch.optim.AdamW(plain.parameters(), betas=(0.9, 0.95), weight_decay=0.0)
+    reference, losses = None, []
+    for rate in rates:
+        optimizer.param_groups[0]["lr"] = rate
+        values = [TokenLogProbs(plain)(pack([sample], 1000, 1, 0)[0])[0] for sample in samples]
+        places = kept or [slice(None)] * len(values)
+        logp = torch.stack([value[place].sum() for value, place in zip(values, places, strict=False)])
+        reference = logp.detach() if reference is None else reference
+        loss = loss_of(logp, reference)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
 def test_the_steps_are_those_of_the_loss_by_plain_torch(tiny: Tiny) -> None:
     """Two passes over one mini-batch: REINFORCE with a baseline, then with the penalty against the start of the iteration."""
     tau, rate = 0.3, 1e-3
@@ -110,19 +135,8 @@ def test_the_steps_are_those_of_the_loss_by_plain_torch(tiny: Tiny) -> None:
     steps, _ = found.improve(0, groups)
 
     plain = tiny.model().train()
-    optimizer = torch.optim.AdamW(plain.parameters(), betas=(0.9, 0.95), weight_decay=0.0)
     advantage = torch.tensor([0.5, 0.5, -0.5, -0.5, 0.75, -0.25, -0.25, -0.25])
-    reference, losses = None, []
-    for step in range(2):
-        for group in optimizer.param_groups:
-            group["lr"] = rate * (step + 1) / 2
-        logp = torch.stack([TokenLogProbs(plain)(pack([sample], 1000, 1, 0)[0])[0].sum() for sample in samples])
-        reference = logp.detach() if reference is None else reference
-        loss = mirror_descent_loss(logp, reference, advantage, tau) / 8
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = plain_steps(plain, samples, [rate / 2, rate], lambda logp, start: mirror_descent_loss(logp, start, advantage, tau) / 8)
     assert [step.loss for step in steps] == pytest.approx(losses, rel=1e-4, abs=1e-4)
     assert largest_gap(weights(found.trainer.model), weights(plain)) < 5e-6
 
@@ -151,16 +165,10 @@ def test_the_optimizer_may_be_kept(tiny: Tiny) -> None:
     steps = [found.improve(iteration, groups)[0][0] for iteration in range(2)]
 
     plain = tiny.model().train()
-    optimizer = torch.optim.AdamW(plain.parameters(), betas=(0.9, 0.95), weight_decay=0.0)
-    advantage, losses = torch.tensor([0.5, 0.5, -0.5, -0.5, 0.75, -0.25, -0.25, -0.25]), []
-    for iteration in range(2):
-        optimizer.param_groups[0]["lr"] = rate * (1 + iteration) / 2
-        logp = torch.stack([TokenLogProbs(plain)(pack([sample], 1000, 1, 0)[0])[0].sum() for sample in samples])
-        loss = mirror_descent_loss(logp, logp.detach(), advantage, tau) / 8
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    advantage = torch.tensor([0.5, 0.5, -0.5, -0.5, 0.75, -0.25, -0.25, -0.25])
+    losses = plain_steps(
+        plain, samples, [rate / 2, rate], lambda logp, _: mirror_descent_loss(logp, logp.detach(), advantage, tau) / 8
+    )
     assert [step.loss for step in steps] == pytest.approx(losses, rel=1e-4, abs=1e-4)
     assert largest_gap(weights(found.trainer.model), weights(plain)) < 5e-6
     reset = learner(tiny, **options)
@@ -185,14 +193,7 @@ def test_rest_fits_the_right_responses_and_leaves_the_wrong_ones_alone(tiny: Tin
     steps, _ = found.improve(0, groups)
 
     plain = tiny.model().train()
-    optimizer = torch.optim.AdamW(plain.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
-    losses = []
-    for _ in range(2):
-        loss = -torch.stack([TokenLogProbs(plain)(pack([sample], 1000, 1, 0)[0])[0].sum() for sample in right]).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = plain_steps(plain, right, [rate, rate], lambda logp, _: -logp.mean())
     assert [step.loss for step in steps] == pytest.approx(losses, rel=1e-4, abs=1e-4)
     assert largest_gap(weights(found.trainer.model), weights(plain)) < 5e-6
     none = [score(groups[0].problem, groups[0].members, [Verdict("wrong", None, "")] * 4, 0.0)]
@@ -236,20 +237,12 @@ def test_the_mask_follows_the_iteration_of_each_token(tiny: Tiny, masked: bool) 
     steps, figures = found.improve(2, [group])
 
     plain = tiny.model().train()
-    optimizer = torch.optim.AdamW(plain.parameters(), lr=rate, betas=(0.9, 0.95), weight_decay=0.0)
     samples = found._samples(lessons_of([group], 2, False))
     kept = [slice(0, 5), slice(3, 7)] if masked else [slice(0, 5), slice(0, 7), slice(0, 5)]
     advantage = torch.tensor([-1 / 3, 2 / 3, -1 / 3])[: len(kept)]
-    reference, losses = None, []
-    for _ in range(2):
-        whole = [TokenLogProbs(plain)(pack([sample], 1000, 1, 0)[0])[0] for sample in samples]
-        logp = torch.stack([values[place].sum() for values, place in zip(whole, kept, strict=False)])
-        reference = logp.detach() if reference is None else reference
-        loss = mirror_descent_loss(logp, reference, advantage, tau) / 3
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
+    losses = plain_steps(
+        plain, samples, [rate, rate], lambda logp, start: mirror_descent_loss(logp, start, advantage, tau) / 3, kept
+    )
     assert [step.loss for step in steps] == pytest.approx(losses, rel=1e-4, abs=1e-4)
     # of steps of 1e-3: the learner's packed rows are masked, those of plain torch are not, and AdamW enlarges what rounding does
     assert largest_gap(weights(found.trainer.model), weights(plain)) < 1e-4
