@@ -18,6 +18,7 @@ from stages.run.program import run
 
 _EPILOG = """\
 A row of FILE.jsonl holds the benchmark's own id field (or `id`) and `response`: a text, null, or a list of k samples.
+`generated_responses`, `completion`, `resp` and `completion_tail`, as published files call it, do as well.
 Rows of multiple-choice benchmarks, MMMU and MathVista may hold `extraction`, the answer taken out already, scored instead.
 Rows of code benchmarks may hold `verdicts` or LiveCodeBench's `graded_list` (true, false, or right, wrong, error; one a
 response), beside `response` or `output_list`: they stand, nothing is run, and `extracted` shows the program.
@@ -99,9 +100,9 @@ def _score(args: argparse.Namespace) -> int:
     if args.verdicts is not None:
         write_text(args.verdicts, "".join(json.dumps(row) + "\n" for row in scored.verdicts))
     for line in _report(benchmark, scored):
-        print(line)
-    print(json.dumps(scored.result))
-    print(f"scored in {time.monotonic() - start:.1f} s", file=sys.stderr)
+        print(line, flush=True)
+    print(f"scored in {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
+    print(json.dumps(scored.result), flush=True)  # last, also where both streams go to one file
     return 0
 
 

@@ -19,7 +19,11 @@ def audit() -> ModuleType:
 
 
 SOUND = {"name": "numpy", "version": "2.0", "vulns": []}
-WEAK = {"name": "mlflow", "version": "3.0", "vulns": [{"id": "CVE-1", "fix_versions": ["3.1", "4.0"]}, {"id": "CVE-2", "fix_versions": []}]}
+WEAK = {
+    "name": "mlflow",
+    "version": "3.0",
+    "vulns": [{"id": "CVE-1", "fix_versions": ["3.1", "4.0"]}, {"id": "CVE-2", "fix_versions": []}],
+}
 UNKNOWN = {"name": "torch", "skip_reason": "Dependency not found on PyPI and could not be audited: torch (2.13.0)"}
 
 

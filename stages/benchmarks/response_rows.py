@@ -13,8 +13,11 @@ from stages.data.files import DataError
 Kind = Literal["response", "extraction", "verdicts", "fault"]
 SAMPLE_FIELDS = ("sample", "sample_idx", "sample_index", "sample_id")
 """Fields that number the samples of an item, of which the first that holds a number counts."""
+RESPONSE_FIELDS = ("response", "generated_responses", "completion", "resp", "completion_tail")
+"""Fields that hold the response or the list of k, of which the first that the row has counts: ours, then those of published files
+(DeepScaleR, AReaL, the samples of lm-evaluation-harness, FedLLM)."""
 _ID_FIELDS = ("id", "task_id", "question_id", "pid", "key", "unique_id", "idx", "name")
-_CONTENT = ("response", "extraction", "verdicts")
+_CONTENT = (*RESPONSE_FIELDS, "extraction", "verdicts")
 
 
 @dataclass(frozen=True)
@@ -67,15 +70,16 @@ def sample_number(row: Mapping[str, Any]) -> int | None:
 
 
 def texts(benchmark: Benchmark, item: Item, row: Mapping[str, Any]) -> list[Text]:
-    """The samples of a row: its `verdicts`, else its `extraction`, else its `response`. Never empty."""
+    """The samples of a row: its `verdicts`, else its `extraction`, else its response. Never empty."""
     if benchmark.takes_verdicts and row.get("verdicts") is not None:
         return _each("verdicts", row["verdicts"], _verdict)
     if benchmark.score_extraction is not None and row.get("extraction") is not None:
         return _extractions(item, row)
-    if "response" not in row:
+    name = next((name for name in RESPONSE_FIELDS if name in row), None)
+    if name is None:
         fields = ["response", *["extraction"] * bool(benchmark.score_extraction), *["verdicts"] * benchmark.takes_verdicts]
         return [Text("fault", f"it has none of {', '.join(fields)}; its fields are {_few(row)}")]
-    return _each("response", row["response"], _response)
+    return _each("response", row[name], _response)
 
 
 def listed(value: Any) -> list[Any]:

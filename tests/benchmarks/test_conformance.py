@@ -53,7 +53,7 @@ def expected(name: str) -> dict[str, Any]:
 def test_mmlu_letters_and_accuracy(tmp_path: Path, run: str) -> None:
     """Every letter that the authors of the run read is read here; what they call invalid has no letter. 55 of 57 subjects."""
     rows = rows_of(f"mmlu/{run}.jsonl")
-    found = score(tmp_path, "mmlu", ({**row, "response": row["completion_tail"]} for row in rows))
+    found = score(tmp_path, "mmlu", rows)
     published = expected("mmlu/expected.json")[run.rpartition("_")[2]]
     letters = [row["prediction"] if row["prediction"] in "ABCD" else None for row in rows]
     mine = {row.get("item", row["id"]): row["extracted"] for row in found.verdicts}
@@ -143,7 +143,7 @@ def test_mathvision_accuracy(tmp_path: Path, run: str) -> None:
 @pytest.mark.parametrize("run", [name for name in runs("aime2024") if name.startswith("DeepScaleR")])
 def test_aime_verdicts(tmp_path: Path, run: str) -> None:
     rows = rows_of(f"aime2024/{run}.jsonl")
-    found = score(tmp_path, "aime2024", ({"id": row["id"], "response": row["generated_responses"]} for row in rows))
+    found = score(tmp_path, "aime2024", rows)
     assert {str(row["id"]): row["correct"] for row in found.verdicts} == {str(row["id"]): row["is_correct"] for row in rows}
     assert found.result["score"] == pytest.approx(100 * expected("aime2024/expected.json")[run]["accuracy"], abs=0.01)
 
@@ -153,8 +153,7 @@ def test_aime_verdicts_of_areal(tmp_path: Path, rule: str | None, differ: set[st
     """All boxed answers agree; 82 has no box (its verifier took the last number).
     Without the thinking part two of 61 and one of 65 differ: their text after it was cut off before a box."""
     rows = rows_of("aime2024/areal_eval_30x2.jsonl")
-    given = [{"question_id": row["question_id"], "sample": row["sample_idx"], "response": row["completion"]} for row in rows]
-    found = score(tmp_path, "aime2024", given, rule)
+    found = score(tmp_path, "aime2024", rows, rule)
     mine = {(row.get("item", row["id"]), row["sample"]): row["correct"] for row in found.verdicts}
     others = [row for row in rows if mine[str(row["question_id"]), row["sample_idx"]] != (row["reward"] == 1)]
     assert {str(row["question_id"]) for row in others} == differ

@@ -12,6 +12,26 @@ VISTA = BENCHMARKS["mathvista"]
 
 
 @pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ({"response": "a", "completion": "b"}, ["a"]),
+        ({"response": None, "completion": "b"}, [""]),
+        ({"generated_responses": ["a", "b"]}, ["a", "b"]),
+        ({"completion": "a"}, ["a"]),
+        ({"resp": "a", "completion_tail": "b"}, ["a"]),
+        ({"completion_tail": "a"}, ["a"]),
+    ],
+)
+def test_the_response_has_one_of_several_names(row: dict[str, Any], expected: list[str]) -> None:
+    assert [one.text for one in texts(VISTA, Item("1", "q", None, "2", "t"), row)] == expected
+
+
+def test_a_row_without_a_response_names_its_fields() -> None:
+    (fault,) = texts(VISTA, Item("1", "q", None, "2", "t"), {"id": 1, "answer": "a"})
+    assert (fault.kind, fault.text) == ("fault", "it has none of response, extraction; its fields are id, answer")
+
+
+@pytest.mark.parametrize(
     ("kind", "row", "expected"),
     [
         ("integer", {"extraction": ["1", "2"], "response": ["a", "b"]}, ["1", "2"]),

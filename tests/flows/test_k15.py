@@ -42,6 +42,10 @@ def test_the_last_line_is_the_result_and_the_verdicts_are_written(case: Path) ->
     (row,) = [json.loads(line) for line in (case / "one.jsonl").read_text().splitlines()]
     assert row.items() >= {"id": "1", "correct": True, "extracted": "2", "reason": "equal to the answer as integer"}.items()
     assert json.loads(run(*arguments, "--rule", "published").stdout.splitlines()[-1])["score"] == 0.0
+    command = [sys.executable, "-m", "flows.k15", *arguments]
+    both = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, timeout=120).stdout
+    assert json.loads(both.splitlines()[-1]) == result, "last where both streams are one, too"
+    assert "scored in" in both
 
 
 @pytest.mark.parametrize(
