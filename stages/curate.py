@@ -1,8 +1,7 @@
-"""Stage curate (§2.1): from collected problems to the RL prompt set - diverse, of known difficulty, hard to hack,
-verifiable.
+"""Stage curate (§2.1): from collected problems to the RL prompt set: diverse, of known difficulty, hard to hack, verifiable.
 
-Writes OUT/problems.jsonl and OUT/excluded.jsonl, REPORT/funnel.json and REPORT/validation.json. A set that fails its
-expectations is not handed over."""
+Writes OUT/problems.jsonl, OUT/excluded.jsonl, REPORT/funnel.json, REPORT/validation.json. A set that fails its expectations is not
+handed over. What the model answered before a run was killed is not asked again; several ranks share the asking."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -17,10 +16,13 @@ from stages.data.files import DataError, read_records, write_json, write_records
 from stages.data.records import CuratedProblem, Problem
 from stages.data.suites import prompt_set_suite
 from stages.rollout.asking import judge_of
+from stages.rollout.chunks import Chunks, all_have_read
 from stages.run.params import Curate, Hardware, Model, read
 from stages.run.program import run
+from stages.run.ranks import rank
 from stages.run.sections import Judging
 from stages.run.spool import stage_spool
+from stages.run.state import state_folder
 
 TOO_LONG = "too long"
 
@@ -31,11 +33,12 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="the short-CoT model that difficulty is measured with")
     parser.add_argument("--out", type=Path, required=True, help="folder of the prompt set")
     parser.add_argument("--report", type=Path, required=True, help="folder of the funnel and the validation")
-    parser.add_argument("--docs", type=Path, required=True, help="folder of Great Expectations' Data Docs")
+    parser.add_argument("--docs", type=Path, required=True, help="folder of the Data Docs")
     args = parser.parse_args()
     seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
     rules, benchmarks = read("curate", Curate), Path(read("evaluate.root", str))
-    (args.out / "problems.jsonl").unlink(missing_ok=True)
+    if rank() == 0:
+        (args.out / "problems.jsonl").unlink(missing_ok=True)
 
     from stages.rollout.transformers_engine import load_engine
 
@@ -43,14 +46,20 @@ def main() -> None:
     held_out = [row for split in ("validation", "heldout") for row in read_records(args.problems / f"{split}.jsonl", Problem)]
     engine = load_engine(args.model, model, hardware)
     tokens_of = lengths.prompt_tokens(args.model, model.instruction)
-    judge = judge_of(read("judge", Judging), hardware.generation_batch)
-    measure = Measure(engine, seed, rules.temperature, model.context, hardware.workers, stage_spool("curate").progress, judge)
+    judging = read("judge", Judging)
+    judge = judge_of(judging, hardware.generation_batch)
+    values = [seed, *(part.model_dump() for part in (rules, judging, model, hardware)), str(benchmarks)]
+    chunks = Chunks(state_folder("curate", [args.problems, args.model], values), stage_spool("curate").progress)
+    measure = Measure(engine, seed, rules.temperature, model.context, hardware.workers, chunks, judge)
     problems, funnel = curate(collected, held_out, benchmarks, tokens_of, measure, rules)
-    print(funnel.text())
-    hand_over(problems, funnel, len(collected), rules, measure, args.report, args.docs)
-    write_records(args.out / "excluded.jsonl", funnel.findings)
-    write_json(args.report / "funnel.json", funnel.content())
-    write_records(args.out / "problems.jsonl", problems)
+    all_have_read()
+    if rank() == 0:
+        print(funnel.text())
+        hand_over(problems, funnel, len(collected), rules, measure, args.report, args.docs)
+        write_records(args.out / "excluded.jsonl", funnel.findings)
+        write_json(args.report / "funnel.json", funnel.content())
+        write_records(args.out / "problems.jsonl", problems)
+        chunks.drop()
 
 
 def curate(
@@ -63,7 +72,7 @@ def curate(
 ) -> tuple[list[CuratedProblem], Funnel]:
     """All rules in order, the cheap ones first, so that the model answers only what is left."""
     funnel = Funnel()
-    collected, tags = tagging.tagged(collected, measure.judge)
+    collected, tags = tagging.tagged(collected, measure.asked("tag"))
     if tags:
         funnel.detail["tagging"] = tags
     kept = without_model(funnel, collected, held_out, benchmarks, measure.workers, measure.judge is not None)

@@ -2,7 +2,7 @@
 
 Raw responses with their verdicts go to --generations, scores to --out. A question that cannot be asked is listed and
 counts as wrong; a benchmark whose files or tools are not there has a reason in place of a score. A run that is killed goes on
-where it stopped."""
+where it stopped; several ranks share the questions."""
 
 import argparse
 import json
@@ -11,11 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.answering import Answered, draw, judge
+from stages.benchmarks.answering import Answered, draw_together, judge
 from stages.benchmarks.benchmark import Benchmark
 from stages.benchmarks.columns import benchmark_suites, cell, table_of
 from stages.benchmarks.decoding import Decoding
-from stages.benchmarks.journal import Journal
 from stages.benchmarks.scores import rows, stand_in_scores
 from stages.benchmarks.suites import Suite, inputs_suite, stand_in_suites
 from stages.data.files import read_records, write_json, write_text
@@ -57,9 +56,10 @@ def main() -> None:
     state = state_folder(f"evaluate-{args.checkpoint}", [args.model, args.problems, root], values)
     spool = stage_spool(f"evaluate@{args.checkpoint}")
     every = [*suites, *real, *asking]
-    journal = Journal({suite.name: state / "responses.jsonl" for suite in every})
     responder = embedded(args.checkpoint, args.model, model, hardware)
-    found = draw(responder, every, seed, journal, lambda done, total: spool.progress(done, total, "responses"))
+    found = draw_together(responder, every, seed, state, lambda done, total: spool.progress(done, total, "responses"))
+    if found is None:
+        return
     drawn = {suite.name: responses for suite, responses in zip(every, found, strict=True)}
     answered = [judge(suite, drawn[suite.name]) for suite in suites]
     stand_ins = stand_in_scores(suites, answered)

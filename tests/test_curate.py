@@ -1,6 +1,9 @@
 """The story of curate on planted problems with a scripted model, and its gate."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 from made import made
@@ -8,6 +11,7 @@ from made import made
 from stages import curate
 from stages.curation.measure import Measure
 from stages.data.files import DataError
+from stages.rollout.chunks import Chunks
 from stages.rollout.scripted import ScriptedEngine
 from stages.run.params import Curate
 
@@ -53,13 +57,14 @@ def answers(prompt, n):
     return "\\boxed{7}" if right else "\\boxed{1}"
 
 
-MEASURE = Measure(ScriptedEngine(answers), 0, 1.0, 320, 1, lambda *_: None)
+MEASURE = Measure(ScriptedEngine(answers), 0, 1.0, 320, 1, Chunks(Path("nowhere")))
 
 
 def curated(tmp_path, collected=COLLECTED, rules=RULES):
     (tmp_path / "math500").mkdir(exist_ok=True)
     (tmp_path / "math500" / "test.jsonl").write_text('{"problem": "an item of a benchmark."}\n')
-    return curate.curate(collected, HELD_OUT, tmp_path, lambda rows: [len(row.question) for row in rows], MEASURE, rules)
+    measure = replace(MEASURE, chunks=Chunks(Path(mkdtemp(dir=tmp_path))))
+    return curate.curate(collected, HELD_OUT, tmp_path, lambda rows: [len(row.question) for row in rows], measure, rules)
 
 
 def test_every_rule_removes_what_it_should(tmp_path):

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -115,6 +116,38 @@ def test_absent_benchmarks_leave_a_reason_and_one_line(project: Callable[..., No
         "get it by `hf download HuggingFaceH4/MATH-500"
     )
     assert capsys.readouterr().err == f"not scored: MATH-500: {reason}\n"
+
+
+def small_batches() -> None:
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["hardware"]["generation_batch"] = 4
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+
+
+def test_two_ranks_share_the_questions_and_the_first_hands_over(
+    project: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_batches()
+    project(samples=2, benchmarks=["aime2024"])
+    alone = Path("out/long_rl.json").read_bytes(), Path("raw/long_rl.jsonl").read_bytes()
+    shutil.rmtree("out")
+    shutil.rmtree("raw")
+    asked: dict[str, int] = {}
+
+    def counting(prompt: Prompt, number: int) -> str:
+        asked[os.environ["RANK"]] = asked.get(os.environ["RANK"], 0) + 1
+        return script(prompt, number)
+
+    monkeypatch.setattr(sys.modules["stages.rollout.transformers_engine"], "load_engine", lambda *_: ScriptedEngine(counting))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in ("1", "0"):
+        monkeypatch.setenv("RANK", rank)
+        project(samples=2, benchmarks=["aime2024"])
+        assert Path("out/long_rl.json").exists() == (rank == "0")
+    assert (Path("out/long_rl.json").read_bytes(), Path("raw/long_rl.jsonl").read_bytes()) == alone
+    assert sum(asked.values()) == 6 * 2 + 30
+    assert min(asked.values()) > 16, "nothing is asked twice, and both ask"
+    assert not Path("artifacts/state").exists() or not list(Path("artifacts/state").rglob("*.jsonl"))
 
 
 def test_equal_runs_write_equal_bytes(project: Callable[..., None]) -> None:

@@ -5,19 +5,22 @@ from made import made
 
 from stages.curation import difficulty, guessing
 from stages.curation.measure import CHUNK, Measure
+from stages.data.files import DataError
+from stages.rollout.chunks import Chunks
 from stages.rollout.scripted import ScriptedEngine
 
 
-def measure(answers, said=None):
+def measure(answers, folder, said=None, judge=None):
     said = [] if said is None else said
-    return Measure(ScriptedEngine(answers), 0, 1.0, 320, 1, lambda done, total, unit: said.append((done, total, unit)))
+    chunks = Chunks(folder, lambda done, total, unit: said.append((done, total, unit)))
+    return Measure(ScriptedEngine(answers), 0, 1.0, 320, 1, chunks, judge)
 
 
 def answer_of(prompt):
     return int(prompt.question.split()[2]) + 1
 
 
-def test_one_right_guess_of_eight_removes_a_prompt():
+def test_one_right_guess_of_eight_removes_a_prompt(tmp_path):
     asked = []
 
     def answers(prompt, n):
@@ -25,7 +28,7 @@ def test_one_right_guess_of_eight_removes_a_prompt():
         return f"\\boxed{{{answer_of(prompt) if prompt.question == 'What is 1 + 1?' and n == 7 else 99}}}"
 
     problems = [made(0), made(1), made(2)]
-    right = guessing.right_guesses(measure(answers), problems, 8)
+    right = guessing.right_guesses(measure(answers, tmp_path), problems, 8)
     assert right == {"p0": 0, "p1": 1, "p2": 0}
     assert guessing.exclusions(right, 8) == {"p1": "1 of 8 guesses without reasoning right"}
     assert {instruction for instruction, _ in asked} == {guessing.BARE_ANSWER}
@@ -53,7 +56,7 @@ def test_probed_share_is_drawn_by_seed():
     assert guessing.probed(problems, 0.0, seed=1) == []
 
 
-def test_pass_rates_of_ten_samples_and_chunks_with_progress():
+def test_pass_rates_of_ten_samples_and_chunks_with_progress(tmp_path):
     said = []
     problems = [made(n) for n in range(CHUNK + 4)]
     instructions = set()
@@ -63,13 +66,45 @@ def test_pass_rates_of_ten_samples_and_chunks_with_progress():
         right = answer_of(prompt)
         return f"\\boxed{{{right if n < right % 11 else 9999}}}"
 
-    rates = difficulty.pass_rates(measure(answers, said), problems, 10)
+    rates = difficulty.pass_rates(measure(answers, tmp_path, said), problems, 10)
     assert rates["p0"] == 0.1
     assert rates["p9"] == 1.0
     assert rates["p10"] == 0.0
     assert len(rates) == CHUNK + 4
     assert instructions == {None}
     assert said == [(CHUNK, CHUNK + 4, "answer prompts"), (CHUNK + 4, CHUNK + 4, "answer prompts")]
+
+
+def test_a_killed_run_asks_only_what_is_left(tmp_path):
+    problems = [made(n) for n in range(2 * CHUNK + 4)]
+    asked = []
+
+    def answers(prompt, _):
+        if len(asked) == 10 * CHUNK + 7:
+            raise KeyboardInterrupt
+        asked.append(prompt.question)
+        return f"\\boxed{{{answer_of(prompt)}}}"
+
+    with pytest.raises(KeyboardInterrupt):
+        difficulty.pass_rates(measure(answers, tmp_path), problems, 10)
+    asked.clear()
+    rates = difficulty.pass_rates(measure(lambda prompt, _: asked.append(prompt.question) or "\\boxed{0}", tmp_path), problems, 10)
+    assert len(asked) == 10 * (CHUNK + 4), "the first chunk had ended"
+    assert [rates[f"p{n}"] for n in (0, CHUNK - 1, CHUNK, 2 * CHUNK + 3)] == [1.0, 1.0, 0.0, 0.0]
+
+
+def test_the_judges_replies_are_kept_with_its_errors(tmp_path):
+    asked = []
+
+    def judge(prompts):
+        asked.extend(prompts)
+        return [DataError("no answer") if prompt == "b" else f"reply to {prompt}" for prompt in prompts]
+
+    assert measure(None, tmp_path).asked("tag") is None
+    for _ in range(2):
+        first, second = measure(None, tmp_path, judge=judge).asked("tag")(["a", "b"])
+        assert (first, str(second), type(second)) == ("reply to a", "no answer", DataError)
+    assert asked == ["a", "b"], "nothing is asked twice"
 
 
 def test_trivial_problems_go_down_to_a_share():
