@@ -150,7 +150,7 @@ def test_the_page_escapes_what_models_and_data_wrote(page: str) -> None:
 def test_the_page_can_be_used_without_seeing_it(outline: Outline) -> None:
     assert outline.all("html")[0]["lang"] == "en"
     assert all(image["alt"] for image in outline.all("img"))
-    assert len(outline.all("svg")) == 7 + 7 + 3 + 8 + 12 + 2 + 2 + 6 + 8 + 3 + 4
+    assert len(outline.all("svg")) == 7 + 7 + 3 + 8 + 12 + 2 + 2 + 6 + 8 + 3 + 5
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in outline.all("svg"))
     assert len(outline.all("caption")) == len(outline.all("table")) > 6
     ids = [attributes["id"] for _, attributes in outline.tags if "id" in attributes]

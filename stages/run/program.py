@@ -2,6 +2,7 @@
 
 One of several ranks leaves at once, without Python's clean-up: that could wait for the others, who wait for this rank."""
 
+import atexit
 import errno
 import gc
 import os
@@ -22,6 +23,7 @@ FULL = {errno.ENOSPC: "no space left on the disk", errno.EDQUOT: "the disk quota
 def run(main: Callable[[], None]) -> None:
     """Call `main`; errors that a user can act on go to stderr as `error: ...` with exit code 2. Of several ranks, one that fails
     otherwise ends its traceback with such a line, and exit code 1. Both lines name rank and step."""
+    atexit.register(_leave_the_group)
     try:
         main()
     except Exception as error:  # noqa: BLE001 - it ends the program
@@ -31,6 +33,13 @@ def run(main: Callable[[], None]) -> None:
         place = f"{where(error)}: " if world_size() > 1 and where(error) else ""
         _leave(f"error: {place}{line}", 2)
     gc.freeze()  # or Python ends by looking for garbage among all that torch and DeepSpeed made, for more than a second
+
+
+def _leave_the_group() -> None:
+    """Threads of gloo that outlive Python may abort a program that has done its work (github.com/pytorch/pytorch/issues/190489)."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def explained(error: Exception) -> str | None:
