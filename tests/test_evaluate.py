@@ -125,10 +125,11 @@ def small_batches() -> None:
 
 
 def test_two_ranks_share_the_questions_and_the_first_hands_over(
-    project: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    project: Callable[..., None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small_batches()
-    project(samples=2, benchmarks=["aime2024"])
+    project(samples=2, benchmarks=["aime2024", "math500"])
+    capsys.readouterr()
     alone = Path("out/long_rl.json").read_bytes(), Path("raw/long_rl.jsonl").read_bytes()
     shutil.rmtree("out")
     shutil.rmtree("raw")
@@ -142,8 +143,9 @@ def test_two_ranks_share_the_questions_and_the_first_hands_over(
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank in ("1", "0"):
         monkeypatch.setenv("RANK", rank)
-        project(samples=2, benchmarks=["aime2024"])
+        project(samples=2, benchmarks=["aime2024", "math500"])
         assert Path("out/long_rl.json").exists() == (rank == "0")
+        assert capsys.readouterr().err.count("not scored: MATH-500") == (rank == "0"), "the first rank alone says so"
     assert (Path("out/long_rl.json").read_bytes(), Path("raw/long_rl.jsonl").read_bytes()) == alone
     assert sum(asked.values()) == 6 * 2 + 30
     assert min(asked.values()) > 16, "nothing is asked twice, and both ask"

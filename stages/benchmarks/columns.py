@@ -13,6 +13,7 @@ from stages.benchmarks.registry import BENCHMARKS
 from stages.benchmarks.scores import benchmark_score
 from stages.benchmarks.suites import Suite, benchmark_suite, with_inputs
 from stages.data.files import DataError
+from stages.run.ranks import rank
 
 Cell = dict[str, Any]
 
@@ -82,7 +83,8 @@ def cell(suite: Suite, drawn: Sequence[Drawn], inputs: Sequence[Drawn] = ()) -> 
 def not_scored(benchmark: Benchmark, reason: str) -> Cell:
     """A cell without a score, its reason told to the user too."""
     told = reason if reason.startswith(benchmark.title) else f"{benchmark.title}: {reason}"
-    print(f"not scored: {told}", file=sys.stderr)
+    if rank() == 0:
+        print(f"not scored: {told}", file=sys.stderr)
     return empty(benchmark, reason)
 
 
