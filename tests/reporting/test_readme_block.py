@@ -76,11 +76,11 @@ def test_a_study_is_summed_up_in_a_line_with_its_figures(results: Path, tmp_path
     folder = tmp_path / "results/study"
     claims = [{"verdict": word} for word in ("held", "held", "undecided", "not held")]
     scores = {"control": {"0": {}, "1": {}}, "rest": {"0": {}, "1": {}}}
-    facts = {"Run": {"command": "make study STUDY=short"}}
+    facts = {"Run": {"command": "make study STUDY=one-gpu"}}
     write_json(folder / "summary.json", {"findings": claims, "scores": scores, "facts": facts})
     (folder / "findings.png").write_bytes(b"")
     text = block(tmp_path / "results")
-    assert "(`make study STUDY=short`; 2 variants, 2 seeds each" in text
+    assert "(`make study STUDY=one-gpu`; 2 variants, 2 seeds each" in text
     assert "Of 4 claims 2 held, 1 did not, 1 stay undecided" in text
     assert f"({folder / 'findings.png'})" in text
     assert "negative_gradients" not in text
