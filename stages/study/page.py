@@ -15,6 +15,7 @@ from stages.study.findings import Finding
 from stages.study.runs import Answer, Runs
 
 HEADS = ["claim", "report", "effect", "by seed", "test", "verdict"]
+WHOLE_VERDICTS = "#verdicts td:last-child { white-space: nowrap; }\n"
 _SIGNS = {"held": "✓ held", "not held": "✗ not held", "undecided": "? undecided"}
 _STYLE = Path(__file__).parents[1] / "reporting/page.css"
 
@@ -71,7 +72,7 @@ def html(study: Study) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", _title(study)),
-        tag("style", Html(_STYLE.read_text(encoding="utf-8"))),
+        tag("style", Html(_STYLE.read_text(encoding="utf-8") + WHOLE_VERDICTS)),
     )
     sections = [
         ("Verdicts", [tag("p", _intro(study)), plain_table("Every claim with its test", HEADS, rows(study.findings))]),
