@@ -34,7 +34,6 @@ class Chunks:
         """A JSON value for each of `items`, in order, from `work(place of the first item, items of a chunk)`, which must depend on
         nothing else. Every rank gets all of them. DataError for a chunk on disk that is not what was written."""
         files = {start: self.folder / name / f"{start:09d}.json" for start in range(0, len(items), size)}
-
         told = 0
 
         def whole() -> bool:
@@ -48,7 +47,7 @@ class Chunks:
 
         for start in share(list(files)):
             if not files[start].exists():
-                write_text(files[start], json.dumps(list(work(start, items[start : start + size])), ensure_ascii=False) + "\n")
+                write_text(files[start], json.dumps(list(work(start, items[start : start + size]))) + "\n")
             whole()
         while not whole():
             time.sleep(POLL)

@@ -47,6 +47,13 @@ def test_what_is_on_disk_is_not_worked_on_again(tmp_path: Path) -> None:
     assert Chunks(tmp_path).rows("b", range(1), 3, "items", squares) == [[0, 0]], "another name, other chunks"
 
 
+def test_whatever_a_model_writes_survives(tmp_path: Path) -> None:
+    """Half a surrogate pair, as an endpoint's JSON may hold it, is no UTF-8."""
+    texts = ["\ud800", "\x00", "é\u2028"]
+    for _ in range(2):
+        assert Chunks(tmp_path).rows("a", texts, 2, "items", lambda _, some: list(some)) == texts
+
+
 @pytest.mark.parametrize("content", ["[[0, 0], [0", "[[0, 0]]", "{}", "\x00"])
 def test_a_chunk_that_is_not_what_was_written_is_named(tmp_path: Path, content: str) -> None:
     Chunks(tmp_path).rows("a", range(7), 3, "items", squares)
