@@ -18,11 +18,10 @@ ALIASES: Mapping[str, str] = {"long_rl": "long-cot", "short_rl": "short-cot"}
 
 def log_written(store: Store, root: Path, stage: str, run: str, facts: graph.Facts) -> list[str]:
     """Log the checkpoints that `stage` just wrote; returns their ids."""
-    ids = []
-    for path in facts.models:
-        found = ensure(store, path.name, graph.digest(root, stage, path), run, {**facts.params}, facts.key)
+    digests = graph.digests(root, stage) if facts.models else {}
+    ids = [ensure(store, name, digest, run, {**facts.params}, facts.key) for name, digest in digests.items()]
+    for found in ids:
         store.writes(run, found)
-        ids.append(found)
     return ids
 
 

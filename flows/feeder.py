@@ -16,8 +16,6 @@ EVERY = 2.0
 """Seconds between two looks at the spool."""
 PATIENCE = 60.0
 """Seconds that a finished stage waits for its last rows to be stored."""
-HASHED = 3e8
-"""Bytes of a checkpoint hashed in a second, at the least: the stage waits for that, too; DVC then has the hash already."""
 
 
 class Feeder(threading.Thread):
@@ -42,7 +40,7 @@ class Feeder(threading.Thread):
         """Tell the thread how the stage ended and wait for the last rows; what did not arrive is kept."""
         self._code = code
         self._ended.set()
-        self.join(PATIENCE + self._bytes() / HASHED)
+        self.join(PATIENCE)
         failure = "MLflow does not answer" if self.is_alive() else self._failure
         if failure:
             kept = replay.keep(self._root, self._record, code, self._spool, self._facts)
@@ -51,10 +49,6 @@ class Feeder(threading.Thread):
                 file=sys.stderr,
                 flush=True,
             )
-
-    def _bytes(self) -> int:
-        folders = self._facts.models if self._facts else ()
-        return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
 
     def _feed(self) -> None:
         self._record.tags |= provenance(self._root)

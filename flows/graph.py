@@ -1,15 +1,14 @@
-"""The only door to DVC's Python interface: the graph of dvc.yaml, what changed in it, what a stage reads and writes."""
+"""The door to DVC's Python interface: the graph of dvc.yaml, what changed in it, what a stage reads and writes."""
 
 import hashlib
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 MODELS = "artifacts/models/"
 CUT = "dvc was stopped while it wrote it; `git checkout dvc.lock`, then the same command: no finished stage runs again"
@@ -48,15 +47,6 @@ class Facts:
         return {path: value for path, value in self.inputs.items() if not path.startswith(("stages/", "flows/", MODELS))}
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """What `dvc repro` would do with a stage, and why. "follows": an input is made anew; it runs unless that comes out equal."""
-
-    name: str
-    does: Literal["cached", "restored", "runs", "follows"]
-    reason: str
-
-
 def dvc_command(*words: str) -> list[str]:
     """`dvc ...` under this very Python."""
     return [sys.executable, "-m", "dvc", *words]
@@ -66,8 +56,8 @@ def nodes(root: Path, targets: Sequence[str] = ()) -> list[Node]:
     """All stages, or `targets` (`sft` is each `sft@...`) with what they need; upstream first, else as in dvc.yaml."""
     import networkx
 
-    with _opened(root) as repo:
-        stages = _stages(repo)
+    with opened(root) as repo:
+        stages = stages_of(repo)
         order = {stage.name: place for place, stage in enumerate(stages)}
         graph = networkx.DiGraph()
         graph.add_nodes_from(order)
@@ -78,7 +68,7 @@ def nodes(root: Path, targets: Sequence[str] = ()) -> list[Node]:
     return [Node(name, tuple(sorted(graph.predecessors(name)))) for name in ordered if name in wanted]
 
 
-def _stages(repo: Any) -> list[Any]:
+def stages_of(repo: Any) -> list[Any]:
     """The stages of the project's own dvc.yaml; study/dvc.yaml is a graph of its own."""
     return [stage for stage in repo.index.stages if stage.cmd and stage.path_in_repo == "dvc.yaml"]
 
@@ -93,8 +83,8 @@ def _matching(target: str, known: Mapping[str, int]) -> list[str]:
 def changes(root: Path, names: Sequence[str]) -> dict[str, str]:
     """The stages among `names` that `dvc repro` would run or restore now, each with DVC's reason."""
     found: dict[str, str] = {}
-    with _opened(root) as repo, repo.lock:
-        for stage in _stages(repo):
+    with opened(root) as repo, repo.lock:
+        for stage in stages_of(repo):
             if stage.name in names and (status := stage.status()):
                 found[stage.name] = _reason(next(iter(status.values())))
     return found
@@ -109,84 +99,10 @@ def _reason(status: Sequence[Any]) -> str:
     return f"{title}: {'; '.join(shown[:3])}{' ...' if len(shown) > 3 else ''}"
 
 
-def outlook(root: Path, wanted: Sequence[Node], params: Mapping[str, Any]) -> list[Outlook]:
-    """What `dvc repro` would do with each of `wanted` if params.yaml held the nested values `params`. Nothing is written."""
-    found: dict[str, Outlook] = {}
-    templates = set(re.findall(r"\$\{([\w.]+)\}", (root / "dvc.yaml").read_text(encoding="utf-8")))
-    with _opened(root) as repo, repo.lock:
-        stages = {stage.name: stage for stage in _stages(repo)}
-        for node in wanted:
-            stage, renewed = stages[node.name], [up for up in node.upstream if up in found and found[up].does != "cached"]
-            reason = _difference(stage, params, made_anew=bool(renewed))
-            if renewed:
-                more = f" and {len(renewed) - 3} more" if len(renewed) > 3 else ""
-                follows = f"an input is made anew by {', '.join(renewed[:3])}{more}"
-                found[node.name] = Outlook(node.name, "runs" if reason else "follows", reason or follows)
-            elif not reason:
-                found[node.name] = Outlook(node.name, "cached", "nothing that it reads has changed")
-            else:
-                does: Literal["restored", "runs"] = "restored" if _kept(stage, params, templates) else "runs"
-                found[node.name] = Outlook(node.name, does, reason)
-    return list(found.values())
-
-
-def _difference(stage: Any, params: Mapping[str, Any], made_anew: bool) -> str:
-    """How parameters, command, inputs and outputs differ from dvc.lock; "" when they do not. With `made_anew` only the first two,
-    and a stage that never ran, count: what is on the disk will be another then."""
-    parts: list[str] = []
-    for dependency in stage.params:
-        was, now = flat(dependency.hash_info.value or {}), flat(_values(dependency, params))
-        if not was:
-            return "it has not run here yet"
-        changed = [f"{key}: {_short(was.get(key))} -> {_short(now.get(key))}" for key in now if now[key] != was.get(key)]
-        parts += changed or [f"{key} is gone" for key in was if key not in now]
-    if not parts and stage.changed_stage():
-        parts.append("its command or the list of what it reads and writes changed")
-    if not made_anew:
-        for which, entries in (("input", stage.deps), ("output", stage.outs)):
-            states = {entry.def_path: entry.status() for entry in entries if entry not in stage.params}
-            parts += [f"{which} {path}: {next(iter(state.values()))}" for path, state in states.items() if state]
-    return "; ".join(parts[:3]) + (f"; and {len(parts) - 3} more" if len(parts) > 3 else "")
-
-
-def _values(dependency: Any, params: Mapping[str, Any]) -> dict[str, Any]:
-    """What a stage reads of the nested `params`, by the dotted names that dvc.yaml lists."""
-    found = {}
-    for key in dependency.params:
-        value: Any = params
-        for name in key.split("."):
-            value = value[name]
-        found[key] = value
-    return found
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _kept(stage: Any, params: Mapping[str, Any], templates: set[str]) -> bool:
-    """Whether DVC's run cache holds the outputs of this command with these inputs and values."""
-    from dvc_data.hashfile.hash_info import HashInfo
-
-    for dependency in stage.params:
-        values: Any = _values(dependency, params)  # DVC's hash of parameters is their values
-        on_disk = dependency.read_params()
-        if any(flat(values).get(key) != flat(on_disk).get(key) for key in templates):
-            return False  # another value in the command: what DVC resolved is not what would run
-        dependency.hash_info = HashInfo(dependency.PARAM_PARAMS, values)
-    if not all(dependency.exists for dependency in stage.deps):
-        return False
-    for dependency in stage.deps:
-        if dependency not in stage.params:
-            dependency.hash_info = dependency.get_hash()
-    return stage.repo.stage_cache._load(stage) is not None
-
-
 def facts(root: Path, names: Sequence[str]) -> dict[str, Facts]:
     """What the stages read and write, their files hashed by DVC. Raises GraphError when one does not exist."""
-    with _opened(root) as repo:
-        known = {stage.name: stage for stage in _stages(repo)}
+    with opened(root) as repo:
+        known = {stage.name: stage for stage in stages_of(repo)}
         if missing := [name for name in names if name not in known]:
             raise GraphError(f"no stage {missing[0]!r} in dvc.yaml; there are: {', '.join(known)}")
         return {name: _facts(known[name]) for name in names}
@@ -199,15 +115,22 @@ def _facts(stage: Any) -> Facts:
     inputs = {dep.def_path: _hash(dep) for dep in stage.deps if dep not in stage.params}
     written = [Path(out.fs_path) for out in stage.outs if not out.use_cache]
     key = json.dumps([stage.cmd, params, inputs], sort_keys=True, default=str)
-    models = tuple(Path(out.fs_path) for out in stage.outs if out.def_path.startswith(MODELS))
+    models = tuple(Path(out.fs_path) for out in _models(stage))
     return Facts(params, tuple(written), hashlib.sha256(key.encode()).hexdigest(), inputs, models)
 
 
-def digest(root: Path, stage: str, path: Path) -> str:
-    """DVC's hash of an output as it lies there now. DVC keeps it in its state, so that its own commit need not hash it again."""
-    with _opened(root) as repo:
-        (out,) = (out for one in _stages(repo) if one.name == stage for out in one.outs if Path(out.fs_path) == path)
-        return str(out.get_hash().value)
+def digests(root: Path, name: str) -> dict[str, str]:
+    """DVC's hash of each checkpoint of a stage as it lies there now, by its folder's name. DVC keeps them in its state, so that its
+    own commit need not hash again. Raises GraphError where there is no such stage."""
+    with opened(root) as repo:
+        stage = next((one for one in stages_of(repo) if one.name == name), None)
+        if stage is None:
+            raise GraphError(f"no stage {name!r} in dvc.yaml")
+        return {Path(out.fs_path).name: str(out.get_hash().value) for out in _models(stage)}
+
+
+def _models(stage: Any) -> list[Any]:
+    return [out for out in stage.outs if out.def_path.startswith(MODELS)]
 
 
 def _hash(dependency: Any) -> str:
@@ -238,7 +161,8 @@ def commit(root: Path) -> tuple[str, bool]:
 
 
 @contextmanager
-def _opened(root: Path) -> Iterator[Any]:
+def opened(root: Path) -> Iterator[Any]:
+    """DVC's own view of the repository; what DVC says against it becomes a GraphError."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 

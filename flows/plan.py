@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from flows import environment, feasible, graph, overrides, sizes
+from flows import environment, feasible, graph, outlook, overrides, sizes
 from flows.machine import Machine, size, this_machine
 from stages.data.files import DataError
 from stages.run.params import Params, load, parsed
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     values = overrides.chosen(args.preset, args.data, args.values)
     params = changed(root, values)
     try:
-        stages = graph.outlook(root, graph.nodes(root, args.targets), params.model_dump())
+        stages = outlook.outlook(root, graph.nodes(root, args.targets), params.model_dump())
     except graph.GraphError as error:
         raise DataError(str(error)) from error
     machine = this_machine(root, args.gpus)
@@ -78,7 +78,7 @@ def changed(root: Path, values: dict[str, Any]) -> Params:
     return parsed(tree, path)
 
 
-def _stages(stages: Sequence[graph.Outlook]) -> list[str]:
+def _stages(stages: Sequence[outlook.Outlook]) -> list[str]:
     counts = {kind: sum(one.does == kind for one in stages) for kind in ("runs", "follows", "restored", "cached")}
     width = max(len(one.name) for one in stages)
     lines = [f"{one.name:<{width}}  {one.does:<8}  {one.reason}" for one in stages]

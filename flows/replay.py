@@ -62,7 +62,7 @@ def keep(root: Path, record: Record, code: int, spool: Path, facts: graph.Facts 
         for path in facts.results if code == 0 else ():
             _copy(path, beside / "files" / path.name)
         if code == 0:
-            record.digests = {path.name: graph.digest(root, record.stage, path) for path in facts.models}
+            record.digests = graph.digests(root, record.stage) if facts.models else {}
     if spool.is_file():
         shutil.copy(spool, beside / "spool.jsonl")
     write_json(beside / "about.json", asdict(record))

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from flows import afresh, environment, launch, tracking
 from flows.feeder import Feeder
+from flows.hashing import hash_checkpoints
 from flows.processes import Group, Parent, exit_on_signals
 from flows.progress import Progress, Screen, Tail, clock
 from flows.server import alive, api_url
@@ -68,8 +69,7 @@ def main() -> int:
 
         return run_single(stage.name, stage.command, root)
     try:
-        with gpu_lock(stage.name):
-            return execute(stage, root)
+        return execute(stage, root)
     except launch.LaunchError as error:
         return failed(stage.name, 2, str(error))
     except KeyboardInterrupt:
@@ -103,28 +103,29 @@ def execute(stage: Stage, root: Path) -> int:
     timing.unlink(missing_ok=True)
     command = launch.command(stage.module, stage.arguments, stage.processes)
     environ = {**launch.environment(stage.processes), "K15_SPOOL": str(spool)}
-    screen, errors, start = Screen(), deque[str](maxlen=500), time.time()
+    screen, errors, parent = Screen(), deque[str](maxlen=500), Parent()
 
     def sink(line: str, stream: str) -> None:
         if stream == "stderr" and line.strip():
             errors.append(line)
         screen.line(line, stream)
 
-    parent = Parent()
-    feeder = Feeder(root, stage.name, spool, start)
-    code = 130
-    with Group(command, sink, environ, root) as group:
-        if tracking.available():
-            feeder.start()
-        try:
-            code = follow(group, parent, Progress(stage.name), Tail(spool, start), screen)
-        finally:
-            screen.close()
+    with gpu_lock(stage.name):
+        start, code = time.time(), 130
+        feeder = Feeder(root, stage.name, spool, start)
+        with Group(command, sink, environ, root) as group:
+            if tracking.available():
+                feeder.start()
+            try:
+                code = follow(group, parent, Progress(stage.name), Tail(spool, start), screen)
+            finally:
+                screen.close()
     seconds = time.time() - start
     if code == 0:
         timing.parent.mkdir(parents=True, exist_ok=True)
         timing.write_text(json.dumps({"stage": stage.name, "seconds": round(seconds, 3)}) + "\n", encoding="utf-8")
         screen.progress(None)
+        hash_checkpoints(root, stage.name, start)
     if feeder.ident is not None:  # it was started
         feeder.finish(code)
     if code:

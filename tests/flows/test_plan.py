@@ -7,7 +7,7 @@ import sys
 import pytest
 from toy_repository import Toy
 
-from flows import graph
+from flows import graph, outlook
 from flows.plan import changed
 
 
@@ -37,22 +37,22 @@ def test_what_would_run_and_why(toy: Toy) -> None:
     nodes = graph.nodes(toy.root)
     before = (toy.root / "params.yaml").read_bytes()
 
-    def outlook(**values: object) -> dict[str, tuple[str, str]]:
+    def changed_by(**values: object) -> dict[str, tuple[str, str]]:
         params = changed(toy.root, {key.replace("__", "."): value for key, value in values.items()}).model_dump()
-        return {one.name: (one.does, one.reason) for one in graph.outlook(toy.root, nodes, params)}
+        return {one.name: (one.does, one.reason) for one in outlook.outlook(toy.root, nodes, params)}
 
-    assert {does for does, _ in outlook().values()} == {"cached"}
-    assert outlook(merge__weight=0.75) == {
+    assert {does for does, _ in changed_by().values()} == {"cached"}
+    assert changed_by(merge__weight=0.75) == {
         "make": ("cached", "nothing that it reads has changed"),
         "use": ("runs", "merge.weight: 0.5 -> 0.75"),
     }
-    assert outlook(seed=3) == {"make": ("runs", "seed: 0 -> 3"), "use": ("follows", "an input is made anew by make")}
-    assert outlook(seed=3, merge__weight=0.75)["use"] == ("runs", "merge.weight: 0.5 -> 0.75")
+    assert changed_by(seed=3) == {"make": ("runs", "seed: 0 -> 3"), "use": ("follows", "an input is made anew by make")}
+    assert changed_by(seed=3, merge__weight=0.75)["use"] == ("runs", "merge.weight: 0.5 -> 0.75")
 
     toy.call("-m", "dvc", "exp", "run", "--quiet", "-S", "merge.weight=0.25")
-    assert outlook(merge__weight=0.5)["use"] == ("restored", "merge.weight: 0.25 -> 0.5")
+    assert changed_by(merge__weight=0.5)["use"] == ("restored", "merge.weight: 0.25 -> 0.5")
     (toy.root / "results/used.json").write_text("{}")
-    assert outlook()["use"][1].startswith("output results/used.json: modified")
+    assert changed_by()["use"][1].startswith("output results/used.json: modified")
     (toy.root / "params.yaml").write_bytes(before)
     assert toy.ran() == ["use"], "planning ran a stage"
 

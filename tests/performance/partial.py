@@ -6,22 +6,23 @@ length from a log-normal distribution (drawn from its own seed) as the limit of 
 sides draw from the same long-tailed mix, and what is measured is real: prompts, the recomputed prefixes of continued responses,
 decoding, verifying, the buffer. Iterations before the buffer has filled up are not counted. Nothing is forced by staleness: the cap
 is out of reach (a response that gets all that is left would make that iteration as long as a whole one). A longer limit also means
-more tokens an iteration, as it cuts fewer responses short: `tokens` in the notes. The rows are few: where a step's time grows with
-its rows, as on two cores, the tail of whole responses costs less beside more rows, and reading the prefixes again under the new
-weights costs more."""
+more tokens an iteration, as it cuts fewer responses short: `tokens` in the notes. On two cores the rows are few: where the time of
+a step grows with its rows, the tail of whole responses costs less beside more rows, and reading the prefixes again under the new
+weights costs more. On a GPU, where a step of few rows takes as long as one of many, the sizes are other ones."""
 
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from material import CPU, HEADS, HIDDEN, INITIALIZER_RANGE, LAYERS, VOCABULARY
+from material import HEADS, HIDDEN, INITIALIZER_RANGE, LAYERS, VOCABULARY
 from measure import Row, alternate, seconds
 
 from stages.data.records import CuratedProblem
+from stages.models.loading import best_device
 from stages.models.scratch import TinyShape, build_model, build_processor, train_tokenizer
 from stages.policy.experience import Experience
 from stages.problems.procedural import TEXT_FAMILIES, generate
@@ -30,14 +31,32 @@ from stages.rollout.engine import Piece, Request, Sampling
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.run.params import RL, Hardware, Rollouts, read
 
-PROMPTS, SAMPLES, SEGMENT = 4, 4, 64
-LIMIT, TIMES = 64, 8
-MEDIAN, SIGMA = 14.0, 1.3
-LIMITS = (64, 128, 256, 512, 1024)
-"""Of the curve in the notes: one turn each, partial and whole."""
-CONTEXT = 1152
-TURN = 6
-"""Iterations of a turn."""
+TIMES = 8
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What is generated, and by how large a model."""
+
+    prompts: int
+    samples: int
+    segment: int
+    """Tokens a response and iteration; the short limit, too."""
+    median: float
+    sigma: float
+    """Of the lengths' log-normal distribution."""
+    context: int
+    turn: int
+    """Iterations of a turn."""
+    limits: tuple[int, ...]
+    """Of the curve in the notes: one turn each, partial and whole."""
+    shape: TinyShape
+
+
+ON_CPU = Mix(4, 4, 64, 14.0, 1.3, 1152, 6, (64, 128, 256, 512, 1024), TinyShape(HIDDEN, LAYERS, HEADS, 1152, INITIALIZER_RANGE))
+ON_GPU = Mix(16, 8, 128, 28.0, 1.3, 2048, 2, (128, 256, 512, 1024), TinyShape(1024, 4, 16, 2048, 0.03))
+DEVICE = best_device()
+MIX = ON_GPU if DEVICE.type == "cuda" else ON_CPU
 
 
 class Scripted:
@@ -69,16 +88,16 @@ class Scripted:
 def drawn(seed: int) -> int:
     """The length of the response with this seed."""
     normal = float(torch.randn((), generator=torch.Generator().manual_seed(seed)))
-    return max(1, round(MEDIAN * math.exp(SIGMA * normal)))
+    return max(1, round(MIX.median * math.exp(MIX.sigma * normal)))
 
 
 class Side:
     """Iterations with one budget and one limit; `tokens_per_second` and `seconds` of a turn of them."""
 
     def __init__(self, problems: list[CuratedProblem], found: TransformersEngine, limit: int, segment: int | None) -> None:
-        rl = read("rl.long", RL).model_copy(update={"prompts": PROMPTS, "samples": SAMPLES, "max_tokens": limit})
+        rl = read("rl.long", RL).model_copy(update={"prompts": MIX.prompts, "samples": MIX.samples, "max_tokens": limit})
         rollouts = Rollouts(segment_tokens=segment, max_staleness=10**6, mask_stale=False, repeat_penalty=0.0, repetition=None)
-        hardware = read("hardware", Hardware).model_copy(update={"device": "cpu", "processes": 1})
+        hardware = read("hardware", Hardware).model_copy(update={"device": DEVICE.type, "processes": 1})
         engine: Any = Scripted(found)
         self.problems, self.iteration, self.figures = problems, 0, list[dict[str, float]]()
         self.experience = Experience(engine, found.renderer, rl, rollouts, hardware, seed=0)
@@ -89,7 +108,7 @@ class Side:
     def iterate(self) -> int:
         """One iteration of rollout; the tokens drawn."""
         room = self.experience.room
-        first = self.iteration * PROMPTS
+        first = self.iteration * MIX.prompts
         fresh = [self.problems[(first + place) % len(self.problems)] for place in range(room)]
         _, figures, tokens = self.experience.collect(self.iteration, fresh)
         self.figures.append({**figures, "tokens": tokens, "fresh": room})
@@ -98,11 +117,11 @@ class Side:
 
     def tokens_per_second(self, _: int) -> float:
         tokens: list[int] = []
-        taken = seconds(lambda: tokens.extend(self.iterate() for _ in range(TURN)))
+        taken = seconds(lambda: tokens.extend(self.iterate() for _ in range(MIX.turn)))
         return sum(tokens) / taken
 
     def seconds(self, _: int) -> float:
-        return seconds(lambda: [self.iterate() for _ in range(TURN)]) / TURN
+        return seconds(lambda: [self.iterate() for _ in range(MIX.turn)]) / MIX.turn
 
     def mean(self, name: str) -> float:
         return round(statistics.mean(row[name] for row in self.figures), 2)
@@ -111,38 +130,39 @@ class Side:
 def run(repeats: int) -> list[Row]:
     """A row for tokens a second, one for seconds an iteration at a limit eight times as large."""
     problems, found = untrained()
+    most = MIX.segment * TIMES
     sizes = {
-        "hidden": HIDDEN, "layers": LAYERS, "rows": PROMPTS * SAMPLES, "segment_tokens": SEGMENT, "limit": LIMIT * TIMES,
-        "median_length": MEDIAN, "sigma": SIGMA,
+        "hidden": MIX.shape.hidden, "layers": MIX.shape.layers, "rows": MIX.prompts * MIX.samples, "segment_tokens": MIX.segment,
+        "limit": most, "median_length": MIX.median, "sigma": MIX.sigma,
     }  # fmt: skip
-    partial, whole = (Side(problems, found, LIMIT * TIMES, segment) for segment in (SEGMENT, None))
+    partial, whole = (Side(problems, found, most, segment) for segment in (MIX.segment, None))
     a, b = alternate(partial.tokens_per_second, whole.tokens_per_second, repeats)
     notes = {
         name: {"partial": partial.mean(name), "whole": whole.mean(name)}
         for name in ("tokens", "fresh", "buffer/responses", "buffer/tokens", "staleness/forced")
     }
     rows = [Row("rollout (partial)", "tokens/s", a, b, "whole responses", 1.5, sizes, notes=notes)]
-    long, short = (Side(problems, found, limit, SEGMENT) for limit in (LIMIT * TIMES, LIMIT))
+    long, short = (Side(problems, found, limit, MIX.segment) for limit in (most, MIX.segment))
     a, b = alternate(long.seconds, short.seconds, repeats)
-    both = {"limit": {"ours": LIMIT * TIMES, "other": LIMIT}}
+    both = {"limit": {"ours": most, "other": MIX.segment}}
     names = ("tokens", "fresh", "buffer/responses", "buffer/tokens")
     notes = {name: {"long": long.mean(name), "short": short.mean(name)} for name in names}
-    for name, segment in (("partial", SEGMENT), ("whole", None)):
+    for name, segment in (("partial", MIX.segment), ("whole", None)):
         notes[f"seconds_by_limit ({name})"] = {
-            str(limit): round(Side(problems, found, limit, segment).seconds(0), 4) for limit in LIMITS
+            str(limit): round(Side(problems, found, limit, segment).seconds(0), 4) for limit in MIX.limits
         }
     rows.append(Row("rollout (8 x limit)", "s/iteration", a, b, "an eighth of it", 1 / 1.15, sizes | both, "seconds", notes))
     return rows
 
 
 def untrained() -> tuple[list[CuratedProblem], TransformersEngine]:
-    """Text problems, and the engine around a model of the usual size that was not trained."""
+    """Text problems, and the engine around a model that was not trained."""
     problems = [
         CuratedProblem(**problem.model_dump(), pass_rate=0.5)
         for family in TEXT_FAMILIES
         for problem in generate(family, "train", 64, 0, Path())
     ]
     tokenizer = train_tokenizer([f"{p.question}\n{p.solution_long}" for p in problems], VOCABULARY)
-    net = build_model(tokenizer, TinyShape(HIDDEN, LAYERS, HEADS, CONTEXT, INITIALIZER_RANGE), seed=0).to(CPU)
-    renderer = Renderer(build_processor(tokenizer, 256 * CONTEXT), "Answer in \\boxed{}.", CONTEXT)
-    return problems, TransformersEngine(net, renderer, PROMPTS * SAMPLES)
+    net = build_model(tokenizer, MIX.shape, seed=0).to(DEVICE, torch.bfloat16 if DEVICE.type == "cuda" else torch.float32)
+    renderer = Renderer(build_processor(tokenizer, 256 * MIX.context), "Answer in \\boxed{}.", MIX.context)
+    return problems, TransformersEngine(net, renderer, MIX.prompts * MIX.samples)
