@@ -3,6 +3,7 @@
 #   make study [STUDY=one-gpu]
 #   make run [PRESET=real-data] [DATA=../data] [SET="rl.long.tau=0.2 seed=1"] [TARGETS="evaluate"]
 #   make bench [BENCH="supervised generation --repeats 3"]
+#   make ui [CRON="0 3 * * *"]
 #   make test-vllm
 PYTHON ?= python3.11
 VENV   ?= .venv
@@ -13,7 +14,7 @@ JOBS   ?= 2
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := run
-.PHONY: run seeds study test test-vllm lint format bench ui down deploy install
+.PHONY: run seeds study test test-vllm lint format bench ui down install
 
 run: $(STAMP)
 	@$(BIN)/python -m flows.pipeline $(if $(PRESET),--preset $(PRESET)) $(if $(DATA),--data $(DATA)) $(foreach v,$(SET),-S '$(v)') $(TARGETS)
@@ -52,13 +53,10 @@ bench: $(VENV)/.bench
 	@$(BIN)/python tests/performance $(BENCH)
 
 ui: $(STAMP)
-	@$(BIN)/python -m flows.server ui
+	@$(BIN)/python -m flows.ui $(if $(CRON),--cron "$(CRON)")
 
 down: $(STAMP)
 	@$(BIN)/python -m flows.server down
-
-deploy: $(STAMP)
-	@$(BIN)/python -m flows.deployments $(if $(CRON),--cron "$(CRON)")
 
 install: $(STAMP)
 

@@ -2,17 +2,26 @@
 
 Four deployments: the pipeline (which alone has the schedule), one stage, the evaluation of a given model, the study. The forms
 take targets, a preset, values, force and retries. Without --pool this process runs them itself until Ctrl-C, one run at a time: a
-second one waits. With --pool they go to a work pool (of type process where it does not exist yet), whose workers run them."""
+second one waits; one process of a checkout does so, another ends at once. With --pool they go to a work pool (of type process where
+it does not exist yet), whose workers run them. `make ui` serves them, too."""
 
 import argparse
+import asyncio
 import contextlib
+import fcntl
 import os
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from flows import environment
+from flows.processes import exit_on_signals
 from flows.server import ServerError, ensure
+
+LAST_WORDS = 30.0
+"""Seconds that runs have to end when this program ends."""
 
 
 def main() -> int:
@@ -29,7 +38,6 @@ def main() -> int:
     except ServerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    from prefect import serve
     from prefect.types.entrypoint import EntrypointType
 
     from flows.evaluation import evaluation
@@ -48,9 +56,48 @@ def main() -> int:
             deployment.apply()
         print(f"deployed to work pool {options.pool}; on each machine: prefect worker start --pool {options.pool} --limit 1")
         return 0
-    print(f"serving pipeline/{options.name} on {url.removesuffix('/api')}; Ctrl-C stops it", flush=True)
-    serve(*made, limit=1, pause_on_shutdown=False, print_starting_message=False)
-    return 0
+    with _alone(root) as alone:
+        if not alone:
+            print("another process of this checkout serves the recipe already", flush=True)
+            return 0
+        print(f"serving pipeline/{options.name} on {url.removesuffix('/api')}; Ctrl-C stops it", flush=True)
+        return _serve(made)
+
+
+def _serve(made: list[Any]) -> int:
+    """Run what is asked of these deployments until Ctrl-C or SIGTERM. What runs then is cancelled, like by the page's button: no
+    process of it is left, and the page says so. (Prefect's own `serve` would leave it "Running" there.)"""
+    from prefect.runner import Runner
+
+    runner = Runner(pause_on_shutdown=False, limit=1)
+    for deployment in made:
+        runner.add_deployment(deployment)
+    loop = threading.Thread(target=lambda: asyncio.run(runner.start()), name="runner", daemon=True)
+    exit_on_signals()
+    try:
+        loop.start()
+        while loop.is_alive():
+            loop.join(0.5)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if loop.is_alive():
+            runner.execute_in_background(runner.cancel_all).result(LAST_WORDS)
+    return 1  # it does not end by itself
+
+
+@contextlib.contextmanager
+def _alone(root: Path) -> Iterator[bool]:
+    """Whether no other process of this checkout serves; the kernel frees the lock when its holder dies in any way."""
+    path = root / "artifacts/prefect/serving"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def _make(pool: str) -> None:

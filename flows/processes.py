@@ -26,9 +26,18 @@ Sink = Callable[[str, str], None]
 
 
 class Group:
-    """A running program with its process group; leaving the `with` block ends whatever is left of it."""
+    """A running program with its process group; leaving the `with` block ends whatever is left of it, by force after `grace`
+    seconds."""
 
-    def __init__(self, command: Sequence[str], sink: Sink, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        sink: Sink,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        grace: float = reaper.GRACE,
+    ) -> None:
+        self.grace = grace
         self.process = subprocess.Popen(
             command,
             env=None if env is None else dict(env),
@@ -75,9 +84,9 @@ class Group:
             return None
         return 128 - code if code < 0 else code
 
-    def stop(self, grace: float = reaper.GRACE) -> None:
+    def stop(self) -> None:
         """End the group, collect the leader, send the reaper home, drain the output."""
-        reaper.end(self.process.pid, grace)
+        reaper.end(self.process.pid, self.grace)
         self.process.wait()
         assert self._reaper.stdin
         try:

@@ -1,11 +1,10 @@
-"""The local Prefect server and MLflow's page, both on loopback: `python -m flows.server up | ui | down`.
+"""The local Prefect server, on loopback: `python -m flows.server up | down`.
 
-PREFECT_API_URL and MLFLOW_TRACKING_URI, where set, name servers of the user's own; then none is started here."""
+PREFECT_API_URL, where set, names a server of the user's own; then none is started here."""
 
 import argparse
 import contextlib
 import fcntl
-import importlib.util
 import json
 import os
 import signal
@@ -20,9 +19,9 @@ from pathlib import Path
 
 import psutil
 
-from flows import environment, tracking
+from flows import environment
 from flows.launch import free_port
-from flows.processes import Group, exit_on_signals
+from flows.processes import exit_on_signals
 
 PATIENCE = 240.0
 """Seconds a new server may take until it answers (seen: 9 on two idle cores with a new database, 80 on busy ones)."""
@@ -142,50 +141,10 @@ def down(root: Path) -> bool:
     return True
 
 
-def mlflow_page(root: Path) -> tuple[str, list[str]]:
-    """Address of MLflow's page and the command that serves it, empty when the user runs a tracking server."""
-    store = tracking.store(root)
-    if store.startswith(("http://", "https://")):
-        return store, []
-    port = str(free_port())
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "ui",
-        "--backend-store-uri",
-        store,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        port,
-    ]
-    return f"http://127.0.0.1:{port}", [*command, "--workers", "1"]
-
-
-def _ui(root: Path) -> int:
-    if importlib.util.find_spec("prefect"):
-        url = ensure(root)
-        print(f"Prefect  {url.removesuffix('/api')}   (stays up; `make down` stops it)", flush=True)
-    if not importlib.util.find_spec("mlflow"):
-        return 0
-    address, command = mlflow_page(root)
-    if not command:
-        print(f"MLflow   {address}", flush=True)
-        return 0
-    # The job runner of `mlflow ui` is 13 processes and 2.7 GB that reading runs does not need.
-    environ = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with Group(command, lambda _line, _stream: None, environ, root) as page:
-        print(f"MLflow   {address}   (ready in some seconds; Ctrl-C stops it)", flush=True)
-        while (code := page.wait(1)) is None:
-            pass
-    return code
-
-
 def main() -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m flows.server", description=__doc__)
-    parser.add_argument("action", choices=["up", "ui", "down"])
+    parser.add_argument("action", choices=["up", "down"])
     action = parser.parse_args().action
     root = Path.cwd()
     environment.prepare(root)
@@ -193,10 +152,8 @@ def main() -> int:
     try:
         if action == "up":
             print(ensure(root))
-        elif action == "down":
-            print("stopped" if down(root) else "no server of this project is running")
         else:
-            return _ui(root)
+            print("stopped" if down(root) else "no server of this project is running")
     except ServerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from playwright.sync_api import Page, sync_playwright
 from toy_repository import Toy
 
-from flows import server
+from flows import ui
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 
@@ -31,7 +31,7 @@ def browser_page(width: int = 1400, height: int = 860) -> Iterator[Page]:
 @contextlib.contextmanager
 def mlflow_page(toy: Toy) -> Iterator[str]:
     """The address of MLflow's page over the store of `toy`, until the block ends."""
-    address, command = server.mlflow_page(toy.root)
+    address, command = ui.mlflow_page(toy.root)
     environ = {**toy.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with subprocess.Popen(command, cwd=toy.root, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:

@@ -1,4 +1,4 @@
-"""Prefect's server and MLflow's page, started and stopped for real (the fixture `server` starts and stops Prefect's)."""
+"""Prefect's server, started and stopped for real (by the fixture `server`)."""
 
 import json
 import os
@@ -6,11 +6,9 @@ import re
 import signal
 import socket
 import time
-import urllib.request
 from pathlib import Path
 
 import psutil
-import pytest
 from toy_repository import Nobody, Toy
 
 from flows import server as local
@@ -63,31 +61,3 @@ def test_an_interrupted_start_leaves_no_server(toy: Toy, nobody: Nobody) -> None
         assert starting.wait(60) == 130
         nobody([child.pid for child in family], 30)
     assert {path.name for path in (toy.root / "artifacts/prefect").iterdir()} <= {"lock", "server.log"}
-
-
-@pytest.mark.slow
-def test_the_pages_come_up_and_ctrl_c_leaves_only_prefects_server(toy: Toy, server: str, nobody: Nobody) -> None:
-    with toy.start("-m", "flows.server", "ui", PREFECT_API_URL=server) as page:
-        assert page.stdout
-        lines = [page.stdout.readline(), page.stdout.readline()]
-        assert lines[0].startswith(f"Prefect  {server.removesuffix('/api')} ")
-        address = lines[1].split()[1]
-        assert address.startswith("http://127.0.0.1:")
-        assert _answers(address, 240)
-        family = [child.pid for child in psutil.Process(page.pid).children(recursive=True)]
-        assert len(family) <= 4, "MLflow's job runner was started"
-        page.send_signal(signal.SIGINT)
-        assert page.wait(60) == 130
-        nobody(family, 60)
-    assert local.alive(server, timeout=5)
-
-
-def _answers(address: str, seconds: float) -> bool:
-    opener, until = urllib.request.build_opener(urllib.request.ProxyHandler({})), time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            with opener.open(address, timeout=5) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            time.sleep(0.3)
-    return False

@@ -1,0 +1,81 @@
+"""Both pages, and the recipe served to Prefect's page and schedule, until Ctrl-C: `python -m flows.ui [--cron "0 3 * * *"]`.
+
+The recipe is served on this project's own Prefect server only. On a server of the user's own (PREFECT_API_URL), where others may
+look at the same page, `python -m flows.deployments` does that."""
+
+import argparse
+import importlib.util
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from flows import environment, tracking
+from flows.deployments import LAST_WORDS
+from flows.launch import free_port
+from flows.processes import Group, exit_on_signals
+from flows.server import ServerError, ensure
+
+
+def mlflow_page(root: Path) -> tuple[str, list[str]]:
+    """Address of MLflow's page and the command that serves it, empty when the user runs a tracking server."""
+    store = tracking.store(root)
+    if store.startswith(("http://", "https://")):
+        return store, []
+    port = str(free_port())
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--host", "127.0.0.1", "--port", port]
+    return f"http://127.0.0.1:{port}", [*command, "--workers", "1"]
+
+
+def show(root: Path, cron: str | None) -> int:
+    """Print the addresses and stay until one of the programs ends; its exit code."""
+    running: list[Group] = []
+    with ExitStack() as stack:
+        if importlib.util.find_spec("prefect"):
+            own = not os.environ.get("PREFECT_API_URL")
+            url = ensure(root)
+            print(f"Prefect  {url.removesuffix('/api')}   (stays up; `make down` stops it)", flush=True)
+            if own:
+                words = [sys.executable, "-m", "flows.deployments", *(["--cron", cron] if cron else [])]
+                known = {**os.environ, "PREFECT_API_URL": url}
+                running.append(stack.enter_context(Group(words, _say, known, root, grace=2 * LAST_WORDS)))
+        if importlib.util.find_spec("mlflow"):
+            address, command = mlflow_page(root)
+            # The job runner of `mlflow ui` is 13 processes and 2.7 GB that reading runs does not need.
+            quiet = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+            if command:
+                running.append(stack.enter_context(Group(command, lambda _line, _stream: None, quiet, root)))
+            print(f"MLflow   {address}{'   (ready in some seconds; Ctrl-C stops it)' if command else ''}", flush=True)
+        while running:
+            for group in list(running):
+                code = group.wait(0.5)
+                if code:
+                    return code
+                if code == 0:  # it had nothing to do: somebody else serves the recipe
+                    running.remove(group)
+    return 0
+
+
+def _say(line: str, stream: str) -> None:
+    print(line, file=sys.stderr if stream == "stderr" else sys.stdout, flush=True)
+
+
+def main() -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m flows.ui", description=__doc__)
+    parser.add_argument("--cron", metavar="SCHEDULE", help="five cron fields, UTC; without it runs start from the page")
+    options = parser.parse_args()
+    root = Path.cwd()
+    environment.prepare(root)
+    exit_on_signals()
+    try:
+        return show(root, options.cron)
+    except ServerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""What `make ui` starts, for real: both pages, the recipe served on the project's own server, and an end that leaves nobody."""
+
+import signal
+import time
+import urllib.request
+
+import psutil
+import pytest
+from test_accidents import state, trigger
+from test_pipeline import ask
+from toy_repository import Nobody, Pids, Toy
+
+from flows import server as local
+
+
+@pytest.mark.slow
+def test_on_a_server_of_others_only_the_pages_come_up(toy: Toy, server: str, nobody: Nobody) -> None:
+    with toy.start("-m", "flows.ui", PREFECT_API_URL=server) as page:
+        assert page.stdout
+        lines = [page.stdout.readline(), page.stdout.readline()]
+        assert lines[0].startswith(f"Prefect  {server.removesuffix('/api')} ")
+        address = lines[1].split()[1]
+        assert address.startswith("http://127.0.0.1:")
+        assert _answers(address, 240)
+        family = [child.pid for child in psutil.Process(page.pid).children(recursive=True)]
+        assert len(family) <= 4, "MLflow's job runner was started"
+        page.send_signal(signal.SIGINT)
+        assert page.wait(60) == 130
+        nobody(family, 60)
+    assert local.alive(server, timeout=5)
+
+
+@pytest.mark.slow
+def test_a_run_from_the_page_ends_with_ctrl_c_and_the_server_stays(toy: Toy, pids: Pids, nobody: Nobody) -> None:
+    with (toy.root / "dvc.yaml").open("a") as file:
+        file.write("  family:\n    cmd: python -m flows.stage family -- toys.family\n    outs: [artifacts/never.txt]\n")
+    try:
+        with toy.start("-m", "flows.ui") as page:
+            url = _served(toy, 300)
+            names = {one["name"] for one in ask(url, "deployments/filter")}
+            assert names == {"pipeline", "one-stage", "evaluation", "study"}
+            again = toy.call("-m", "flows.deployments")
+            assert (again.returncode, "serves the recipe already" in again.stdout) == (0, True)
+            run = trigger(url, "pipeline", "family")
+            pids(180)
+            held = local._state(toy.root)
+            assert held
+            kept = psutil.Process(int(held["pid"]))
+            stays = {kept.pid, *(child.pid for child in kept.children(recursive=True))}
+            family = {child.pid for child in psutil.Process(page.pid).children(recursive=True)} - stays
+            page.send_signal(signal.SIGINT)
+            assert page.wait(120) == 130
+            nobody(sorted(family), 60)
+        assert local.alive(url, timeout=5)
+        assert state(url, run) in ("Cancelled", "Crashed")
+    finally:
+        toy.call("-m", "flows.server", "down")
+
+
+def _served(toy: Toy, seconds: float) -> str:
+    """The address of the project's own server, once the recipe is served there."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        url = local.api_url(toy.root)
+        if url and local.alive(url) and len(ask(url, "deployments/filter")) == 4:
+            return url
+        time.sleep(0.5)
+    raise AssertionError(f"nothing served within {seconds} s")
+
+
+def _answers(address: str, seconds: float) -> bool:
+    opener, until = urllib.request.build_opener(urllib.request.ProxyHandler({})), time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            with opener.open(address, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            time.sleep(0.3)
+    return False
