@@ -1,6 +1,7 @@
 """Starting vLLM inside the trainer's process, and the few of its inner parts that the engine needs. vLLM is imported here and in
 `vllm_draw` only, and only when it is asked for."""
 
+import atexit
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from stages.run.ranks import world_size
 SETTINGS = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the model stays in this process, where its weights can be replaced
     "VLLM_USE_V2_MODEL_RUNNER": "0",  # the runner whose sampler `vllm_draw` takes the place of
+    "VLLM_USE_FLASHINFER_SAMPLER": "0",  # that sampler is the one replaced, and FlashInfer need not be there
     "VLLM_NO_USAGE_STATS": "1",
 }
 TOKENS_AT_ONCE = 8192
@@ -120,6 +122,9 @@ def start_vllm(folder: Path, net: Any, tokenizer: Any, context: int, hardware: H
             f"{folder}: vLLM {vllm.__version__} cannot run it ({reason}); generate with hardware.engine=transformers, or correct "
             "hardware.vllm"
         ) from error
+    atexit.register(
+        llm.llm_engine.engine_core.shutdown
+    )  # before the program leaves its process group, which vLLM needs for its end
     outputs = int(net.config.get_text_config().vocab_size)
     banned = never_drawn(net.config, tokenizer, end_ids(net), outputs)
     return Started(llm, hardware.generation_batch, end_ids(net), banned, device.type == "cuda")

@@ -375,7 +375,9 @@ def test_two_ranks(setup: Setup, tmp_path: Path, tensor_parallel: int) -> None:
         for process in ranks:
             process.kill()
             process.wait()
-    assert codes == [0, 0], (tmp_path / f"{codes.index(max(codes))}.log").read_text()[-3000:]
+    logs = [(tmp_path / f"{rank}.log").read_text() for rank in range(2)]
+    assert codes == [0, 0], logs[codes.index(max(codes))][-3000:]
+    assert [log for log in logs if "Traceback" in log] == [], "vLLM is ended before the process group that it needs for that"
     results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     assert [found["share"] for found in results] == ([[0, 1], [0, 1]] if tensor_parallel == 1 else [[0, 2], [1, 2]])
     assert all(gap < TOLERANCE for found in results for gap in found["gaps"]), results

@@ -21,6 +21,7 @@ from stages.rollout.engine import Piece, Request, Sampling
 from stages.rollout.golden import TOLERANCES, Golden
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.rollout.vllm_engine import VLLMEngine
+from stages.run.program import run
 from stages.run.ranks import rank
 from stages.training.batches import pack
 from stages.training.engine import Engine, optimizer_step, start
@@ -86,4 +87,4 @@ def gap(ours: list[Piece], theirs: list[Piece]) -> float:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))
+    run(partial(main, Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))
