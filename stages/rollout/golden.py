@@ -11,8 +11,8 @@ from stages.prompts.render import Rendered
 from stages.rollout.engine import Piece, Request, Sampling
 
 TOLERANCES = {"cpu": 1e-3, "cuda": 0.1}
-"""Nats by device type, ours: float32 on the CPU (measured: below 1e-5), bfloat16 on GPUs (not measured; weights of another model
-are whole nats away)."""
+"""Nats by device type, ours: float32 on the CPU (measured: below 1e-5), bfloat16 on GPUs (measured on an H100, single tokens of an
+untrained model: below 0.08; weights of another model are whole nats away)."""
 LIKELIEST = 1e-6
 """A top-p that leaves only the likeliest token: greedy tokens with log-probabilities at any temperature."""
 

@@ -1,8 +1,8 @@
 """The generation engine of GPU machines: vLLM in the trainer's own process, on the trainer's own GPU (§2.6, hybrid deployment).
 
 Weights are pushed in place after each iteration and checked; memory is given back while the trainer works. Tests run it on
-vLLM's CPU build (`make test-vllm`), also by two processes with a model or half a model each. That build cannot sleep, so sleeping
-follows the source of vLLM 0.32; that, bfloat16 and CUDA graphs have not been run."""
+vLLM's CPU build (`make test-vllm`), also by two processes with a model or half a model each. That build cannot sleep; sleeping,
+bfloat16 and CUDA graphs were run on an H100 (results/h100), several GPUs were not."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace

@@ -95,5 +95,5 @@ def test_each_preset_can_work_on_its_machine(name: str, gpus: int, tmp_path: Pat
     given = overrides.data(tmp_path) if name == "real-data" else {}
     on = machine(gpus) if gpus else SMALL
     assert [finding for finding in found(overrides.preset(name) | given, on, monkeypatch) if finding.fatal] == []
-    optional = {"code-tests", "reward-model", "teacher"}  # these bring files of the user's own
+    optional = {"all-sources", "code-tests", "reward-model", "teacher"}  # these bring files of the user's own
     assert set(overrides.presets()) - optional == {"laptop", "real-data", "one-gpu", "one-gpu-scratch", "eight-gpus", "cluster"}
