@@ -25,20 +25,25 @@ def engine() -> list[str]:
         steps[name] for name in ("gaps", "push", "vision tower alone", "sleep", "iterations", "speed")
     )
     free = [value["free_gib"] for value in (sleep["awake"], sleep["asleep"], sleep["again"])]
+    rounds = ", ".join(f"{one:.1f}" for one in round_["free_gib"])
     return [
         "| vLLM engine, 10 million random weights, bf16 | |",
         "| --- | --- |",
         f"| start, with compilation and CUDA graphs | {steps['start']['seconds']:.0f} s |",
         f"| largest difference of a sampled token's log-probability from the trainer's: text, pictures | {gaps['text']:.3f}, "
         f"{gaps['pictures']:.3f} nats |",
-        f"| after a push of changed weights; of the answers by the old ones | {push['gap']:.3f}; {push['gap_of_old_weights']:.1f} nats |",
-        f"| after a push of a changed vision tower alone | {vision['gap']:.3f}; {vision['gap_of_old_weights']:.1f} nats |",
+        f"| after a push of changed weights; of the answers by the old ones | {two(push)} |",
+        f"| after a push of a changed vision tower alone | {two(vision)} |",
         f"| a push | {push['push_seconds']:.3f} s |",
         f"| memory of the card that is free: awake, asleep, awake again | {free[0]:.1f}, {free[1]:.1f}, {free[2]:.1f} GiB |",
         f"| the same answers after waking | {sleep['same_answers']} of {sleep['of']} |",
-        f"| five rounds of sleep, push, answers: free memory after each | {', '.join(f'{one:.1f}' for one in round_['free_gib'])} GiB |",
+        f"| five rounds of sleep, push, answers: free memory after each | {rounds} GiB |",
         *(f"| tokens/s, {name} | {value:,} |" for name, value in speed.items() if name != "seconds"),
     ]
+
+
+def two(step: Any) -> str:
+    return f"{step['gap']:.3f}; {step['gap_of_old_weights']:.1f} nats"
 
 
 def validations() -> list[str]:
@@ -68,8 +73,8 @@ def speeds() -> str:
     divergence = max(abs(row.get("kl_rollout_trainer") or 0.0) for row in rows)
     return (
         f"{len(speed)} iterations, accuracy on the training prompts {100 * accuracy[0]:.1f} to {100 * accuracy[-1]:.1f}%; medians: "
-        f"rollout {rollout:.2f} s, training {training:.2f} s, {drawn:,.0f} tokens/s generated, {trained:,.0f} trained on; KL between "
-        f"engine and trainer at most {divergence:.0e} nats"
+        f"rollout {rollout:.2f} s, training {training:.2f} s, {drawn:,.0f} tokens/s generated, {trained:,.0f} trained on; KL "
+        f"between engine and trainer at most {divergence:.0e} nats"
     )
 
 

@@ -12,25 +12,25 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-import torch  # noqa: E402
-from transformers import GenerationConfig, Idefics3Config, Idefics3ForConditionalGeneration, Idefics3Processor  # noqa: E402
-from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil  # noqa: E402
+import torch
+from transformers import GenerationConfig, Idefics3Config, Idefics3ForConditionalGeneration, Idefics3Processor
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 
-from stages.base import document_samples, tokenizer_texts  # noqa: E402
-from stages.models.loading import device_of  # noqa: E402
-from stages.models.scratch import CHAT_TEMPLATE, train_tokenizer  # noqa: E402
-from stages.problems.pretraining import documents  # noqa: E402
-from stages.prompts.render import Renderer  # noqa: E402
-from stages.run.params import Base, Hardware, Model, read  # noqa: E402
-from stages.run.program import run  # noqa: E402
-from stages.run.seeds import stream_seed  # noqa: E402
-from stages.run.spool import stage_spool  # noqa: E402
-from stages.run.state import state_folder  # noqa: E402
-from stages.training.checkpoints import drop_state  # noqa: E402
-from stages.training.engine import start  # noqa: E402
-from stages.training.loop import Plan, mean_token_loss, train  # noqa: E402
-from stages.training.schedules import learning_rate  # noqa: E402
-from stages.training.weights import save_model  # noqa: E402
+from stages.base import document_samples, tokenizer_texts
+from stages.models.loading import device_of
+from stages.models.scratch import CHAT_TEMPLATE, train_tokenizer
+from stages.problems.pretraining import documents
+from stages.prompts.render import Renderer
+from stages.run.params import Base, Hardware, Model, read
+from stages.run.program import run
+from stages.run.seeds import stream_seed
+from stages.run.spool import stage_spool
+from stages.run.state import state_folder
+from stages.training.checkpoints import drop_state
+from stages.training.engine import start
+from stages.training.loop import Plan, mean_token_loss, train
+from stages.training.schedules import learning_rate
+from stages.training.weights import save_model
 
 VISION = {"hidden_size": 128, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 2, "patch_size": 8}
 
