@@ -40,7 +40,7 @@ def main() -> None:
     if rank() == 0:
         (args.out / "problems.jsonl").unlink(missing_ok=True)
 
-    from stages.rollout.transformers_engine import load_engine
+    from stages.rollout.opening import load_engine
 
     collected = read_records(args.problems / "train.jsonl", Problem)
     held_out = [row for split in ("validation", "heldout") for row in read_records(args.problems / f"{split}.jsonl", Problem)]

@@ -56,7 +56,7 @@ def main() -> None:
     state = state_folder(f"evaluate-{args.checkpoint}", [args.model, args.problems, root], values)
     spool = stage_spool(f"evaluate@{args.checkpoint}")
     every = [*suites, *real, *asking]
-    responder = embedded(args.checkpoint, args.model, model, hardware)
+    responder = engine_responder(args.checkpoint, args.model, model, hardware)
     found = draw_together(responder, every, seed, state, lambda done, total: spool.progress(done, total, "responses"))
     if found is None:
         return
@@ -73,11 +73,11 @@ def main() -> None:
     shutil.rmtree(state, ignore_errors=True)
 
 
-def embedded(checkpoint: str, folder: Path, model: Model, hardware: Hardware) -> EngineResponder:
+def engine_responder(checkpoint: str, folder: Path, model: Model, hardware: Hardware) -> EngineResponder:
     """The checkpoint, loaded when there is something to ask."""
 
     def load() -> Engine:
-        from stages.rollout.transformers_engine import load_engine
+        from stages.rollout.opening import load_engine
 
         return load_engine(folder, model, hardware)
 

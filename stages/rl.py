@@ -14,7 +14,7 @@ from stages.policy.samplers import ProblemSampler
 from stages.policy.validation import Validations, askable
 from stages.prompts.render import Renderer
 from stages.rollout.asking import judge_of
-from stages.rollout.colocated import open_rollout_engine
+from stages.rollout.opening import open_rollout_engine
 from stages.run.params import RL, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank

@@ -14,7 +14,7 @@ from stages.prompts.prompt import Prompt
 from stages.rollout.asking import judge_of
 from stages.rollout.chunks import Chunks, all_have_read
 from stages.rollout.engine import Completion, Sampling
-from stages.rollout.transformers_engine import load_engine
+from stages.rollout.opening import load_engine
 from stages.run.params import Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank

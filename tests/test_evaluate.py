@@ -37,7 +37,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("K15_SPOOL", raising=False)
     engines = SimpleNamespace(load_engine=lambda *_: ScriptedEngine(script))
-    monkeypatch.setitem(sys.modules, "stages.rollout.transformers_engine", engines)
+    monkeypatch.setitem(sys.modules, "stages.rollout.opening", engines)
     Path("model").mkdir()
     header = json.dumps({"w": {"dtype": "F32", "shape": [7, 3], "data_offsets": [0, 84]}}).encode()
     Path("model/model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
@@ -139,7 +139,7 @@ def test_two_ranks_share_the_questions_and_the_first_hands_over(
         asked[os.environ["RANK"]] = asked.get(os.environ["RANK"], 0) + 1
         return script(prompt, number)
 
-    monkeypatch.setattr(sys.modules["stages.rollout.transformers_engine"], "load_engine", lambda *_: ScriptedEngine(counting))
+    monkeypatch.setattr(sys.modules["stages.rollout.opening"], "load_engine", lambda *_: ScriptedEngine(counting))
     monkeypatch.setenv("WORLD_SIZE", "2")
     for rank in ("1", "0"):
         monkeypatch.setenv("RANK", rank)
@@ -184,7 +184,7 @@ def test_after_a_kill_nothing_is_asked_again_and_the_end_is_the_same(
 
     limits = [9]
     engines = SimpleNamespace(load_engine=lambda *_: ScriptedEngine(dying))
-    monkeypatch.setitem(sys.modules, "stages.rollout.transformers_engine", engines)
+    monkeypatch.setitem(sys.modules, "stages.rollout.opening", engines)
     Path("out/long_rl.json").unlink()
     Path("raw/long_rl.jsonl").unlink()
     with pytest.raises(KilledError):
@@ -217,7 +217,7 @@ def test_several_programs_for_codeforces_are_voted_on(project: Callable[..., Non
         return f"```python\n{program}\n```"
 
     engines = SimpleNamespace(load_engine=lambda *_: ScriptedEngine(programs))
-    monkeypatch.setitem(sys.modules, "stages.rollout.transformers_engine", engines)
+    monkeypatch.setitem(sys.modules, "stages.rollout.opening", engines)
     project(benchmarks=["codeforces"], benchmark_samples=3)
     found = result()["benchmarks"]["codeforces"]
     assert (found["k"], found["figures"]["voted"], found["figures"]["votes_without_inputs"]) == (3, 2, 0)

@@ -2,11 +2,12 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
 from transformers.utils import logging as transformers_logging
 
 from stages.data.files import DataError
@@ -41,6 +42,15 @@ def load_model(source: Path | str, device: torch.device, revision: str | None = 
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise DataError(_broken(where, error)) from error
     return model.to(device)
+
+
+def described(folder: Path) -> Any:
+    """What a checkpoint says of itself, without its weights: `config` and `generation_config`, like a loaded model's."""
+    where = _checked(folder, None)
+    try:
+        return SimpleNamespace(config=AutoConfig.from_pretrained(where), generation_config=GenerationConfig.from_pretrained(where))
+    except (OSError, ValueError) as error:
+        raise DataError(_broken(where, error)) from error
 
 
 def load_processor(source: Path | str, revision: str | None = None) -> Any:

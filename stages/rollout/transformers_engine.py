@@ -6,13 +6,12 @@ once for all its samples. What a response draws depends on its own seed and the 
 import gc
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from stages.data.files import DataError
-from stages.models.loading import best_device, context_of, device_of, end_ids, load_model, load_processor
+from stages.models.loading import best_device, context_of, end_ids, load_model, load_processor
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer
 from stages.rollout.cache import SlotCache, check_layers
@@ -21,7 +20,6 @@ from stages.rollout.prefill import Prefilled, Prefix, prefill
 from stages.rollout.sampling import never_drawn
 from stages.rollout.slots import Slots, Vocabulary
 from stages.rollout.waiting import Queue
-from stages.run.params import Hardware, Model
 from stages.run.seeds import stream_seed
 
 REFILL_SHARE = 1 / 8  # slots are filled again when this share of them is free: several prompts are read at once
@@ -142,12 +140,6 @@ def _evaluating(model: Any) -> Iterator[None]:
         yield
     finally:
         model.train(was_training)
-
-
-def load_engine(folder: Path, model: Model, hardware: Hardware) -> Engine:
-    """The engine for a checkpoint folder."""
-    net, processor = load_model(folder, device_of(hardware)), load_processor(folder)
-    return TransformersEngine(net, Renderer(processor, model.instruction, model.context), hardware.generation_batch)
 
 
 def open_engine(source: str, revision: str | None, context: int | None, batch: int) -> Engine:

@@ -91,8 +91,9 @@ class Started:
 
 
 def start_vllm(folder: Path, net: Any, tokenizer: Any, context: int, hardware: Hardware, cache_bytes: int | None = None) -> Started:
-    """vLLM with the checkpoint in `folder`, whose transformers model is `net`. `cache_bytes` is the size of the key-value cache;
-    None: what hardware.vllm.memory_share of the device's memory leaves. DataError when vLLM is missing, or cannot run it."""
+    """vLLM with the checkpoint in `folder`, whose transformers model is `net` (or what `described` gives of it). `cache_bytes` is
+    the size of the key-value cache; None: what hardware.vllm.memory_share of the device's memory leaves. Of several ranks all must
+    call, unless each is `alone`. DataError when vLLM is missing, or cannot run it."""
     device, size = device_of(hardware), hardware.vllm.tensor_parallel
     if world_size() % size:
         raise DataError(f"hardware.vllm.tensor_parallel = {size} does not divide the {world_size()} processes; choose a divisor")
@@ -106,7 +107,7 @@ def start_vllm(folder: Path, net: Any, tokenizer: Any, context: int, hardware: H
                 max_num_seqs=hardware.generation_batch,
                 max_num_batched_tokens=max(context, TOKENS_AT_ONCE),
                 tensor_parallel_size=size,
-                distributed_executor_backend="external_launcher" if world_size() > 1 else "uni",
+                distributed_executor_backend="external_launcher" if "WORLD_SIZE" in os.environ else "uni",
                 gpu_memory_utilization=hardware.vllm.memory_share,
                 kv_cache_memory_bytes=cache_bytes,
                 enable_prefix_caching=True,

@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -24,6 +25,32 @@ def rank() -> int:
 def world_size() -> int:
     """How many processes there are."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Inside, this process takes itself for the only one; its GPU (LOCAL_RANK) stays its own. For a library that would else join
+    all ranks into one group, while each of them works for itself."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    own = {
+        "RANK": "0",
+        "WORLD_SIZE": "1",
+        "LOCAL_RANK": os.environ.get("LOCAL_RANK", "0"),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": port,
+    }
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def share(items: Sequence[T]) -> list[T]:

@@ -26,9 +26,9 @@ from stages.models.loading import best_device, load_model, load_processor  # noq
 from stages.models.positions import position_ids  # noqa: E402
 from stages.prompts.prompt import Prompt  # noqa: E402
 from stages.prompts.render import Rendered, Renderer  # noqa: E402
-from stages.rollout.colocated import open_rollout_engine  # noqa: E402
 from stages.rollout.engine import Piece, Request, Sampling  # noqa: E402
 from stages.rollout.golden import TOLERANCES, Golden  # noqa: E402
+from stages.rollout.opening import open_rollout_engine  # noqa: E402
 from stages.rollout.transformers_engine import TransformersEngine  # noqa: E402
 from stages.rollout.vllm_engine import VLLMEngine  # noqa: E402
 from stages.training.batches import TrainingSample, pack  # noqa: E402

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import CPU, Tiny, hardware
+from tiny import Tiny
 
 from stages.data.files import DataError
 from stages.models.positions import position_ids
@@ -16,8 +16,7 @@ from stages.rollout import transformers_engine as module
 from stages.rollout.engine import Completion, Piece, Repetition, Request, RolloutEngine, Sampling
 from stages.rollout.prefill import Prefix, prefill
 from stages.rollout.repetition import repeated_tail
-from stages.rollout.transformers_engine import TransformersEngine, load_engine
-from stages.run.params import Model
+from stages.rollout.transformers_engine import TransformersEngine
 from stages.training.batches import TrainingSample, pack
 from stages.training.log_probs import TokenLogProbs
 
@@ -383,13 +382,3 @@ def test_several_end_tokens_and_none(tiny: Tiny, prompts: list[Prompt]) -> None:
     model.generation_config.eos_token_id = None
     with pytest.raises(DataError, match="generation_config names no eos_token_id"):
         TransformersEngine(model, tiny.renderer(), 64)
-
-
-def test_an_engine_from_a_folder(tiny: Tiny) -> None:
-    model = Model(source="scratch", revision=None, context=320, instruction="Answer.")
-    found = load_engine(tiny.folder, model, hardware(generation_batch=3))
-    (group,) = found.generate([Prompt("What?", None)], replace(GREEDY, max_tokens=3), samples=2)
-    assert len(group) == 2
-    assert isinstance(found, TransformersEngine)
-    assert found.batch == 3
-    assert found.model.device == CPU

@@ -353,6 +353,26 @@ def test_two_ranks(setup: Setup, tmp_path: Path, tensor_parallel: int) -> None:
     engine, before and after a step and a push, and where one rank has nothing to ask."""
     shown = tmp_path / "demonstrations.jsonl"
     write_records(shown, setup.demonstrations)
+    results = by_two_ranks("vllm_ranks.py", tmp_path, str(setup.folder), str(shown), str(tensor_parallel))
+    assert [found["share"] for found in results] == ([[0, 1], [0, 1]] if tensor_parallel == 1 else [[0, 2], [1, 2]])
+    assert all(gap < TOLERANCE for found in results for gap in found["gaps"]), results
+    assert len(results[1]["changed"]) > 2
+    assert all(results[1]["changed"])
+
+
+def test_two_ranks_that_ask_a_checkpoint(setup: Setup, tmp_path: Path) -> None:
+    """As evaluate runs it: one rank asks twice as often as the other and stays longer; both answer like the embedded engine."""
+    (tmp_path / "prompts.json").write_text(json.dumps([[prompt.question, prompt.image] for prompt in setup.prompts]))
+    expected = setup.embedded.generate(setup.prompts, replace(GREEDY, max_tokens=12))
+    found = by_two_ranks("vllm_asking.py", tmp_path, str(setup.folder), str(tmp_path))
+    assert len(found[1]) > len(found[0]) > 1
+    for answers in found:
+        for place, group in answers:
+            assert group == [list(expected[place][0].token_ids)] * 2
+
+
+def by_two_ranks(program: str, folder: Path, *arguments: str) -> list[Any]:
+    """What `program`, run on two ranks, left in `folder`/<rank>.json."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = str(found.getsockname()[1])
@@ -363,10 +383,10 @@ def test_two_ranks(setup: Setup, tmp_path: Path, tensor_parallel: int) -> None:
         "MASTER_PORT": port,
         "PYTHONPATH": f"{ROOT}:{ROOT}/tests",
     }
-    command = [sys.executable, f"{ROOT}/tests/rollout/vllm_ranks.py", str(setup.folder), str(shown), str(tensor_parallel)]
+    command = [sys.executable, f"{ROOT}/tests/rollout/{program}", *arguments]
     ranks = []
     for rank in range(2):
-        with (tmp_path / f"{rank}.log").open("w") as log:
+        with (folder / f"{rank}.log").open("w") as log:
             environment = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
             ranks.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
     try:
@@ -375,14 +395,10 @@ def test_two_ranks(setup: Setup, tmp_path: Path, tensor_parallel: int) -> None:
         for process in ranks:
             process.kill()
             process.wait()
-    logs = [(tmp_path / f"{rank}.log").read_text() for rank in range(2)]
+    logs = [(folder / f"{rank}.log").read_text() for rank in range(2)]
     assert codes == [0, 0], logs[codes.index(max(codes))][-3000:]
     assert [log for log in logs if "Traceback" in log] == [], "vLLM is ended before the process group that it needs for that"
-    results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
-    assert [found["share"] for found in results] == ([[0, 1], [0, 1]] if tensor_parallel == 1 else [[0, 2], [1, 2]])
-    assert all(gap < TOLERANCE for found in results for gap in found["gaps"]), results
-    assert len(results[1]["changed"]) > 2
-    assert all(results[1]["changed"])
+    return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
 
 
 def test_sleeping_does_nothing_on_the_cpu(setup: Setup) -> None:

@@ -16,9 +16,9 @@ from stages.data.records import Demonstration
 from stages.models.loading import load_model, load_processor
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
-from stages.rollout.colocated import open_rollout_engine
 from stages.rollout.engine import Piece, Request, Sampling
 from stages.rollout.golden import TOLERANCES, Golden
+from stages.rollout.opening import open_rollout_engine
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.rollout.vllm_engine import VLLMEngine
 from stages.run.program import run
