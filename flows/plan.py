@@ -54,9 +54,10 @@ def run(args: argparse.Namespace) -> int:
     root = Path.cwd()
     environment.prepare(root)
     values = overrides.chosen(args.preset, args.data, args.values)
-    params = changed(root, values)
+    tree = changed(root, values)
+    params = parsed(tree)
     try:
-        stages = outlook.outlook(root, graph.nodes(root, args.targets), params.model_dump())
+        stages = outlook.outlook(root, graph.nodes(root, args.targets), tree)
     except graph.GraphError as error:
         raise DataError(str(error)) from error
     machine = this_machine(root, args.gpus)
@@ -69,13 +70,15 @@ def run(args: argparse.Namespace) -> int:
     return int(any(one.fatal for one in found))
 
 
-def changed(root: Path, values: dict[str, Any]) -> Params:
-    """params.yaml with the dotted `values`, on the disk nothing changed. Raises ParamsError as `overrides.apply`."""
+def changed(root: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """What params.yaml holds with the dotted `values`, as DVC would read it; on the disk nothing changes. Raises ParamsError as
+    `overrides.apply`."""
     path = Path("params.yaml") if root == Path.cwd() else root / "params.yaml"
     load(path)
-    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    tree: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     overrides.put(values, tree, path)
-    return parsed(tree, path)
+    parsed(tree, path)
+    return tree
 
 
 def _stages(stages: Sequence[outlook.Outlook]) -> list[str]:

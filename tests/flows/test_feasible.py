@@ -9,6 +9,7 @@ from toy_repository import PROJECT
 from flows import feasible, overrides
 from flows.machine import GIB, Gpu, Machine
 from flows.plan import changed
+from stages.run.params import parsed
 
 SMALL = Machine(cores=2, memory=16 * GIB, gpus=(), free_disk=100 * GIB)
 HUB = {"model.source": "a/b-3B", "model.revision": "c"}
@@ -22,7 +23,7 @@ def found(values: dict[str, Any], on: Machine, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(PROJECT)
     for name in ("K15_HOSTFILE", "K15_LAUNCHER", "PREFECT_API_URL", "OPENAI_API_KEY", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
-    return feasible.findings(changed(PROJECT, values), on, PROJECT, checkpoints=8)
+    return feasible.findings(parsed(changed(PROJECT, values)), on, PROJECT, checkpoints=8)
 
 
 def test_nothing_stands_against_the_default_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,13 +65,13 @@ def test_a_hub_model_offline_cannot_work(monkeypatch: pytest.MonkeyPatch) -> Non
     (note,) = found(HUB, machine(1), monkeypatch)
     assert (note.fatal, note.text.endswith("`base` downloads it")) == (False, True)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert any(finding.fatal for finding in feasible.findings(changed(PROJECT, HUB), machine(1), PROJECT, 8))
+    assert any(finding.fatal for finding in feasible.findings(parsed(changed(PROJECT, HUB)), machine(1), PROJECT, 8))
 
 
 def test_a_dead_prefect_server_that_the_user_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found({}, SMALL, monkeypatch) == []
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
-    (finding,) = feasible.findings(changed(PROJECT, {}), SMALL, PROJECT, 8)
+    (finding,) = feasible.findings(parsed(changed(PROJECT, {})), SMALL, PROJECT, 8)
     assert finding.fatal
     assert "no Prefect server answers there" in finding.text
 

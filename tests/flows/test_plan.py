@@ -31,14 +31,16 @@ def test_before_the_first_run_all_run_and_the_call_is_quick(toy: Toy) -> None:
 
 
 def test_what_would_run_and_why(toy: Toy) -> None:
-    """Asked of the graph directly, without a process for each question."""
+    """Asked of the graph directly, without a process for each question. A stage also reads a section that leaves out fields."""
+    graph_file = toy.root / "dvc.yaml"
+    graph_file.write_text(graph_file.read_text().replace("params: [seed]", "params: [seed, collect]"))
     assert toy.call("-m", "dvc", "repro", "--quiet").returncode == 0
     toy.ran()
     nodes = graph.nodes(toy.root)
     before = (toy.root / "params.yaml").read_bytes()
 
     def changed_by(**values: object) -> dict[str, tuple[str, str]]:
-        params = changed(toy.root, {key.replace("__", "."): value for key, value in values.items()}).model_dump()
+        params = changed(toy.root, {key.replace("__", "."): value for key, value in values.items()})
         return {one.name: (one.does, one.reason) for one in outlook.outlook(toy.root, nodes, params)}
 
     assert {does for does, _ in changed_by().values()} == {"cached"}

@@ -8,7 +8,7 @@ from toy_repository import PROJECT
 
 from flows import overrides, sizes
 from flows.plan import changed
-from stages.run.params import Params, load
+from stages.run.params import Params, load, parsed
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_disk_of_checkpoints_and_state() -> None:
 @pytest.mark.parametrize("name", overrides.presets())
 def test_each_preset_gives_whole_sizes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
-    params = changed(PROJECT, overrides.preset(name))
+    params = parsed(changed(PROJECT, overrides.preset(name)))
     lines = sizes.by_stage(params)
     assert {"collect", "curate", "rl@long", "rl@short", "sample", "evaluate"} <= set(lines)
     assert sizes.model_of(params).weights
