@@ -81,8 +81,9 @@ def _serve(made: list[Any]) -> int:
     except KeyboardInterrupt:
         return 130
     finally:
-        if loop.is_alive():
-            runner.execute_in_background(runner.cancel_all).result(LAST_WORDS)
+        if loop.is_alive() and runner.started:
+            with contextlib.suppress(TimeoutError):  # what is left then is ended with this program
+                runner.execute_in_background(runner.cancel_all).result(LAST_WORDS)
     return 1  # it does not end by itself
 
 
