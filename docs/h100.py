@@ -3,8 +3,9 @@
 import csv
 import json
 from pathlib import Path
-from statistics import median
 from typing import Any
+
+from h200 import curve, divergence, iterations, medians
 
 FOLDER = Path(__file__).parents[1] / "results/h100"
 
@@ -62,19 +63,11 @@ def validations() -> list[str]:
 
 def speeds() -> str:
     """Medians over the iterations of RL."""
-    with (FOLDER / "training/long_rl.jsonl").open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    speed = [row["speed"] for row in rows if "speed" in row]
-    rollout, training, drawn, trained = (
-        median(one[name] for one in speed)
-        for name in ("rollout_seconds", "training_seconds", "rollout_tokens_per_second", "training_tokens_per_second")
-    )
+    rows = curve(FOLDER)
     accuracy = [row["accuracy"] for row in rows if row.get("accuracy") is not None]
-    divergence = max(abs(row.get("kl_rollout_trainer") or 0.0) for row in rows)
     return (
-        f"{len(speed)} iterations, accuracy on the training prompts {100 * accuracy[0]:.1f} to {100 * accuracy[-1]:.1f}%; medians: "
-        f"rollout {rollout:.2f} s, training {training:.2f} s, {drawn:,.0f} tokens/s generated, {trained:,.0f} trained on; KL "
-        f"between engine and trainer at most {divergence:.0e} nats"
+        f"{iterations(rows)} iterations, accuracy on the training prompts {100 * accuracy[0]:.1f} to {100 * accuracy[-1]:.1f}%; "
+        f"medians: {medians(rows)}; KL between engine and trainer at most {divergence(rows):.0e} nats"
     )
 
 

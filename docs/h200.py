@@ -56,20 +56,36 @@ def steps() -> list[str]:
 
 def speeds() -> str:
     """Medians over the iterations of RL."""
-    with (FOLDER / "training/long_rl.jsonl").open(encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    speed = [row["speed"] for row in rows if "speed" in row]
+    rows = curve(FOLDER)
+    memory = max(row["speed"]["peak_gpu_mib"] for row in rows if "speed" in row) * 2**20 / 1e9
+    return (
+        f"{iterations(rows)} iterations; medians: {medians(rows)}; at most {memory:.1f} GB of the card; KL between engine and "
+        f"trainer at most {divergence(rows):.0e} nats"
+    )
+
+
+def curve(folder: Path) -> list[dict[str, Any]]:
+    """The rows that RL logged."""
+    with (folder / "training/long_rl.jsonl").open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
+
+
+def iterations(rows: list[dict[str, Any]]) -> int:
+    return sum("speed" in row for row in rows)
+
+
+def medians(rows: list[dict[str, Any]]) -> str:
+    """Seconds and tokens a second of an iteration's two halves."""
     rollout, training, drawn, trained = (
-        median(one[name] for one in speed)
+        median(row["speed"][name] for row in rows if "speed" in row)
         for name in ("rollout_seconds", "training_seconds", "rollout_tokens_per_second", "training_tokens_per_second")
     )
-    memory = max(one["peak_gpu_mib"] for one in speed) * 2**20 / 1e9
-    divergence = max(row.get("kl_rollout_trainer", 0.0) for row in rows)
-    return (
-        f"{len(speed)} iterations; medians: rollout {rollout:.2f} s, training {training:.2f} s, {drawn:,.0f} tokens/s "
-        f"generated, {trained:,.0f} trained on; at most {memory:.1f} GB of the card; KL between engine and trainer "
-        f"at most {divergence:.0e} nats"
-    )
+    return f"rollout {rollout:.2f} s, training {training:.2f} s, {drawn:,.0f} tokens/s generated, {trained:,.0f} trained on"
+
+
+def divergence(rows: list[dict[str, Any]]) -> float:
+    """The largest KL between engine and trainer, nats a token."""
+    return max(abs(row.get("kl_rollout_trainer") or 0.0) for row in rows)
 
 
 if __name__ == "__main__":
