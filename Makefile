@@ -17,7 +17,7 @@ TORCH  := $(shell grep '^torch==' constraints.txt)
 .PHONY: run seeds study test test-vllm lint format bench ui down install
 
 run: $(STAMP)
-	@$(BIN)/python -m flows.pipeline $(if $(PRESET),--preset $(PRESET)) $(if $(DATA),--data $(DATA)) $(foreach v,$(SET),-S '$(v)') $(TARGETS)
+	@$(BIN)/python -m flows.pipeline $(if $(PRESET),--preset $(PRESET)) $(if $(DATA),--data $(DATA)) $(foreach v,$(SET),-S '$(v)') $(if $(ANYWAY),--anyway) $(TARGETS)
 
 # Other seeds one after another; their summaries go to results/seeds. Whatever happens, this checkout's own values come back.
 seeds: $(STAMP)

@@ -99,7 +99,7 @@ def _sources(params: Params, _machine: Machine, root: Path) -> Iterator[Finding]
             if source.revision is None and not (root / params.collect.root / source.path).is_dir():
                 yield Finding(True, f"collect.sources: {source.path} is no folder, and a data set of the hub needs a revision")
         elif not (path := root / params.collect.root / source.path).is_file():
-            yield Finding(True, f"collect.sources: no file {path}")
+            yield Finding(True, f"collect.sources: no file {path}; name your folder by DATA=..., --data, or correct the path")
         elif _asks_for_code(source.kind, path) and (reason := why_unavailable()):
             yield Finding(True, f"{path} has problems with the verifier code: {reason}")
 
@@ -192,7 +192,9 @@ def _room(params: Params, machine: Machine, root: Path, checkpoints: int) -> Ite
     there = min(one.memory for one in machine.gpus) if gpu and machine.gpus else machine.memory // max(1, ranks_here)
     what = "a GPU's" if gpu else "a rank's share of the main"
     always = need.states + need.copies
-    if always > there:
+    if gpu and not machine.gpus:
+        yield Finding(False, f"a rank needs about {size(need.total)} of a GPU's memory; none is here to compare it with")
+    elif always > there:
         more = "more ranks or a higher hardware.zero_stage"
         yield Finding(True, f"a rank's weights, gradients and moments take {size(always)}, {what} memory is {size(there)}; {more}")
     elif need.total > SHARE * there:

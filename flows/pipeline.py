@@ -2,6 +2,7 @@
 
 Overrides go into params.yaml, a local Prefect server is started if none answers, the flow runs the graph of dvc.yaml,
 and the end is a short table with the paths of everything. Where nothing changed and no server is up, none is started.
+What cannot work on this machine (`k15 plan` says the same and more) stops a run of the whole graph before anything changes.
 """
 
 import argparse
@@ -11,15 +12,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from flows import environment, graph, overrides, summary
+from flows import environment, graph, overrides, plan, summary
 from flows.processes import exit_on_signals
 from flows.progress import clock
 from flows.server import ServerError, alive, api_url, ensure
-from stages.run.params import ParamsError
+from stages.run.params import ParamsError, parsed
 
 
 def main() -> int:
@@ -29,8 +30,12 @@ def main() -> int:
     environment.prepare(root)
     exit_on_signals()
     try:
-        _override(options)
+        values = overrides.chosen(options.preset, options.data, options.values)
         nodes = graph.nodes(root, options.targets)
+        if not options.anyway and not options.targets and (against := _obstacles(root, nodes, values)):
+            print("\n".join([*against, "nothing was changed; --anyway (make run ANYWAY=1) starts all the same"]), file=sys.stderr)
+            return 2
+        _override(values)
         changes = graph.changes(root, [node.name for node in nodes])
         code = _run(root, options, len(nodes), changes)
     except (ParamsError, graph.GraphError, ServerError) as error:
@@ -53,13 +58,25 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", metavar="DIR", type=Path, help="your files: DIR/train and DIR/bench")
     parser.add_argument("-S", dest="values", metavar="key=value", action="append", default=[], help="one parameter")
     parser.add_argument("--force", action="store_true", help="run stages in which nothing changed, too")
+    parser.add_argument("--anyway", action="store_true", help="start also where something cannot work on this machine")
     parser.add_argument("targets", nargs="*", help="stages of dvc.yaml (sft means each sft@...); default: all")
     return parser.parse_args()
 
 
-def _override(options: argparse.Namespace) -> None:
-    """Later ones win: preset, then --data, then -S."""
-    if changed := overrides.apply(overrides.chosen(options.preset, options.data, options.values)):
+def _obstacles(root: Path, nodes: Sequence[graph.Node], values: Mapping[str, Any]) -> list[str]:
+    """What stands against a run of the whole recipe with the dotted `values`, a line each."""
+    if not any(node.name == "rl@long" for node in nodes):
+        return []
+    from flows import feasible
+    from flows.machine import this_machine
+
+    params = parsed(plan.changed(root, values))
+    return [f"cannot work: {found.text}" for found in feasible.findings(params, this_machine(root), root, 0) if found.fatal]
+
+
+def _override(values: Mapping[str, Any]) -> None:
+    """Put them into params.yaml."""
+    if changed := overrides.apply(dict(values)):
         for key, (old, new) in changed.items():
             print(f"params.yaml: {key}: {old!r} -> {new!r}")
         print("written to params.yaml; `git checkout params.yaml` goes back")

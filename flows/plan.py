@@ -1,7 +1,7 @@
 """`k15 plan`: what a run would do, before anything runs - stages with reasons, sizes, memory, disk, and what stands against it."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     return int(any(one.fatal for one in found))
 
 
-def changed(root: Path, values: dict[str, Any]) -> dict[str, Any]:
+def changed(root: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     """What params.yaml holds with the dotted `values`, as DVC would read it; on the disk nothing changes. Raises ParamsError as
     `overrides.apply`."""
     path = Path("params.yaml") if root == Path.cwd() else root / "params.yaml"

@@ -1,15 +1,17 @@
 """The flow over a real graph, on a real Prefect server, with a real MLflow store."""
 
 import json
+import shutil
 import signal
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from toy_repository import Nobody, Pids, Toy, build
+from toy_repository import PROJECT, Nobody, Pids, Toy, build
 
 from flows import tracking
 
@@ -131,6 +133,27 @@ def test_a_wrong_command_line_is_one_line(toy: Toy, words: list[str], message: s
     assert done.returncode == 2
     assert done.stderr.startswith(message)
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_cannot_work_stops_the_whole_recipe_before_anything_changes(tmp_path: Path) -> None:
+    """The project's own graph in an empty repository; not for some of its stages, and not with --anyway."""
+    recipe = build(tmp_path)
+    shutil.copy(PROJECT / "dvc.yaml", tmp_path / "dvc.yaml")
+    for folder in ("stages/problems/examples", "stages/reporting/columns"):
+        (tmp_path / folder).mkdir(parents=True)
+    before = (tmp_path / "params.yaml").read_bytes()
+    words = ("-m", "flows.pipeline", "-S", "rl.long.prompts=1300")
+    done = recipe.call(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith("cannot work: rl.long.prompts is 1300, but collect.sources ask for 1200 problems only\n")
+    assert len(done.stderr.splitlines()) == 2
+    assert (tmp_path / "params.yaml").read_bytes() == before
+    assert not (tmp_path / "artifacts").exists()
+    dead = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}  # so that nothing runs
+    for more in (["--anyway"], ["collect"]):
+        done = recipe.call(*words, *more, **dead)
+        assert done.stderr.startswith("error: PREFECT_API_URL="), done.stderr
+        assert b"prompts: 1300" in (tmp_path / "params.yaml").read_bytes()
 
 
 def test_a_server_that_the_user_names_must_answer(toy: Toy) -> None:
