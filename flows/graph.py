@@ -68,6 +68,33 @@ def nodes(root: Path, targets: Sequence[str] = ()) -> list[Node]:
     return [Node(name, tuple(sorted(graph.predecessors(name)))) for name in ordered if name in wanted]
 
 
+def mend(root: Path) -> None:
+    """Remove DVC's list of who reads and writes what (.dvc/tmp/rwlock) where a DVC that was killed left it half written: DVC would
+    run no stage any more. That is done under DVC's own lock for the list, so that nobody is writing it. GraphError when the lock
+    cannot be had."""
+    folder = root / ".dvc/tmp"
+    if _readable(folder / "rwlock"):
+        return
+    from dvc.lock import LockError, make_lock
+
+    try:
+        with make_lock(str(folder / "rwlock.lock"), tmp_dir=str(folder)):
+            if not _readable(folder / "rwlock"):
+                (folder / "rwlock").unlink()
+    except LockError as error:
+        raise GraphError(f"dvc: {error}") from error
+
+
+def _readable(path: Path) -> bool:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
 def stages_of(repo: Any) -> list[Any]:
     """The stages of the project's own dvc.yaml; study/dvc.yaml is a graph of its own."""
     return [stage for stage in repo.index.stages if stage.cmd and stage.path_in_repo == "dvc.yaml"]
@@ -83,6 +110,7 @@ def _matching(target: str, known: Mapping[str, int]) -> list[str]:
 def changes(root: Path, names: Sequence[str]) -> dict[str, str]:
     """The stages among `names` that `dvc repro` would run or restore now, each with DVC's reason."""
     found: dict[str, str] = {}
+    mend(root)
     with opened(root) as repo, repo.lock:
         for stage in stages_of(repo):
             if stage.name in names and (status := stage.status()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from flows.graph import Node, flat, opened, stages_of
+from flows.graph import Node, flat, mend, opened, stages_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ def outlook(root: Path, wanted: Sequence[Node], params: Mapping[str, Any]) -> li
     """What `dvc repro` would do with each of `wanted` if params.yaml held the nested values `params`. Nothing is written."""
     found: dict[str, Outlook] = {}
     templates = set(re.findall(r"\$\{([\w.]+)\}", (root / "dvc.yaml").read_text(encoding="utf-8")))
+    mend(root)
     with opened(root) as repo, repo.lock:
         stages = {stage.name: stage for stage in stages_of(repo)}
         for node in wanted:

@@ -9,9 +9,12 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from stages.data.files import DataError
 from stages.models.size import count_parameters
 from stages.run.params import RL, Base, Hardware, Params
+from stages.run.params import Model as ModelParams
 
 SETS: Mapping[str, str] = {
     "short": "artifacts/problems/short.jsonl",
@@ -47,12 +50,25 @@ def model_of(params: Params, root: Path = Path()) -> Model:
         return Model(scratch_weights(base), "scratch", base.hidden, base.layers, 2 * base.layers * base.hidden)
     if Path(source).is_dir():
         return _of_folder(Path(source), f"the files in {source}")
-    if (made / "config.json").is_file() and (found := _of_folder(made, f"the files in {made.relative_to(root)}")).weights:
+    if _is_of(made, params.model, root) and (found := _of_folder(made, f"the files in {made.relative_to(root)}")).weights:
         return found
     billions = re.search(r"(?:^|[-_/])(\d+(?:\.\d+)?)[bB](?![a-zA-Z0-9])", source)
     if billions:
         return Model(int(float(billions[1]) * 1e9), "its name, which rounds")
     return Model(None, "unknown until it is downloaded")
+
+
+def _is_of(made: Path, model: ModelParams, root: Path) -> bool:
+    """Whether the checkpoint that `base` left was copied from this model, as DVC noted it; it may be of an earlier run."""
+    if not (made / "config.json").is_file() or not (root / "dvc.lock").is_file():
+        return False
+    try:
+        noted = yaml.load((root / "dvc.lock").read_text(encoding="utf-8"), yaml.CSafeLoader)["stages"]["base"]["params"][
+            "params.yaml"
+        ]
+    except (yaml.YAMLError, KeyError, TypeError):  # what is wrong with the file is for DVC to say
+        return False
+    return (noted["model"]["source"], noted["model"]["revision"]) == (model.source, model.revision)
 
 
 def _of_folder(folder: Path, source: str) -> Model:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from toy_repository import Toy
 
+from flows import graph
+
 
 def text(seed: int, number: int) -> str:
     """What the toy `halves` writes into a file."""
@@ -205,12 +207,24 @@ def test_dvc_killed_while_it_stores_an_output_stores_no_half(halves: Toy) -> Non
             time.sleep(whole * seed / 12)
             repro.kill()
         sound(halves.root)
+        graph.mend(halves.root)  # as the pipeline does before it asks DVC
         if "dvc.lock" in halves.call("-m", "dvc", "status").stderr:
             git(halves, "checkout", "dvc.lock")
         dvc(halves, "repro")
         assert content(halves.root)["199"] == text(seed, 199)
         assert json.loads(dvc(halves, "status", "--json")) == {}
         sound(halves.root)
+
+
+@pytest.mark.parametrize("left", ["", '{"write": {'], ids=["empty", "cut"])
+def test_a_list_of_readers_that_is_not_whole_stops_nothing(toy: Toy, left: str) -> None:
+    """What DVC leaves when it is killed while it writes .dvc/tmp/rwlock; it then runs no stage itself."""
+    dvc(toy, "repro")
+    (toy.root / "params.yaml").write_text((toy.root / "params.yaml").read_text().replace("weight: 0.5", "weight: 0.75"))
+    (toy.root / ".dvc/tmp/rwlock").write_text(left)
+    assert "JSON structure is corrupted" in toy.call("-m", "dvc", "repro").stderr
+    assert graph.changes(toy.root, ["make", "use"]) == {"use": "changed deps: params.yaml: merge"}
+    dvc(toy, "repro")
 
 
 @pytest.mark.parametrize("last", ["", "md5: "], ids=["empty", "cut"])

@@ -90,3 +90,17 @@ def test_each_preset_gives_whole_sizes(name: str, monkeypatch: pytest.MonkeyPatc
     lines = sizes.by_stage(params)
     assert {"collect", "curate", "rl@long", "rl@short", "sample", "evaluate"} <= set(lines)
     assert sizes.model_of(params).weights
+
+
+def test_a_checkpoint_of_an_earlier_run_says_nothing_of_another_model(params: Params, tmp_path: Path) -> None:
+    """`base` copied a model of 12 weights; that is the size of this model, not of the one that is planned next."""
+    made = tmp_path / "artifacts/models/base"
+    made.mkdir(parents=True)
+    (made / "config.json").write_text(json.dumps({"hidden_size": 4, "num_hidden_layers": 1, "num_attention_heads": 1}))
+    header = json.dumps({"w": {"dtype": "F32", "shape": [3, 4], "data_offsets": [0, 48]}}).encode()
+    (made / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(48))
+    lock = {"stages": {"base": {"params": {"params.yaml": {"model": {"source": "some/tiny", "revision": "abc"}}}}}}
+    (tmp_path / "dvc.lock").write_text(json.dumps(lock))
+    for source, revision, weights in (("some/tiny", "abc", 12), ("some/tiny", "def", None), ("other/model-3B", "abc", 3 * 10**9)):
+        model = params.model.model_copy(update={"source": source, "revision": revision})
+        assert sizes.model_of(params.model_copy(update={"model": model}), tmp_path).weights == weights
