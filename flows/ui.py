@@ -6,8 +6,9 @@ look at the same page, `python -m flows.deployments` does that."""
 import argparse
 import importlib.util
 import os
+import sqlite3
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from flows import environment, tracking
@@ -25,6 +26,18 @@ def mlflow_page(root: Path) -> tuple[str, list[str]]:
     port = str(free_port())
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--host", "127.0.0.1", "--port", port]
     return f"http://127.0.0.1:{port}", [*command, "--workers", "1"]
+
+
+def runs_of(root: Path) -> str:
+    """Where on MLflow's page the runs are, after its address; "" before the first run, and for a server of the user's own. The page
+    itself opens with the traces of agents."""
+    path = Path(tracking.store(root).removeprefix("sqlite:///"))
+    if not path.is_file():
+        return ""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database, suppress(sqlite3.DatabaseError):
+        found = database.execute("SELECT experiment_id FROM experiments WHERE name = ?", (tracking.EXPERIMENT,)).fetchone()
+        return f"/#/experiments/{found[0]}/runs?workflowType=machine_learning" if found else ""
+    return ""
 
 
 def show(root: Path, cron: str | None) -> int:
@@ -45,7 +58,9 @@ def show(root: Path, cron: str | None) -> int:
             quiet = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
             if command:
                 running.append(stack.enter_context(Group(command, lambda _line, _stream: None, quiet, root)))
-            print(f"MLflow   {address}{'   (ready in some seconds; Ctrl-C stops it)' if command else ''}", flush=True)
+            print(
+                f"MLflow   {address}{runs_of(root)}{'   (ready in some seconds; Ctrl-C stops it)' if command else ''}", flush=True
+            )
         while running:
             for group in list(running):
                 code = group.wait(0.5)

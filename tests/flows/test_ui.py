@@ -3,6 +3,7 @@
 import signal
 import time
 import urllib.request
+from pathlib import Path
 
 import psutil
 import pytest
@@ -11,6 +12,16 @@ from test_pipeline import ask
 from toy_repository import Nobody, Pids, Toy
 
 from flows import server as local
+from flows import tracking, ui
+
+
+def test_mlflows_runs_have_an_address_once_there_are_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert ui.runs_of(tmp_path) == ""
+    connected = tracking.Store.connect(tmp_path, "p")
+    assert ui.runs_of(tmp_path) == f"/#/experiments/{connected.experiment}/runs?workflowType=machine_learning"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert ui.runs_of(tmp_path) == ""
 
 
 @pytest.mark.slow
