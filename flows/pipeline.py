@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +31,11 @@ def main() -> int:
     exit_on_signals()
     try:
         values = overrides.chosen(options.preset, options.data, options.values)
-        nodes = graph.nodes(root, options.targets)
-        if not options.anyway and not options.targets and (against := _obstacles(root, nodes, values)):
+        if not options.anyway and not options.targets and (against := _obstacles(root, values)):
             print("\n".join([*against, "nothing was changed; --anyway (make run ANYWAY=1) starts all the same"]), file=sys.stderr)
             return 2
         _override(values)
+        nodes = graph.nodes(root, options.targets)
         changes = graph.changes(root, [node.name for node in nodes])
         code = _run(root, options, len(nodes), changes)
     except (ParamsError, graph.GraphError, ServerError) as error:
@@ -63,9 +63,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _obstacles(root: Path, nodes: Sequence[graph.Node], values: Mapping[str, Any]) -> list[str]:
+def _obstacles(root: Path, values: Mapping[str, Any]) -> list[str]:
     """What stands against a run of the whole recipe with the dotted `values`, a line each."""
-    if not any(node.name == "rl@long" for node in nodes):
+    if not any(node.name == "rl@long" for node in graph.nodes(root)):
         return []
     from flows import feasible
     from flows.machine import this_machine

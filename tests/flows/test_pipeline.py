@@ -150,7 +150,7 @@ def test_what_cannot_work_stops_the_whole_recipe_before_anything_changes(tmp_pat
     assert (tmp_path / "params.yaml").read_bytes() == before
     assert not (tmp_path / "artifacts").exists()
     dead = {"PREFECT_API_URL": "http://127.0.0.1:9/api"}  # so that nothing runs
-    for more in (["--anyway"], ["collect"]):
+    for more in (["--anyway"], ["collect"], ["--preset", "reward-model", "reward_model"]):  # a stage that the preset makes
         done = recipe.call(*words, *more, **dead)
         assert done.stderr.startswith("error: PREFECT_API_URL="), done.stderr
         assert b"prompts: 1300" in (tmp_path / "params.yaml").read_bytes()
