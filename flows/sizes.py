@@ -62,13 +62,12 @@ def _is_of(made: Path, model: ModelParams, root: Path) -> bool:
     """Whether the checkpoint that `base` left was copied from this model, as DVC noted it; it may be of an earlier run."""
     if not (made / "config.json").is_file() or not (root / "dvc.lock").is_file():
         return False
+    text = (root / "dvc.lock").read_text(encoding="utf-8")
     try:
-        noted = yaml.load((root / "dvc.lock").read_text(encoding="utf-8"), yaml.CSafeLoader)["stages"]["base"]["params"][
-            "params.yaml"
-        ]
+        noted = yaml.load(text, yaml.CSafeLoader)["stages"]["base"]["params"]["params.yaml"]["model"]
+        return (noted["source"], noted["revision"]) == (model.source, model.revision)
     except (yaml.YAMLError, KeyError, TypeError):  # what is wrong with the file is for DVC to say
         return False
-    return (noted["model"]["source"], noted["model"]["revision"]) == (model.source, model.revision)
 
 
 def _of_folder(folder: Path, source: str) -> Model:

@@ -1,6 +1,5 @@
 """Which engine generates: embedded, or vLLM (hardware.engine). Both live in the processes of the stage that asks them."""
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from stages.rollout.transformers_engine import TransformersEngine
 from stages.rollout.vllm_engine import VLLMEngine
 from stages.rollout.vllm_start import start_vllm
 from stages.run.params import Hardware, Model
-from stages.run.ranks import alone, rank, world_size
+from stages.run.ranks import rank
 
 
 def open_rollout_engine(
@@ -35,8 +34,8 @@ def load_engine(folder: Path, model: Model, hardware: Hardware, cache_bytes: int
     processor = load_processor(folder)
     renderer = Renderer(processor, model.instruction, model.context)
     if hardware.engine == "vllm" and hardware.vllm.tensor_parallel == 1:
-        with alone() if world_size() > 1 else nullcontext():
-            started = start_vllm(folder, described(folder), processor.tokenizer, model.context, hardware, cache_bytes)
+        net = described(folder)
+        started = start_vllm(folder, net, processor.tokenizer, model.context, hardware, cache_bytes, apart=True)
         return VLLMEngine(started, renderer, None)
     if hardware.engine == "vllm" and rank() == 0:
         print("hardware.vllm.tensor_parallel is above 1: vLLM generates in RL only, the embedded engine here", flush=True)

@@ -4,6 +4,7 @@
 import atexit
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from stages.models.loading import device_of, end_ids
 from stages.rollout.sampling import never_drawn
 from stages.rollout.weight_check import Share
 from stages.run.params import Hardware
-from stages.run.ranks import world_size
+from stages.run.ranks import alone, world_size
 
 SETTINGS = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the model stays in this process, where its weights can be replaced
@@ -90,16 +91,24 @@ class Started:
         return found
 
 
-def start_vllm(folder: Path, net: Any, tokenizer: Any, context: int, hardware: Hardware, cache_bytes: int | None = None) -> Started:
+def start_vllm(
+    folder: Path,
+    net: Any,
+    tokenizer: Any,
+    context: int,
+    hardware: Hardware,
+    cache_bytes: int | None = None,
+    apart: bool = False,
+) -> Started:
     """vLLM with the checkpoint in `folder`, whose transformers model is `net` (or what `described` gives of it). `cache_bytes` is
     the size of the key-value cache; None: what hardware.vllm.memory_share of the device's memory leaves. Of several ranks all must
-    call, unless each is `alone`. DataError when vLLM is missing, or cannot run it."""
-    device, size = device_of(hardware), hardware.vllm.tensor_parallel
+    call, unless each works for itself (`apart`). DataError when vLLM is missing, or cannot run it."""
+    device, size, several = device_of(hardware), hardware.vllm.tensor_parallel, world_size() > 1
     if world_size() % size:
         raise DataError(f"hardware.vllm.tensor_parallel = {size} does not divide the {world_size()} processes; choose a divisor")
     vllm = _imported(on_cpu=device.type == "cpu")
     try:
-        with torch.random.fork_rng():  # vLLM seeds the process
+        with torch.random.fork_rng(), alone() if apart and several else nullcontext():  # vLLM seeds the process
             llm = vllm.LLM(
                 model=str(folder),
                 dtype="bfloat16" if device.type == "cuda" else "float32",
@@ -107,7 +116,7 @@ def start_vllm(folder: Path, net: Any, tokenizer: Any, context: int, hardware: H
                 max_num_seqs=hardware.generation_batch,
                 max_num_batched_tokens=max(context, TOKENS_AT_ONCE),
                 tensor_parallel_size=size,
-                distributed_executor_backend="external_launcher" if "WORLD_SIZE" in os.environ else "uni",
+                distributed_executor_backend="external_launcher" if several else "uni",
                 gpu_memory_utilization=hardware.vllm.memory_share,
                 kv_cache_memory_bytes=cache_bytes,
                 enable_prefix_caching=True,
@@ -123,9 +132,7 @@ def start_vllm(folder: Path, net: Any, tokenizer: Any, context: int, hardware: H
             f"{folder}: vLLM {vllm.__version__} cannot run it ({reason}); generate with hardware.engine=transformers, or correct "
             "hardware.vllm"
         ) from error
-    atexit.register(
-        llm.llm_engine.engine_core.shutdown
-    )  # before the program leaves its process group, which vLLM needs for its end
+    atexit.register(llm.llm_engine.engine_core.shutdown)  # before the program leaves its process group, which this needs
     outputs = int(net.config.get_text_config().vocab_size)
     banned = never_drawn(net.config, tokenizer, end_ids(net), outputs)
     return Started(llm, hardware.generation_batch, end_ids(net), banned, device.type == "cuda")
