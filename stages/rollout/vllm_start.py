@@ -92,13 +92,7 @@ class Started:
 
 
 def start_vllm(
-    folder: Path,
-    net: Any,
-    tokenizer: Any,
-    context: int,
-    hardware: Hardware,
-    cache_bytes: int | None = None,
-    apart: bool = False,
+    folder: Path, net: Any, tokenizer: Any, context: int, hardware: Hardware, cache_bytes: int | None = None, apart: bool = False
 ) -> Started:
     """vLLM with the checkpoint in `folder`, whose transformers model is `net` (or what `described` gives of it). `cache_bytes` is
     the size of the key-value cache; None: what hardware.vllm.memory_share of the device's memory leaves. Of several ranks all must
