@@ -1,5 +1,8 @@
 """Models and processors by transformers' Auto classes: a local folder, a .gguf file, or a hub id with a pinned revision."""
 
+from stages.models import broken_torchvision  # noqa: F401
+
+# isort: split
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,12 +10,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoProcessor, AutoTokenizer, GenerationConfig, GgufConfig
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig, GgufConfig
 from transformers.utils import logging as transformers_logging
 
 from stages.data.files import DataError
 from stages.models.families import auto_class, reads_pictures
 from stages.models.gguf import checked_gguf, gguf_ends, is_gguf
+from stages.models.pictures_only import load_any_processor
 from stages.models.text_only import TextOnlyProcessor
 from stages.run.params import Hardware
 
@@ -86,8 +90,10 @@ def load_processor(source: Path | str, revision: str | None = None) -> Any:
     place = _place(source, revision)
     try:
         if reads_pictures(config):
-            return AutoProcessor.from_pretrained(**place)
+            return load_any_processor(place, config)
         return TextOnlyProcessor(AutoTokenizer.from_pretrained(**place))
+    except DataError:
+        raise
     except ERRORS as error:
         raise DataError(_broken(source, error)) from error
 
