@@ -287,8 +287,8 @@ LANGUAGE_MODELS: dict[str, tuple[type, type, dict[str, object]]] = {
     "phi3": (Phi3Config, Phi3ForCausalLM, {}),
     "smollm3": (SmolLM3Config, SmolLM3ForCausalLM, {"no_rope_layers": [1, 0], "use_sliding_window": False}),
 }
-"""Tied and untied heads, soft-capped logits, sliding windows, layers without positions. SmolLM and R1's distills of Llama are of the
-first, R1's distills of Qwen of the second."""
+"""Tied and untied heads, soft-capped logits, sliding windows, layers without positions. SmolLM and R1's distills of Llama are
+of the first, R1's distills of Qwen of the second."""
 
 
 def language_model(kind: str, texts: Iterable[str]) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
