@@ -40,9 +40,9 @@ class Hardware(Section):
     processes: int = Field(ge=1)
     device: Literal["auto", "cpu", "cuda"]
     zero_stage: Literal[0, 1, 2, 3]
+    dtype: Literal["auto", "float32", "bfloat16"]
     gradient_checkpointing: bool
-    pack_tokens: int = Field(ge=32)
-    micro_batch_rows: int = Field(ge=1)
+    micro_batch_tokens: int = Field(ge=32)
     generation_batch: int = Field(ge=1)
     engine: Literal["transformers", "vllm"]
     vllm: VLLM
