@@ -15,6 +15,7 @@ from stages.problems.pretraining import Document, documents
 from stages.problems.search import GIVE_UP
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer
+from stages.prompts.template import use_template
 from stages.run.params import Base, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
@@ -44,11 +45,22 @@ def main() -> None:
     if model.source == "scratch":
         pretrain(options.problems, options.out, model)
     elif rank() == 0:
+        processor = adopted_processor(model)
         load_model(model.source, device_of(read("hardware", Hardware)), model.revision).save_pretrained(options.out)
-        load_processor(model.source, model.revision).save_pretrained(options.out)
+        processor.save_pretrained(options.out)
     if rank() == 0:
         spool.write_csv(options.curves)
     barrier()
+
+
+def adopted_processor(model: Model) -> Any:
+    """The checkpoint's processor, with model.chat_template in the place of its own template. DataError for a template that later
+    stages could not use, before any weights are loaded."""
+    processor = load_processor(model.source, model.revision)
+    if model.chat_template is not None:
+        use_template(processor, Path(model.chat_template))
+    Renderer.of(processor, model).check()
+    return processor
 
 
 def pretrain(problems: Path, out: Path, model: Model) -> None:
