@@ -42,7 +42,7 @@ def main() -> None:
 
     device = device_of(hardware)
     net, processor = load_model(options.init, device, dtype=dtype_of(hardware, device)), load_processor(options.init)
-    renderer = Renderer(processor, model.instruction, model.context)
+    renderer = Renderer.of(processor, model)
     samples = pair_samples(found, renderer, net)
     engine = start(net, hardware, device, grad_clip=1.0)
     filler = picture_filler(renderer, net, hardware)

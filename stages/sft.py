@@ -35,7 +35,7 @@ def main() -> None:
 
     device = device_of(hardware)
     net, processor = load_model(options.init, device, dtype=dtype_of(hardware, device)), load_processor(options.init)
-    renderer = Renderer(processor, model.instruction, model.context)
+    renderer = Renderer.of(processor, model)
     samples, left_out = demonstration_samples(read_records(options.demonstrations, Demonstration), renderer, net)
     if rank() == 0:
         write_json(options.left_out, {"demonstrations": len(samples) + len(left_out), "left_out": left_out})

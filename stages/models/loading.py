@@ -112,12 +112,12 @@ def context_of(model: Any) -> int:
     return context
 
 
-def end_ids(model: Any) -> tuple[int, ...]:
-    """The token ids that end a response, the first the one that training writes. DataError when the checkpoint names none."""
-    ends = model.generation_config.eos_token_id
-    if ends is None:
-        raise DataError("the checkpoint's generation_config names no eos_token_id; add the id of the token that ends a turn")
-    return tuple(ends) if isinstance(ends, list) else (int(ends),)
+def end_ids(model: Any, turn_end: int) -> tuple[int, ...]:
+    """The token ids that end a response: `turn_end`, with which the chat template ends an answer and
+    which training writes, and all that the checkpoint's generation_config names."""
+    named = model.generation_config.eos_token_id
+    ends = [] if named is None else named if isinstance(named, list) else [named]
+    return tuple(dict.fromkeys([turn_end, *map(int, ends)]))
 
 
 def _check_plain(source: Path | str, config: Any) -> None:

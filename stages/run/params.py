@@ -54,6 +54,18 @@ class Model(Section):
     revision: str | None
     context: int = Field(ge=64)
     instruction: str
+    system: str | None
+    thinking: bool | None
+    chat_template: str | None
+
+    @model_validator(mode="after")
+    def own_template(self) -> "Model":
+        """The tiny model brings its template with its tokenizer."""
+        if self.source == "scratch" and (self.chat_template is not None or self.thinking is not None):
+            raise ValueError(
+                "source scratch has a chat template of its own, without thinking; set chat_template and thinking to null"
+            )
+        return self
 
     @model_validator(mode="after")
     def pinned(self) -> "Model":
