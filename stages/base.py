@@ -23,6 +23,7 @@ from stages.prompts.template import use_template
 from stages.run.params import Base, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
+from stages.run.sections import deciding
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
@@ -100,7 +101,7 @@ def pretrain(problems: Path, out: Path, model: Model) -> None:
         lambda step, total: learning_rate(step, total, base.learning_rate, 0.0, base.warmup, "wsd"),
         shuffled=False,
     )
-    state = state_folder("base", [problems / "train.jsonl"], [seed, base.model_dump(), model.model_dump(), hardware.model_dump()])
+    state = state_folder("base", [problems / "train.jsonl"], [seed, base.model_dump(), model.model_dump(), deciding(hardware)])
     filler = picture_filler(renderer, net, hardware)
     train(engine, samples, lambda step, _, __: mean_token_loss(step, samples), plan, hardware, stage_spool("base"), state, filler)
     save_model(engine, processor, out)
