@@ -42,6 +42,18 @@ def best_device() -> torch.device:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
+def dtype_of(hardware: Hardware, device: torch.device) -> torch.dtype:
+    """What weights and activations are on `device`, by hardware.dtype."""
+    if hardware.dtype == "auto":
+        return best_dtype(device)
+    return torch.bfloat16 if hardware.dtype == "bfloat16" else torch.float32
+
+
+def best_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 on a GPU, float32 on the CPU."""
+    return torch.bfloat16 if device.type == "cuda" else torch.float32
+
+
 def load_config(source: Path | str, revision: str | None = None) -> Any:
     """The checkpoint's config. DataError where there is none, or where its model would be code of
     the checkpoint's own, which is never run."""
@@ -59,7 +71,7 @@ def load_model(source: Path | str, device: torch.device, revision: str | None = 
     config = load_config(source, revision)
     door = auto_class(config)
     _check_plain(source, config)
-    wanted = dtype or (torch.bfloat16 if device.type == "cuda" else torch.float32)
+    wanted = dtype or best_dtype(device)
     options: dict[str, Any] = {"dtype": wanted, "use_safetensors": True, "output_loading_info": True}
     if is_gguf(source):
         options["quantization_config"] = GgufConfig(dequantize=True)
@@ -106,12 +118,12 @@ def context_of(model: Any) -> int:
     return context
 
 
-def end_ids(model: Any) -> tuple[int, ...]:
-    """The token ids that end a response, the first the one that training writes. DataError when the checkpoint names none."""
-    ends = model.generation_config.eos_token_id
-    if ends is None:
-        raise DataError("the checkpoint's generation_config names no eos_token_id; add the id of the token that ends a turn")
-    return tuple(ends) if isinstance(ends, list) else (int(ends),)
+def end_ids(model: Any, turn_end: int) -> tuple[int, ...]:
+    """The token ids that end a response: `turn_end`, with which the chat template ends an answer and
+    which training writes, and all that the checkpoint's generation_config names."""
+    named = model.generation_config.eos_token_id
+    ends = [] if named is None else named if isinstance(named, list) else [named]
+    return tuple(dict.fromkeys([turn_end, *map(int, ends)]))
 
 
 def _check_plain(source: Path | str, config: Any) -> None:
