@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from PIL import Image
 
 from stages.data.files import DataError
+from stages.prompts.pixels import Inputs, Remade, whole
 from stages.prompts.prompt import Picture, Prompt
 
 PER_TOKEN = ("mm_token_type_ids", "token_type_ids")
@@ -21,7 +22,7 @@ class Rendered:
     token_ids: tuple[int, ...]
     per_token: dict[str, torch.Tensor]
     """Further inputs with one value a token, each of shape (L,)."""
-    pixels: dict[str, torch.Tensor]
+    pixels: Inputs
     """Picture inputs as the processor gives them for this one prompt, all its pictures; empty for text."""
 
 
@@ -33,9 +34,10 @@ class Renderer:
         self.instruction = instruction
         self.context = context
 
-    def render(self, prompts: Sequence[Prompt], room: int | None = 1) -> list[Rendered]:
-        """Prompts in order. DataError when one leaves less than `room` tokens of the context for its response (None: of any
-        length, for callers that leave out the long ones)."""
+    def render(self, prompts: Sequence[Prompt], room: int | None = 1, remade: bool = False) -> list[Rendered]:
+        """Prompts in order; if they may be `remade`, pictures that are too many to keep are made again when they are read. DataError
+        when one leaves less than `room` tokens of the context for its response (None: of any length, for callers that leave out
+        the long ones)."""
         texts = [self.template(prompt) for prompt in prompts]
         plain = [index for index, prompt in enumerate(prompts) if not prompt.images]
         rendered: dict[int, Rendered] = {}
@@ -45,6 +47,8 @@ class Renderer:
         for index, prompt in enumerate(prompts):
             if prompt.images:
                 rendered[index] = self._pictured(texts[index], prompt)
+                if remade:
+                    rendered[index] = self._remade(rendered[index], texts[index], prompt)
             if room is not None and len(rendered[index].token_ids) + room > self.context:
                 raise DataError(
                     f"prompt of {len(rendered[index].token_ids)} tokens leaves less than {room} of model.context = {self.context} "
@@ -64,6 +68,9 @@ class Renderer:
     def _pictured(self, text: str, prompt: Prompt) -> Rendered:
         with _readable(prompt):
             return self.picture(text, *pictures(prompt))
+
+    def _remade(self, made: Rendered, text: str, prompt: Prompt) -> Rendered:
+        return replace(made, pixels=Remade(made.pixels, lambda: self._pictured(text, prompt).pixels))
 
     def picture(self, text: str, *pictures: Image.Image) -> Rendered:
         """One already templated text with its pictures, in the order of their places in it."""
@@ -105,11 +112,12 @@ def join_pixels(rows: list[list[Rendered]]) -> dict[str, torch.Tensor]:
     zeros, which the models skip (pictures of fewer patches in LLaVA-NeXT).
 
     The Idefics family, known by its pixel_attention_mask, wants one line for each row instead: (B, most pictures in a row, ...)."""
-    names = sorted({name for row in rows for prompt in row for name in prompt.pixels})
+    whole_rows = [[whole(prompt.pixels) for prompt in row] for row in rows]
+    names = sorted({name for row in whole_rows for inputs in row for name in inputs})
     by_row = "pixel_attention_mask" in names
     pixels: dict[str, torch.Tensor] = {}
     for name in names:
-        parts = [[prompt.pixels[name] for prompt in row if name in prompt.pixels] for row in rows]
+        parts = [[inputs[name] for inputs in row if name in inputs] for row in whole_rows]
         if by_row:
             example = next(part for row in parts for part in row)
             joined = [_joined([part[0] for part in row]) if row else example[0, :0] for row in parts]

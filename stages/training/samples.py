@@ -16,7 +16,7 @@ def demonstration_samples(
     demonstrations: Sequence[Demonstration], renderer: Renderer, model: Any
 ) -> tuple[list[TrainingSample], list[dict[str, str]]]:
     """Samples with loss on the response only, and the demonstrations left out because they exceed the context, with reasons."""
-    prompts = renderer.render([Prompt.of(row) for row in demonstrations], room=None)
+    prompts = renderer.render([Prompt.of(row) for row in demonstrations], room=None, remade=True)
     texts = [d.response for d in demonstrations]
     tokenised = renderer.processor.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
     end = end_ids(model)[0]
