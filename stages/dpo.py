@@ -81,7 +81,7 @@ def preferred(options: argparse.Namespace, dpo: DPO) -> None:
 
 def pair_samples(found: Sequence[Pair], renderer: Renderer, net: object) -> list[TrainingSample]:
     """Two training samples a pair, chosen then rejected, with the sampled token ids."""
-    prompts = renderer.render([Prompt.of(pair.group.problem) for pair in found])
+    prompts = renderer.render([Prompt.of(pair.group.problem) for pair in found], remade=True)
     samples = []
     for pair, prompt in zip(found, prompts, strict=True):
         for side in (pair.chosen, pair.rejected):

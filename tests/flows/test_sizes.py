@@ -60,7 +60,7 @@ def test_zero_spreads_moments_then_gradients_then_weights(
 
 
 def test_activations_and_cache_by_hand(params: Params) -> None:
-    """A micro-batch of 4,096 tokens, 4 layers of 96, float32: 17 x 4 bytes a number; 512 responses of 256 tokens, keys and values."""
+    """4,096 tokens at once, 4 layers of 96, float32: 17 x 4 bytes a number; 512 responses of 256 tokens, keys and values."""
     model = sizes.model_of(params)
     hardware = params.hardware.model_copy(update={"micro_batch_tokens": 4096})
     need = sizes.memory_of(model, hardware, 256, gpu=False)
