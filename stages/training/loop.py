@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -65,12 +66,12 @@ def train(
     if rank() == 0:
         spool.truncate(first)
     pad_id = engine.model.config.get_text_config().pad_token_id or 0
-    clock = SaveClock()
+    clock = SaveClock(hardware.save_seconds)
     for step in range(first, len(steps)):
         began = time.monotonic()
         mine = share(steps[step])
         members = [samples[plan.unit * unit + place] for unit in mine or steps[step][:1] for place in range(plan.unit)]
-        batches = pack(members, hardware.pack_tokens, hardware.micro_batch_rows, pad_id, filler)
+        batches = pack(members, hardware.micro_batch_tokens, pad_id, filler)
         loss_of = loss_for(steps[step], mine, batches) if mine else _nothing
         rate = plan.rate(step, len(steps))
         with during(f"step {step}"):
@@ -85,7 +86,7 @@ def train(
             spool.log_speed(step, {"tokens_per_second": result.tokens / seconds})
         with during(f"saving after step {step}"):
             if step + 1 < len(steps) and clock.due():
-                save_state(engine, state, step + 1, {})
+                clock.save(partial(save_state, engine, state, step + 1, {}))
 
 
 def mean_token_loss(indices: Sequence[int], samples: Sequence[TrainingSample]) -> LossOf:
