@@ -10,7 +10,7 @@ from typing import Any
 
 from stages.benchmarks.items import Item
 from stages.data.records import VerifierName
-from stages.verifiers.boxes import THINKING_ENDS, final_part, last_box
+from stages.verifiers.boxes import final_part, last_box, untagged
 from stages.verifiers.normal_forms import choice_form, math_form
 from stages.verifiers.verdict import Claim, Verdict, verify_all
 
@@ -24,7 +24,7 @@ _OPEN, _CLOSE = "([{", ")]}"
 
 def judge_boxes(verifier: VerifierName, pairs: Pairs, workers: int, seconds: float) -> list[Verdict]:
     """Verdicts on whole responses. The last box after the last `</think>` decides; where none follows, the last box of the whole
-    response does, and the verdict's details say read_from "thinking": a response cut off in its summary is judged by the answer
+    response does, and the verdict's details say read_from "thinking": a response cut off in its thoughts or summary is judged by the answer
     that its thinking part reached, as Qwen's and AReaL's harnesses judge it."""
     parts = [read_answer(response) for _, response in pairs]
     verdicts = judge_answers(verifier, [(item, text) for (item, _), (text, _) in zip(pairs, parts, strict=True)], workers, seconds)
@@ -37,9 +37,9 @@ def judge_boxes(verifier: VerifierName, pairs: Pairs, workers: int, seconds: flo
 def read_answer(response: str) -> tuple[str, Mapping[str, Any]]:
     """The text whose last box is the answer, and what a verdict's details say of where it stood."""
     text = final_part(response)
-    if THINKING_ENDS not in response or last_box(text) is not None:
+    if text == response or last_box(text) is not None:
         return text, {}
-    whole = response.replace(THINKING_ENDS, "")
+    whole = untagged(response)
     return (text, {}) if last_box(whole) is None else (whole, {"read_from": "thinking"})
 
 

@@ -2,14 +2,22 @@ r"""Where the final answer of a response stands: in the last \boxed{} after the 
 
 import re
 
-THINKING_ENDS = "</think>"
+THINKING_BEGINS, THINKING_ENDS = "<think>", "</think>"
 _TOKEN = re.compile(r"(\\(?:boxed|fbox|framebox)\s*\{)|\\.|([{}])", re.DOTALL)
 
 
 def final_part(response: str) -> str:
-    """The text after the last `</think>` and the white space behind it, or the whole response when there is none."""
+    """The text after the last `</think>` and the white space behind it; without one the whole response, or nothing of a response
+    that begins with `<think>`: a thought without an end holds no answer."""
     _, mark, text = response.rpartition(THINKING_ENDS)
-    return text.lstrip() if mark else text
+    if mark:
+        return text.lstrip()
+    return "" if text.lstrip().startswith(THINKING_BEGINS) else text
+
+
+def untagged(response: str) -> str:
+    """The whole response without the tags, its thinking part read as if it were answer."""
+    return response.replace(THINKING_BEGINS, "").replace(THINKING_ENDS, "")
 
 
 def last_box(text: str) -> str | None:
