@@ -121,9 +121,9 @@ def test_missing_curve_and_funnel(tmp_path: Path) -> None:
 
 
 def test_timings_may_be_absent(tmp_path: Path) -> None:
-    assert read_seconds(tmp_path / "none") == {}
+    assert read_seconds(tmp_path / "none", []) == {}
     write_json(tmp_path / "rl@long.json", {"stage": "rl@long", "seconds": 12.5, "more": 1})
-    assert read_seconds(tmp_path) == {"rl@long": 12.5}
+    assert read_seconds(tmp_path, []) == {"rl@long": 12.5}
 
 
 def test_broken_generation_names_line_and_field(tmp_path: Path) -> None:
