@@ -152,22 +152,22 @@ def by_stage(params: Params, root: Path = Path()) -> dict[str, str]:
         lines["base"] = f"{params.base.examples:,} documents, batches of {params.base.batch}: {steps:,} steps"
     for phase, path in SETS.items():
         sft = getattr(params.sft, phase)
-        lines[f"sft@{phase}"] = _supervised(sft, root / path) if sft else _handed_on(f"sft.{phase}", params)
+        lines[f"sft@{phase}"] = _supervised(sft, root / path) if sft else _handed_on(f"sft.{phase}")
     probed = round(curate.guesses * curate.guess_probe * counts["train"])
     lines["curate"] = f"{curate.samples * counts['train'] + probed:,} responses at most"
     lines["warm_up"] = _demonstrated(params, root)
     for phase, rl in params.rl:
-        lines[f"rl@{phase}"] = _reinforced(rl, params) if rl else _handed_on(f"rl.{phase}", params)
+        lines[f"rl@{phase}"] = _reinforced(rl, params) if rl else _handed_on(f"rl.{phase}")
     lines["sample"] = f"{draw.prompts * draw.samples:,} responses of at most {draw.max_tokens:,} tokens"
     lines |= {stage: f"nothing to do: {reason}" for stage, reason in phases(params.null)["idle"].items()}
-    lines |= {name: _handed_on(name, params) for name in ("merge", "dpo") if getattr(params, name) is None}
+    lines |= {name: _handed_on(name) for name in ("merge", "dpo") if getattr(params, name) is None}
     each = counts["heldout"] * params.evaluate.samples
     named = ", ".join(params.evaluate.benchmarks) or "none"
     lines["evaluate"] = f"{each:,} responses of each checkpoint to held-out problems, benchmarks: {named}"
     return lines
 
 
-def _handed_on(section: str, params: Params) -> str:
+def _handed_on(section: str) -> str:
     """What is said of a phase that is left out."""
     name = next(name for name, phase in PHASES.items() if phase.section == section)
     return f"{section} is null: {PHASES[name].start} is handed on as {name}"
@@ -181,7 +181,7 @@ def _demonstrated(params: Params, root: Path) -> str:
     if rules.self_taught is None:
         return "worked solutions only (warm_up.self_taught is null)"
     if not path.is_file():
-        return "worked solutions where rows have them; other rows are solved by short_sft itself, how many is known when curate is done"
+        return "worked solutions where rows have them, the others solved by short_sft itself: known when curate is done"
     waiting = len(unsolved(read_records(path, CuratedProblem)))
     return f"{waiting:,} prompts without a worked solution, solved by short_sft itself: {waiting * rules.tries:,} responses"
 
