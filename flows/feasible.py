@@ -66,7 +66,9 @@ def _processes(params: Params, machine: Machine, _root: Path) -> Iterator[Findin
 
 def _sets(params: Params, _machine: Machine, _root: Path) -> Iterator[Finding]:
     there = sizes.problems(params)
-    for phase, rl in (("long", params.rl.long), ("short", params.rl.short)):
+    for phase, rl in params.rl:
+        if rl is None:
+            continue
         if rl.prompts > there["train"]:
             yield Finding(True, f"rl.{phase}.prompts is {rl.prompts}, but collect.sources ask for {there['train']} problems only")
         if rl.prompts < params.hardware.processes:

@@ -27,7 +27,7 @@ from flows.processes import Group, Parent, exit_on_signals
 from flows.progress import Progress, Screen, Tail, clock
 from flows.server import alive, api_url
 
-GPU_STAGES = {"base", "sft", "curate", "rl", "sample", "dpo", "evaluate", "reward_model"}
+GPU_STAGES = {"base", "sft", "curate", "warm_up", "rl", "sample", "dpo", "evaluate", "reward_model"}
 GPU_DEVICE = Path("/dev/nvidiactl")
 TASK = "K15_TASK_RUN_ID"
 """Set inside a Prefect task; the stage then opens none of its own."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from stages.run.phases import PHASES
 
 COMMANDS = """\
 pages     make ui          (Prefect's runs and MLflow's curves, on this machine only; make down stops the server)
@@ -19,7 +19,7 @@ def table(root: Path) -> list[str]:
         return []
     checkpoints = json.loads(path.read_text(encoding="utf-8")).get("checkpoints", {})
     lines = [f"{'checkpoint':<12} {'accuracy':>8} {'95% interval':>16} {'tokens':>8} {'n':>6}"]
-    for name, suites in _in_order(root, checkpoints).items():
+    for name, suites in _in_order(checkpoints).items():
         if overall := suites.get("overall"):
             low, high = overall["ci95"]
             accuracy, tokens, count = overall["accuracy"], overall["mean_tokens"], overall["n"]
@@ -29,12 +29,9 @@ def table(root: Path) -> list[str]:
     )
 
 
-def _in_order(root: Path, checkpoints: Mapping[str, Any]) -> dict[str, Any]:
-    """As dvc.yaml lists them (in the file they are sorted by name), then any others."""
-    path = root / "dvc.yaml"
-    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    listed = found.get("stages", {}).get("evaluate", {}).get("foreach", [])
-    return {name: checkpoints[name] for name in [*listed, *checkpoints] if name in checkpoints}
+def _in_order(checkpoints: Mapping[str, Any]) -> dict[str, Any]:
+    """In the order of the recipe (in the file they are sorted by name), then any others."""
+    return {name: checkpoints[name] for name in ["base", *PHASES, *checkpoints] if name in checkpoints}
 
 
 def places(root: Path) -> list[str]:

@@ -78,9 +78,9 @@ class Renderer:
         self.responses(["2"])
 
     def render(self, prompts: Sequence[Prompt], room: int | None = 1, remade: bool = False) -> list[Rendered]:
-        """Prompts in order; if they may be `remade`, pictures that are too many to keep are made again when they are read. DataError
-        when one leaves less than `room` tokens of the context for its response (None: of any length, for callers that leave out
-        the long ones)."""
+        """Prompts in order; if they may be `remade`, pictures that are too many to keep are made
+        again when they are read. DataError when one leaves less than `room` tokens of the context
+        for its response (None: of any length, for callers that leave out the long ones)."""
         asked = [self._asked(prompt) for prompt in prompts]
         plain = [index for index, prompt in enumerate(prompts) if not prompt.images]
         encoded = self.encoder.encode([asked[index] for index in plain]) if plain else []

@@ -30,5 +30,4 @@ def test_checkpoints_stand_in_the_order_of_the_recipe(tmp_path: Path) -> None:
     (tmp_path / "results/report").mkdir(parents=True)
     stored = {"checkpoints": dict.fromkeys(["aside", "base", "dpo", "long_rl"], suites)}
     (tmp_path / "results/report/summary.json").write_text(json.dumps(stored))
-    (tmp_path / "dvc.yaml").write_text("stages: {evaluate: {foreach: [base, short_sft, long_rl, dpo]}}\n")
     assert [line.split()[0] for line in summary.table(tmp_path) if line][2:] == ["base", "long_rl", "dpo", "aside"]
