@@ -22,11 +22,11 @@ class TokenValues(nn.Module):
         self.model = model
         self.head = head
 
-    def forward(self, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        """(value, zero) of each target, both (T,) in float32."""
+    def forward(self, batch: PackedBatch, entropies: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        """(value, zero) of each target, both (T,) in float32; without `entropies` as TokenLogProbs."""
         hidden = self.model.model(**batch.inputs, use_cache=False).last_hidden_state
         values = self.head(hidden[batch.target_rows, batch.target_columns])[:, 0].float()
-        return values, torch.zeros_like(values)
+        return values, torch.zeros_like(values if entropies else values[:0])
 
 
 def value_samples(texts: Sequence[str], renderer: Renderer, model: Any) -> list[TrainingSample | None]:

@@ -60,14 +60,15 @@ def test_zero_spreads_moments_then_gradients_then_weights(
 
 
 def test_activations_and_cache_by_hand(params: Params) -> None:
-    """16 rows of 256 tokens, 4 layers of 96, float32: 17 x 4 bytes a number; 512 responses of 256 tokens, keys and values."""
+    """A micro-batch of 4,096 tokens, 4 layers of 96, float32: 17 x 4 bytes a number; 512 responses of 256 tokens, keys and values."""
     model = sizes.model_of(params)
-    need = sizes.memory_of(model, params.hardware, 256, gpu=False)
-    assert need.activations == 16 * 256 * 68 * 96 * 4
+    hardware = params.hardware.model_copy(update={"micro_batch_tokens": 4096})
+    need = sizes.memory_of(model, hardware, 256, gpu=False)
+    assert need.activations == 4096 * 68 * 96 * 4
     assert need.cache == 512 * 256 * 2 * 4 * 96 * 4
     assert need.total == need.states + need.cache
-    saving = params.hardware.model_copy(update={"gradient_checkpointing": True})
-    assert sizes.memory_of(model, saving, 256, gpu=False).activations == 16 * 256 * 96 * (4 * 4 + 68)
+    saving = hardware.model_copy(update={"gradient_checkpointing": True})
+    assert sizes.memory_of(model, saving, 256, gpu=False).activations == 4096 * 96 * (4 * 4 + 68)
 
 
 @pytest.mark.parametrize(
