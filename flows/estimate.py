@@ -15,8 +15,10 @@ GATHERED = 1_000_000_000
 """Weights that ZeRO-3 keeps gathered (stage3_max_live_parameters)."""
 BACKWARD = 2.5
 """Tensors of the MLP's width that the backward of a layer holds beside what the forward saved."""
-LOGITS = 16
-"""Bytes of an entry of the logits: float32 four times, the log-probabilities and their gradients."""
+LOGITS = 12
+"""Bytes of an entry of the logits that exist at once: in float32 they, their logarithms and exponentials."""
+CHUNK = 1 << 26
+"""Entries of the logits that exist at once (stages/training/output_layer.py)."""
 DRAWN = 12
 """Bytes of an entry of the logits from which a token is drawn: float32 logits, probabilities, their order."""
 SLACK = 1.25
@@ -38,14 +40,16 @@ class Memory:
     """Gradients on their way between ranks; weights that ZeRO-3 has gathered."""
     step: int
     """What an optimizer step takes on top: float32 gradients and AdamW's intermediate results."""
-    checkpoints: int
-    """A layer's input for each layer, with gradient checkpointing."""
-    layers: int
-    """What the forward keeps for the backward: of one layer with gradient checkpointing, else of all."""
+    kept: int
+    """What the forward keeps for the backward: with gradient checkpointing a layer's input of each layer, else all."""
+    layer: int
+    """What the backward of one layer takes on top."""
     logits: int
-    """The output layer's, of every token of a micro-batch."""
+    """What the output layer takes on top, in chunks of the vocabulary; its gradient."""
     pictures: int
-    """The vision tower's and the pixels, of the pictures that a micro-batch can hold."""
+    """Pixels and what the vision tower keeps, of a micro-batch of pictures."""
+    block: int
+    """What the backward of one block of the vision tower takes on top."""
     copy: int
     """A second, whole model that generates (RL under ZeRO-3 by the embedded engine)."""
     cache: int
@@ -60,8 +64,8 @@ class Memory:
 
     @property
     def activations(self) -> int:
-        """Of a micro-batch."""
-        return self.checkpoints + self.layers + self.logits + self.pictures
+        """Of a micro-batch, at the fullest moment of its backward: output layer, layers and tower come one after another."""
+        return self.kept + self.pictures + max(self.layer, self.logits, self.block)
 
     @property
     def training(self) -> int:
@@ -88,14 +92,15 @@ def width_of(hardware: Hardware, gpu: bool) -> int:
     return 2 if hardware.dtype == "bfloat16" or (hardware.dtype == "auto" and gpu) else 4
 
 
-def memory_of(model: Model, hardware: Hardware, context: int, pixels: int, gpu: bool, there: int = 0) -> Memory:
-    """The memory of a rank whose pictures have at most `pixels` pixels; `there` is the memory of its GPU, of which vLLM takes a
-    share. `model.weights` must be known."""
+def memory_of(model: Model, hardware: Hardware, context: int, gpu: bool, there: int = 0) -> Memory:
+    """The memory of a rank; `there` is the memory of its GPU, of which vLLM takes a share. `model.weights` must be known."""
     assert model.weights is not None
     weights, width, zero = model.weights, width_of(hardware, gpu), hardware.zero_stage
     generates = hardware.engine == "transformers"
     tokens = max(hardware.micro_batch_tokens, context)  # a sample may fill the context
-    kept = tokens * model.layers * model.hidden * width if hardware.gradient_checkpointing else 0
+    saving = hardware.gradient_checkpointing
+    layer, block = _layer(model, width), _block(model, width)
+    inputs = model.layers * model.hidden * width
 
     def shared(count: float, since: int) -> int:
         return int(count / (hardware.processes if zero >= since else 1))
@@ -108,10 +113,11 @@ def memory_of(model: Model, hardware: Hardware, context: int, pixels: int, gpu: 
         optimizer=shared(weights * master, 1),
         buffers=min(weights, BUCKET) * width,
         step=shared(_step(model, width, zero, gpu), 1),
-        checkpoints=kept,
-        layers=int(tokens * _layers(model, width, hardware.gradient_checkpointing)),
-        logits=LOGITS * tokens * model.vocabulary,
-        pictures=_pictures(model, tokens, width, hardware.gradient_checkpointing) if pixels else 0,
+        kept=tokens * (inputs if saving else model.layers * layer),
+        layer=int(tokens * ((layer if saving else 0) + BACKWARD * width * model.intermediate)),
+        logits=_logits(model, tokens, width),
+        pictures=_pictures(model, tokens, width, saving),
+        block=tokens * block if saving else 0,
         copy=weights * width if zero == 3 and generates else 0,
         cache=_cache(model, hardware, context, width) if generates else 0,
         engine=0 if generates else int(hardware.vllm.memory_share * there),
@@ -128,29 +134,37 @@ def _step(model: Model, width: int, zero: int, gpu: bool) -> float:
     return gradients + copies + (0 if gpu else 8 * largest)
 
 
-def _layers(model: Model, width: int, checkpointing: bool) -> float:
-    """Bytes a token: two norms (their input in float32, the normed, the scaled), queries, keys, values, four tensors of the MLP."""
+def _layer(model: Model, width: int) -> int:
+    """Bytes a token that a layer saves: two norms (input in float32, normed, scaled), queries, keys, values, what attention gives,
+    four tensors of the MLP."""
     attention = model.queries + model.keys
     saved = 2 * (4 + 2 * width) * model.hidden + 4 * width * model.intermediate + 2 * width * attention
-    saved += (4 + width) * attention if model.normed else 0
-    return saved * (1 if checkpointing else model.layers) + BACKWARD * width * model.intermediate
+    return saved + ((4 + width) * attention if model.normed else 0)
 
 
-def tokens_of_picture(model: Model, pixels: int) -> int:
-    """Tokens of the language model that a picture of `pixels` pixels takes, at most; 0 where the model sees none."""
-    vision = model.vision
-    return -(-pixels // (vision.patch**2 * vision.merged)) if vision else 0
+def _logits(model: Model, tokens: int, width: int) -> int:
+    """A chunk, the states' float32 gradient, and the gradient of the layer's own weights."""
+    chunk = LOGITS * min(CHUNK, tokens * model.vocabulary)
+    return chunk + tokens * (4 + width) * model.hidden + width * model.vocabulary * model.hidden
 
 
-def _pictures(model: Model, tokens: int, width: int, checkpointing: bool) -> int:
-    """Of a micro-batch of pictures: of each patch three float32 channels of two frames, and the tower's blocks as `_layers` counts
-    them."""
+def _block(model: Model, width: int) -> int:
+    """Bytes a token that a block of the vision tower saves, for the patches that make the token."""
     vision = model.vision
     if vision is None:
         return 0
-    block = 2 * (4 + 2 * width) * vision.hidden + 4 * width * vision.intermediate + 4 * width * vision.hidden
-    each = block + vision.layers * width * vision.hidden if checkpointing else block * vision.layers
-    return int(tokens * vision.merged * (each + 4 * 3 * 2 * vision.patch**2))
+    each = 2 * (4 + 2 * width) * vision.hidden + 4 * width * vision.intermediate + 4 * width * vision.hidden
+    return vision.merged * each
+
+
+def _pictures(model: Model, tokens: int, width: int, saving: bool) -> int:
+    """Of a micro-batch that is nothing but pictures: of each patch three float32 channels of two frames, and the blocks' inputs
+    or all that they save."""
+    vision = model.vision
+    if vision is None:
+        return 0
+    blocks = vision.layers * (vision.merged * width * vision.hidden if saving else _block(model, width))
+    return tokens * (blocks + vision.merged * 4 * 3 * 2 * vision.patch**2)
 
 
 def _cache(model: Model, hardware: Hardware, context: int, width: int) -> int:

@@ -26,7 +26,6 @@ class Place:
     there: int
     """Bytes of its memory."""
     context: int
-    pixels: int
 
     @property
     def most(self) -> int:
@@ -46,15 +45,15 @@ def on_gpu(hardware: Hardware, machine: Machine) -> bool:
 
 def place_of(params: Params, machine: Machine) -> Place:
     """The place of each rank of a run on `machine`; 0 bytes where a GPU is asked for and none is here."""
-    gpu, pixels = on_gpu(params.hardware, machine), params.collect.max_image_pixels
+    gpu = on_gpu(params.hardware, machine)
     smallest = min((one.memory for one in machine.gpus), default=0)
     there = smallest if gpu else machine.memory // params.hardware.processes
-    return Place(gpu, there, params.model.context, pixels)
+    return Place(gpu, there, params.model.context)
 
 
 def needed(model: Model, hardware: Hardware, place: Place) -> Memory:
     """The memory of a rank there."""
-    return estimate.memory_of(model, hardware, place.context, place.pixels, place.gpu, place.there)
+    return estimate.memory_of(model, hardware, place.context, place.gpu, place.there)
 
 
 def fits(model: Model, hardware: Hardware, place: Place) -> bool:
