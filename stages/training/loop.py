@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -65,7 +66,7 @@ def train(
     if rank() == 0:
         spool.truncate(first)
     pad_id = engine.model.config.get_text_config().pad_token_id or 0
-    clock = SaveClock()
+    clock = SaveClock(hardware.save_seconds)
     for step in range(first, len(steps)):
         began = time.monotonic()
         mine = share(steps[step])
@@ -85,7 +86,7 @@ def train(
             spool.log_speed(step, {"tokens_per_second": result.tokens / seconds})
         with during(f"saving after step {step}"):
             if step + 1 < len(steps) and clock.due():
-                save_state(engine, state, step + 1, {})
+                clock.save(partial(save_state, engine, state, step + 1, {}))
 
 
 def mean_token_loss(indices: Sequence[int], samples: Sequence[TrainingSample]) -> LossOf:
