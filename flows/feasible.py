@@ -47,9 +47,8 @@ def _processes(params: Params, machine: Machine, _root: Path) -> Iterator[Findin
             f"hardware.processes is {hardware.processes}, but {here} GPU(s) are here; lower it, or name more hosts by K15_HOSTFILE",
         )
     if hardware.engine == "vllm" and importlib.util.find_spec("vllm") is None:
-        yield Finding(
-            True, "hardware.engine is vllm, which is not installed; `make vllm` does that, or set hardware.engine=transformers"
-        )
+        absent = "hardware.engine is vllm, which is not installed; `make vllm` does that, or set hardware.engine=transformers"
+        yield Finding(not machine.assumed, absent)
     if hardware.engine == "vllm" and hardware.processes % hardware.vllm.tensor_parallel:
         yield Finding(True, "hardware.processes is no multiple of hardware.vllm.tensor_parallel")
     if hardware.processes > 1:
@@ -200,7 +199,8 @@ def _room(params: Params, machine: Machine, root: Path, checkpoints: int) -> Ite
     disk, free = disk_of(model, checkpoints, width_of(params.hardware, place.gpu)), machine.free_disk
     if checkpoints and disk > free:
         yield Finding(
-            True, f"{checkpoints} checkpoints and the state to resume take {size(disk)}, {size(free)} are free; free some"
+            not machine.assumed,
+            f"{checkpoints} checkpoints and the state to resume take {size(disk)}, {size(free)} are free; free some",
         )
 
 

@@ -87,9 +87,9 @@ def offline() -> bool:
 
 def counted(config: Mapping[str, Any], source: str) -> Model:
     """Shape by the config's fields, weights counted on the meta device. Raises DataError where it cannot be built."""
-    from stages.models.counting import configured, weight_names
+    from stages.models.counting import configured, count_weights
 
-    return replace(of_config(config, source), weights=sum(weight_names(configured(config)).values()))
+    return replace(of_config(config, source), weights=count_weights(configured(config)))
 
 
 def of_folder(folder: Path, source: str) -> Model:

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from stages.data.files import DataError
+from stages.models.families import auto_class
+
+ERRORS = (ValueError, TypeError, KeyError, AttributeError, ImportError)
+"""What transformers raises for fields that it cannot use."""
 
 
 def configured(config: Mapping[str, Any]) -> Any:
@@ -15,30 +19,23 @@ def configured(config: Mapping[str, Any]) -> Any:
     fields = {name: value for name, value in config.items() if name != "model_type"}
     try:
         return AutoConfig.for_model(str(config.get("model_type")), **fields)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except ERRORS as error:
         raise DataError(
             f"config.json with model_type {config.get('model_type')!r} is none that transformers reads"
             f" ({_short(error)}); use a model of a known architecture"
         ) from error
 
 
-def weight_names(config: Any) -> dict[str, int]:
-    """Number of weights of each parameter of the model that `config` describes; tied ones once.
-
-    Raises DataError when no causal or image-text class belongs to the configuration."""
+def count_weights(config: Any) -> int:
+    """Weights of the model that `config` describes; tied ones once. Raises DataError when none can be built from it."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
-    pictures = type(config) in AutoModelForImageTextToText._model_mapping
-    family = AutoModelForImageTextToText if pictures else AutoModelForCausalLM
     try:
         with torch.device("meta"):
-            model = family.from_config(config)
-    except (ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
-        raise DataError(
-            f"no model can be built from this config.json ({_short(error)}); use a chat model, with or without pictures"
-        ) from error
-    return {name: weight.numel() for name, weight in model.named_parameters()}
+            model = auto_class(config).from_config(config)
+    except ERRORS as error:
+        raise DataError(f"no model can be built from this config.json ({_short(error)})") from error
+    return sum(weight.numel() for weight in model.parameters())
 
 
 def _short(error: Exception) -> str:
