@@ -70,7 +70,7 @@ class Memory:
     @property
     def training(self) -> int:
         """The peak while training: the larger of a micro-batch's backward and of the optimizer step."""
-        return self.states + self.gradients + self.copy + max(self.activations + self.buffers, self.step)
+        return self.states + self.gradients + self.copy + self.buffers + max(self.activations, self.step)
 
     @property
     def generation(self) -> int:
