@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from stages.data.records import Demonstration
+from stages.models.families import reads_pictures
 from stages.models.loading import end_ids
 from stages.models.positions import position_ids
 from stages.prompts.prompt import Prompt
@@ -34,8 +35,9 @@ def demonstration_samples(
 
 def picture_filler(renderer: Renderer, model: Any, hardware: Hardware) -> TrainingSample | None:
     """The picture sample without loss that text-only micro-batches need where gradients are partitioned (ZeRO 1 to 3): a rank
-    whose vision tower gets no gradient reduces less than the others, which hangs or mixes up parameters. None otherwise."""
-    if hardware.zero_stage == 0:
+    whose vision tower gets no gradient reduces less than the others, which hangs or mixes up parameters. None otherwise, and for
+    models without a vision tower."""
+    if hardware.zero_stage == 0 or not reads_pictures(model):
         return None
     blank = renderer.blank()
     return TrainingSample(blank, (), position_ids(model, blank, 0))
