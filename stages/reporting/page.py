@@ -79,7 +79,7 @@ def page(report: Report) -> str:
         tag("h1", "The k1.5 recipe, run from end to end"),
         tag(
             "p",
-            f"A model of {size(model.parameters)} weights went through every stage of the report: base, SFT, curation, "
+            f"A model of {size(model.parameters)} weights{_named(model.model)} went through every stage of the report: base, SFT, curation, "
             "long-CoT warm-up, RL, four long2short methods, evaluation. "
             "All numbers on this page were computed from the run's files.",
         ),
@@ -88,6 +88,10 @@ def page(report: Report) -> str:
     sections = [tag("section", tag("h2", title), *bodies[name], id=name) for name, title in SECTIONS.items()]
     body = tag("body", top, tag("main", *sections), tag("footer", tag("p", f"Published numbers: {published().source}.")))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _named(model: str | None) -> str:
+    return f" ({model})" if model else ""
 
 
 def _bodies(report: Report) -> dict[str, list[Html]]:
