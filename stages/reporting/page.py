@@ -79,7 +79,8 @@ def page(report: Report) -> str:
         tag("h1", "The k1.5 recipe, run from end to end"),
         tag(
             "p",
-            f"A model of {size(model.parameters)} weights{_named(model.model)} went through every stage of the report: base, SFT, curation, "
+            f"A model of {size(model.parameters)} weights{_named(model.model)} "
+            "went through every stage of the report: base, SFT, curation, "
             "long-CoT warm-up, RL, four long2short methods, evaluation. "
             "All numbers on this page were computed from the run's files.",
         ),

@@ -59,7 +59,8 @@ def _measured(evaluations: Mapping[str, Evaluation], summary: Mapping[str, Any])
     seeds = dict.fromkeys(str(run.settings.get("seed", "unknown")) for run in evaluations.values())
     minutes = sum(summary["seconds"].values()) / 60
     return (
-        f"Model: {' or '.join(names)}{' or '.join(sizes)} weights; seed {', '.join(seeds)}; all stages together {minutes:.1f} minutes. "
+        f"Model: {' or '.join(names)}{' or '.join(sizes)} weights; "
+        f"seed {', '.join(seeds)}; all stages together {minutes:.1f} minutes. "
         "Accuracy in percent with its 95% interval on held-out problems of the run's own sources. They stand in for benchmarks and "
         "are none: compare them with no published number."
     )
