@@ -141,6 +141,8 @@ class Evaluation(BaseModel):
     checkpoint: str
     settings: dict[str, Any]
     """How responses were drawn and judged."""
+    model: str | None = None
+    """What the run started from (stages.models.origin); None in results of earlier versions."""
     parameters: int = Field(ge=1)
     """Weights of the model."""
     suites: dict[str, Score]

@@ -55,10 +55,12 @@ def block(results: Path) -> str:
 
 def _measured(evaluations: Mapping[str, Evaluation], summary: Mapping[str, Any]) -> str:
     sizes = dict.fromkeys(f"{run.parameters:,}" for run in evaluations.values())
+    names = dict.fromkeys(f"{run.model}; " for run in evaluations.values() if run.model)
     seeds = dict.fromkeys(str(run.settings.get("seed", "unknown")) for run in evaluations.values())
     minutes = sum(summary["seconds"].values()) / 60
     return (
-        f"Model: {' or '.join(sizes)} weights; seed {', '.join(seeds)}; all stages together {minutes:.1f} minutes. "
+        f"Model: {' or '.join(names)}{' or '.join(sizes)} weights; "
+        f"seed {', '.join(seeds)}; all stages together {minutes:.1f} minutes. "
         "Accuracy in percent with its 95% interval on held-out problems of the run's own sources. They stand in for benchmarks and "
         "are none: compare them with no published number."
     )
