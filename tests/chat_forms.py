@@ -51,7 +51,9 @@ R1 = ("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>")
 
 FORMS = {
     "qwen2_5": Form(CHATML, "<|im_end|>", ("<|im_end|>", "<|endoftext|>"), "<|im_end|>", pad="<|endoftext|>"),
-    "qwen3": Form(CHATML, "<|im_end|>", ("<|im_end|>", "<|endoftext|>"), "<|im_end|>", pad="<|endoftext|>", others=("<think>", "</think>")),
+    "qwen3": Form(
+        CHATML, "<|im_end|>", ("<|im_end|>", "<|endoftext|>"), "<|im_end|>", pad="<|endoftext|>", others=("<think>", "</think>")
+    ),
     "qwen2_5_vl": Form(CHATML + VISION, "<|im_end|>", ("<|im_end|>", "<|endoftext|>"), "<|im_end|>", pad="<|endoftext|>"),
     "smollm2": Form(CHATML, "<|im_end|>", ("<|im_end|>",), "<|im_end|>", bos="<|im_start|>", pad="<|im_end|>"),
     "llama3_2": Form(
