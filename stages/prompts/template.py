@@ -155,11 +155,16 @@ class ChatTemplate:
         return rest if rest != before and not rest.strip() else ""
 
     def _checked(self, shape: Shape) -> Skeleton:
-        rendered = self._turns(shape, True)
-        found = Skeleton.of(rendered)
         texts = tuple(part for part in shape if part is not None)
-        if len(texts) < len(shape) and rendered == self._turns(texts, True):
+        try:
+            rendered = self._turns(shape, True)
+        except ChatTemplateError as error:
+            if None not in shape:
+                raise
+            raise DataError(f"{self.name} takes no picture ({error.reason}); leave out pictures, or {SET}") from error
+        if None in shape and rendered == self._turns(texts, True):
             raise DataError(f"{self.name} has no place for a picture; leave out pictures, or {SET}")
+        found = Skeleton.of(rendered)
         written = [*map(bool, self.fixed), *(part[1] for part in texts if part[1])]
         if set(found.order) != {number for number, there in enumerate(written) if there}:
             raise DataError(f"{self.name} leaves out a text of the user's turn; {SET} not")
@@ -196,7 +201,7 @@ class ChatTemplate:
             if mark(0) in found and not any(sign in found for sign in _LISTED):
                 return plain
         other = "set model.system to null, or " if role == "system" else ""
-        raise DataError(f"{self.name} does not write a {role} turn ({reason}); {other}{SET}")
+        raise DataError(f"{self.name} does not write a turn of the {role} ({reason}); {other}{SET}")
 
     @cached_property
     def _options(self) -> dict[str, Any]:

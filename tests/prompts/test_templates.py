@@ -7,7 +7,7 @@ import pytest
 from chat_forms import FORMS, TextOnly, processor, template, tokenizer
 from tiny import Tiny, params
 
-from stages.base import adopted_processor
+from stages.base import adopt, adopted_processor
 from stages.data.files import DataError
 from stages.models.loading import load_processor
 from stages.prompts.prompt import Prompt
@@ -43,17 +43,17 @@ PARTS = "{% for m in messages %}{% for part in m.content %}{{ part.text }}{% end
         (WITHOUT_PROMPT, rf"has no generation prompt: '<\|im_start\|>assistant\\n' stands before an answer, .*{SAYS} that does"),
         (WITHOUT_END, rf"ends an answer with '###\\n', which begins with no token of its own, .*{SAYS} that writes one"),
         (PARTS.replace("<|im_end|>", ""), "ends an answer with '', which begins with no token"),
-        ("{% for m in messages %}{{ m.content }", rf"fails \(TemplateSyntaxError: .*{SAYS} that does not|TemplateSyntaxError"),
-        ("{{ raise_exception('Not today') }}", "does not write a user turn .*Not today"),
-        ("{{ messages[0].content.nothing.at_all }}", "does not write a user turn .*UndefinedError"),
-        ("{{ 1 // 0 }}", "does not write a user turn .*ZeroDivisionError"),
-        ("{{ messages[0].content + 1 }}", "does not write a user turn .*TypeError"),
-        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "does not write a user turn .*RecursionError"),
-        ("{{ messages[0].content.__class__.__mro__ }}", "does not write a user turn"),
-        ("Hello.", r"does not write a user turn \(its text is left out\)"),
+        ("{% for m in messages %}{{ m.content }", rf"does not write a turn of the user \(TemplateSyntaxError: .*{SAYS}"),
+        ("{{ raise_exception('Not today') }}", "does not write a turn of the user .*Not today"),
+        ("{{ messages[0].content.nothing.at_all }}", "does not write a turn of the user .*UndefinedError"),
+        ("{{ 1 // 0 }}", "does not write a turn of the user .*ZeroDivisionError"),
+        ("{{ messages[0].content + 1 }}", "does not write a turn of the user .*TypeError"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "does not write a turn of the user .*RecursionError"),
+        ("{{ messages[0].content.__class__.__mro__ }}", "does not write a turn of the user"),
+        ("Hello.", r"does not write a turn of the user \(its text is left out\)"),
         (
             "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}",
-            "does not write a assistant turn",
+            "does not write a turn of the assistant",
         ),
     ],
 )
@@ -71,36 +71,39 @@ def test_content_is_a_string_or_parts_by_what_the_template_takes() -> None:
 
 
 def test_a_list_printed_as_it_is_is_not_taken() -> None:
-    text = "{% for m in messages %}{% if m.content is string %}{{ raise_exception('A string.') }}{% endif %}{{ m.content }}{% endfor %}"
-    with pytest.raises(DataError, match="does not write a user turn .*A string"):
+    refused = "{% if m.content is string %}{{ raise_exception('A string.') }}{% endif %}"
+    text = f"{{% for m in messages %}}{refused}{{{{ m.content }}}}{{% endfor %}}"
+    with pytest.raises(DataError, match=r"does not write a turn of the user .*A string"):
         renderer(text).check()
 
 
-@pytest.mark.parametrize(
-    "form, reason", [("gemma2", "System role not supported"), ("mistral", "Conversation roles must alternate")]
-)
+@pytest.mark.parametrize("form, reason", [("gemma2", "System role not supported"), ("mistral", "roles must alternate")])
 def test_a_system_turn_that_a_template_refuses(form: str, reason: str) -> None:
-    with pytest.raises(DataError, match=f"does not write a system turn .*{reason}.*set model.system to null"):
+    with pytest.raises(DataError, match=f"does not write a turn of the system .*{reason}.*set model.system to null"):
         Renderer(processor(form), "", 400, "Be brief.").check()
     Renderer(processor(form), "", 400).check()
 
 
 def test_a_system_turn_that_a_template_drops() -> None:
-    text = CHATML.replace("{{'<|im_start|>'", "{% if message['role'] != 'system' %}{{'<|im_start|>'").replace(
-        "'\\n'}}", "'\\n'}}{% endif %}"
-    )
-    dropping = text.replace("+ '\n'}}", "+ '\n'}}{% endif %}")
+    start = CHATML.index("{{'<|im_start|>' + message['role']")
+    end = CHATML.index("{% endfor %}")
+    dropping = f"{CHATML[:start]}{{% if message['role'] != 'system' %}}{CHATML[start:end]}{{% endif %}}{CHATML[end:]}"
     renderer(dropping).check()
-    with pytest.raises(DataError, match=r"does not write a system turn \(its text is left out\); set model.system to null"):
+    with pytest.raises(DataError, match=r"does not write a turn of the system \(its text is left out\); set model.system to null"):
         renderer(dropping, system="Be brief.").check()
 
 
 def test_a_template_without_a_place_for_pictures(tiny: Tiny, tmp_path: Path) -> None:
     made = load_processor(tiny.folder)
-    text = "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}{{ m.content[-1].text }}{% endif %}<|im_end|>{% endfor %}"
+    last = "{% if m.content is string %}{{ m.content }}{% else %}{{ m.content[-1].text }}{% endif %}"
+    text = f"{{% for m in messages %}}{last}<|im_end|>{{% endfor %}}"
     made.chat_template = made.tokenizer.chat_template = text
     Renderer(made, "", 400).check()
-    with pytest.raises(DataError, match="has no place for a picture; leave out pictures, or set model.chat_template"):
+    made.chat_template = made.tokenizer.chat_template = CHATML
+    with pytest.raises(DataError, match=r"takes no picture \(TypeError.*; leave out pictures, or set model.chat_template"):
+        Renderer(made, "Say.", 400).blank()
+    made.chat_template = made.tokenizer.chat_template = text
+    with pytest.raises(DataError, match=r"has no place for a picture; leave out pictures, or set model.chat_template"):
         Renderer(made, "Say.", 400).render([Prompt("2?", str(tmp_path / "red.png"))])
 
 
@@ -142,10 +145,11 @@ def test_each_shape_of_a_turn_is_rendered_once(monkeypatch: pytest.MonkeyPatch) 
 def test_another_template_is_in_the_saved_checkpoint(tiny: Tiny, tmp_path: Path) -> None:
     """`base` writes it into the folder, from which all other stages read it."""
     other = tmp_path / "other.jinja"
-    other.write_text(CHATML.replace("SmolLM", "tiny"))
-    adopted_processor(model(str(tiny.folder), chat_template=str(other))).save_pretrained(tmp_path / "base")
+    other.write_text(template("qwen2_5_vl").replace("You are a helpful", "You are a tiny"))
+    adopt(model(str(tiny.folder), chat_template=str(other)), tmp_path / "base")
     found = Renderer(load_processor(tmp_path / "base"), "", 400)
-    assert found.template(Prompt("2?", None)).startswith("<|im_start|>system\nYou are a helpful AI assistant named tiny,")
+    assert found.template(Prompt("2?", None)).startswith("<|im_start|>system\nYou are a tiny assistant.")
+    assert found.blank().pixels
 
 
 def test_a_template_that_later_stages_could_not_use_is_refused_first(tiny: Tiny, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_the_switch_of_a_template() -> None:
 
 def test_a_switch_that_does_nothing_is_refused() -> None:
     for form in ("qwen2_5", "deepseek_r1_distill"):
-        with pytest.raises(DataError, match="has no switch for thinking; set model.thinking to null"):
+        with pytest.raises(DataError, match=r"has no switch for thinking; set model.thinking to null"):
             Renderer(processor(form), "", 4000, thinking=True).template(Prompt("2?", None))
 
 
