@@ -18,7 +18,7 @@ from typing import Any
 
 from flows import environment
 from flows.processes import exit_on_signals
-from flows.server import ServerError, ensure
+from flows.server import ServerError, access, ensure
 
 LAST_WORDS = 30.0
 """Seconds that runs have to end when this program ends."""
@@ -34,7 +34,8 @@ def main() -> int:
     root = Path.cwd()
     environment.prepare(root)
     try:
-        os.environ["PREFECT_API_URL"] = url = ensure(root)
+        url = ensure(root)
+        os.environ |= access(root, url)
     except ServerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ from prefect.client.schemas.objects import State
 
 from flows.progress import Screen
 from flows.stage import gpu_lock
-from flows.tasks import StageError, stream
+from flows.streaming import StageError, stream
 from stages.run.sections import BenchmarkName
 
 

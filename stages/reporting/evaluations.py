@@ -158,10 +158,11 @@ class Evaluation(BaseModel):
 def read_evaluations(folder: Path) -> dict[str, Evaluation]:
     """The evaluation of every checkpoint, in the order of CHECKPOINTS. DataError names the file and field at fault."""
     names = [name for name in CHECKPOINTS if name not in LATER or (folder / f"{name}.json").exists()]
-    return {name: _read_evaluation(folder / f"{name}.json", name) for name in names}
+    return {name: read_evaluation(folder / f"{name}.json", name) for name in names}
 
 
-def _read_evaluation(path: Path, name: str) -> Evaluation:
+def read_evaluation(path: Path, name: str) -> Evaluation:
+    """The evaluation of checkpoint `name`. DataError names the file and the field at fault."""
     found = read_json(path, f"dvc repro evaluate@{name}")
     evaluation = validated(Evaluation, found, path, f"run `dvc repro --force evaluate@{name}`")
     if evaluation.checkpoint != name:

@@ -22,6 +22,16 @@ def environ(home: Path) -> dict[str, str]:
     return {**kept, **paths, **who, "K15_TRACKING": "off", "DO_NOT_TRACK": "true"}
 
 
+KEYS: dict[str, str] = {}
+"""By the address of a server of these tests: what its clients must send, `user:key`."""
+
+
+def clients(environ: dict[str, str]) -> dict[str, str]:
+    """The environment of a client, with the key of the server that it names."""
+    login = KEYS.get(environ.get("PREFECT_API_URL", ""))
+    return {**environ, "PREFECT_API_AUTH_STRING": login} if login else environ
+
+
 Pids = Callable[[float], list[int]]
 Nobody = Callable[[list[int], float], None]
 
@@ -38,7 +48,7 @@ class Toy:
         return subprocess.run(
             [sys.executable, *words],
             cwd=self.root,
-            env={**self.environ, **extra},
+            env=clients({**self.environ, **extra}),
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -50,7 +60,7 @@ class Toy:
         return subprocess.Popen(
             [sys.executable, *words],
             cwd=self.root,
-            env={**self.environ, **extra},
+            env=clients({**self.environ, **extra}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
