@@ -93,6 +93,6 @@ def _scored(paths: Collection[Path]) -> Mapping[str, dict[str, Any]]:
 
 def _reported(root: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Scores by checkpoint and the few numbers, out of the report's two files."""
-    folder = root / "results" / REPORT
-    whole, few = (json.loads((folder / name).read_text(encoding="utf-8")) for name in ("summary.json", "metrics.json"))
+    files = (root / "results" / REPORT / name for name in ("summary.json", "metrics.json"))
+    whole, few = (json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {} for path in files)
     return whole.get("checkpoints", {}), few

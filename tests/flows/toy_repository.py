@@ -74,14 +74,14 @@ class Toy:
         return names
 
 
-def build(root: Path) -> Toy:
-    """A committed repository: make -> use, with the project's own params.yaml and .dvc/config."""
+def build(root: Path, graph: str = "toy_graph.yaml") -> Toy:
+    """A committed repository: make -> use, or another graph of toys/; with the project's own params.yaml and .dvc/config."""
     toy = Toy(root, environ(root / "home"))
     (root / "home").mkdir(parents=True)
     (root / ".dvc").mkdir()
     for name in ("params.yaml", ".dvc/config", ".dvc/.gitignore"):
         shutil.copy(PROJECT / name, root / name)
-    shutil.copy(TOYS / "toy_graph.yaml", root / "dvc.yaml")
+    shutil.copy(TOYS / graph, root / "dvc.yaml")
     (root / ".gitignore").write_text("artifacts/\n.runs/\nhome/\nran.txt\nmlflow*\n")
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "toy"]):
         subprocess.run(["git", *words], cwd=root, env=toy.environ, check=True)
