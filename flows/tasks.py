@@ -21,7 +21,7 @@ from prefect.states import Completed
 from flows import ending, graph, kept, run_page, tracking, worktrees
 from flows.afresh import FRESH
 from flows.form import Values, dotted
-from flows.overrides import chosen
+from flows.page_values import accepted
 from flows.progress import Screen, clock
 from flows.scores import Scores, of_run
 from flows.stage import MARKS, TASK
@@ -85,15 +85,16 @@ def pipeline(
     Args:
         targets: Stages of dvc.yaml; what they need runs first. Empty means all; sft means each sft@...
         force: Run stages in which nothing changed, too.
-        overrides: Values of params.yaml for this run only, by dotted name, for example {"rl.long.tau": 0.2}. A run with any value
-            of its own works in a git worktree at the checkout's commit and becomes a DVC experiment.
+        overrides: Values of params.yaml for this run only, by dotted name, for example {"rl.long.tau": 0.2}. Numbers, switches and
+            choices; paths, models and addresses only as params.yaml or a preset has them. A run with any value of its own works in
+            a git worktree at the checkout's commit and becomes a DVC experiment.
         retries: How often a failed stage is tried again; it goes on from its last saved state.
         preset: A file of flows/presets, without .yaml; several with commas.
         values: The values that are changed most often.
     """
     root = Path.cwd()
     nodes = [node.name for node in graph.nodes(root, targets or ())]
-    return _run(root, nodes, force, chosen(preset, None, ()) | dotted(values) | (overrides or {}), retries)
+    return _run(root, nodes, force, accepted(root, preset, dotted(values) | (overrides or {})), retries)
 
 
 @flow(name="one-stage", flow_run_name="{stage}")
@@ -111,7 +112,7 @@ def one_stage(
     """
     root = Path.cwd()
     nodes = [node.name for node in graph.nodes(root, [stage]) if stage in (node.name, node.name.split("@")[0])]
-    return _run(root, nodes, force, dotted(values) | (overrides or {}), retries)
+    return _run(root, nodes, force, accepted(root, None, dotted(values) | (overrides or {})), retries)
 
 
 def stages_ended(state: State) -> list[str]:
