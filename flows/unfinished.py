@@ -15,7 +15,8 @@ import psutil
 from flows import kept
 from stages.data.files import write_json
 
-NOTES = ".open"
+NOTES = "open_runs"
+"""Folder of the notes, beside that of kept runs."""
 KILLED = 137
 """The exit code of a launcher that SIGKILL ended."""
 
@@ -23,7 +24,7 @@ KILLED = 137
 def opened(root: Path, record: kept.Record, spool: Path | None) -> Path:
     """Write, or write again, the note of a run that this process has open; returns its path."""
     me = psutil.Process()
-    path = kept.place(root) / NOTES / f"{kept.name(record)}.json"
+    path = kept.place(root).with_name(NOTES) / f"{kept.name(record)}.json"
     launcher = {"host": socket.gethostname(), "pid": me.pid, "created": me.create_time()}
     content = {"launcher": launcher, "spool": str(spool) if spool else None, "record": asdict(record)}
     write_json(path, content)
@@ -38,7 +39,7 @@ def close(path: Path | None) -> None:
 
 def collect(root: Path) -> list[Path]:
     """Keep every run whose launcher died without a word, before its spool is written to again; the folders that hold them."""
-    folder = kept.place(root) / NOTES
+    folder = kept.place(root).with_name(NOTES)
     if not folder.is_dir():
         return []
     found = list[Path]()

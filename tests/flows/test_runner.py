@@ -10,7 +10,13 @@ from flows.runner import EMPTY, ForeignRunError, check
 ID = uuid4()
 MADE = {ID: SimpleNamespace(entrypoint="flows/tasks.py:pipeline", _path=".")}
 RUN = {"deployment_id": ID, "name": "brave-one", "job_variables": {}, "infrastructure_document_id": None}
-DEPLOYMENT = {"entrypoint": "flows/tasks.py:pipeline", "path": ".", "pull_steps": None, "job_variables": {}, "storage_document_id": None}
+DEPLOYMENT = {
+    "entrypoint": "flows/tasks.py:pipeline",
+    "path": ".",
+    "pull_steps": None,
+    "job_variables": {},
+    "storage_document_id": None,
+}
 
 
 def test_an_own_run_passes() -> None:
