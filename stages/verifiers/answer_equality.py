@@ -126,8 +126,8 @@ def _same_items(gold: Node, answer: Node) -> bool:
     items = [node.args if node.head in ("list", "set") else (node,) for node in (gold, answer)]
     if "list" in heads and any(one.head == "dots" for one in (*items[0], *items[1])):
         return _in_order(*items)
-    mine, theirs = ([_value_of(one) for one in some] for some in items) if _one_name(items) else (list(one) for one in items)
-    return _without_order(mine, theirs)
+    mine, theirs = ([_value_of(one) if _one_name(items) else one for one in some] for some in items)
+    return _without_order(mine, theirs) or (len(mine) > len(theirs) and _without_order(_unique(mine), theirs))
 
 
 def _one_name(items: Sequence[Sequence[Node]]) -> bool:
@@ -157,6 +157,14 @@ def _without_order(mine: Sequence[Node], theirs: Sequence[Node]) -> bool:
             return False
         del left[place]
     return not left
+
+
+def _unique(nodes: Sequence[Node]) -> list[Node]:
+    found: list[Node] = []
+    for node in nodes:
+        if not any(same(one, node) for one in found):
+            found.append(node)
+    return found
 
 
 def _same_matrices(gold: Node, answer: Node) -> bool:

@@ -37,7 +37,7 @@ def is_label(node: Node) -> bool:
     if node.head in ("symbol", "words"):
         return True
     if node.head == "call":
-        return node.text in _FUNCTION_NAMES
+        return is_function(node)
     if node.head == "group":
         return all(is_label(one) for one in node.args)
     if node.head in ("multiply", "divide"):
@@ -47,7 +47,9 @@ def is_label(node: Node) -> bool:
 
 def has_symbol(node: Node) -> bool:
     """Whether a variable or a name is part of it."""
-    return any(one.head in ("symbol", "words") or (one.head == "call" and one.text in _FUNCTION_NAMES) for one in node.walk())
+    return any(one.head in ("symbol", "words") or is_function(one) for one in node.walk())
 
 
-_FUNCTION_NAMES = frozenset("fghFGHPQ") | {"f'", "g'", "f''"}
+def is_function(node: Node) -> bool:
+    """Whether it is an unknown function of something: f(x), V(t)."""
+    return node.head == "call" and len(node.text.strip("'")) == 1

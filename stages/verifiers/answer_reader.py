@@ -171,7 +171,7 @@ class Reader:
         while scalars.place < len(tokens):
             value, start = scalars.expression(), scalars.place
             while scalars.place < len(tokens) and tokens[scalars.place].kind != "number":
-                scalars.place += 1 if tokens[scalars.place].text != "^" else 2
+                scalars.place += 1 if tokens[scalars.place].text != "^" else 1 + _length(tokens[scalars.place + 1 :])
             found.append(_with_unit(value, tokens[start : scalars.place]))
         if len(found) == 1:
             return found[0]
@@ -179,6 +179,11 @@ class Reader:
         if compound is None:
             raise Unreadable("several values beside each other")
         return compound
+
+
+def _length(tokens: Sequence[Token]) -> int:
+    """How many tokens the argument of a power takes."""
+    return _partner(tokens) + 1 if tokens and tokens[0].text == "{" else 1
 
 
 def _with_unit(value: Node, tokens: Sequence[Token]) -> Node:

@@ -12,7 +12,7 @@ from stages.verifiers.answer_tokens import FUNCTIONS, GREEK, RELATIONS, Token, U
 OPEN = {"(": ")", "[": "]", "{": "}", r"\{": r"\}", r"\langle": r"\rangle", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
 MAX_DEPTH = 60
 _APPLIED = frozenset("fghFGHPQ")
-_DECORATED = (r"\overline", r"\vec", r"\hat", r"\bar", r"\tilde", r"\dot")
+_DECORATED = (r"\overline", r"\vec", r"\hat", r"\bar", r"\tilde", r"\dot", r"\ddot")
 _SEVERAL = ("max", "min", "gcd", "lcm")
 _SUMS = (r"\sum", r"\prod", r"\int", r"\lim")
 _ATOMS = frozenset([r"\frac", r"\binom", r"\sqrt", r"\pi", r"\infty", r"\lfloor", r"\lceil", r"\angle", r"\triangle", r"\begin"])
@@ -90,10 +90,12 @@ class Scalars:
         return Node("negate", "", (factor,)) if sign == "-" else factor
 
     def _starts_atom(self) -> bool:
-        """Whether the next token begins a factor that needs no sign before it. A number does not: "2 5" is no product."""
+        """Whether the next token begins a factor that needs no sign before it. A number does not: "2 5" is no product; but (n-2)2^n is."""
         token = self._token()
-        if token is None or token.kind in ("number", "word"):
+        if token is None or token.kind == "word":
             return False
+        if token.kind == "number":
+            return self.tokens[self.place - 1].text == ")" and not token.spaced
         if token.kind == "letter":
             return not (self.stop_at_units and token.upright and token.text not in ("e", "i"))
         text = token.text
@@ -214,7 +216,7 @@ class Scalars:
             return Node("symbol", f"{name}_{self._group_text()}")
         if name in ("e", "i"):
             return Node("constant", name)
-        if name[0] in _APPLIED and self._peek() == "(":
+        if self._peek() == "(" and (name[0] in _APPLIED or (self._token(1, "letter") and self._peek(2) == ")")):
             self.place += 1
             return Node("call", name, self._arguments(")"))
         return Node("symbol", name)
@@ -326,6 +328,9 @@ class Scalars:
                 name += self._take().text
         if not name:
             raise Unreadable(f"{text} without a name")
+        if self._peek() == "_":
+            self.place += 1
+            name += f"_{self._group_text()}"
         return Node("symbol", f"{text} {min(name, name[::-1]) if text in (chr(92) + 'angle', chr(92) + 'overline') else name}")
 
     def _bounded(self, text: str) -> Node:
@@ -368,8 +373,9 @@ class Scalars:
             found += token.text if depth else ""
         return found
 
-    def _token(self, ahead: int = 0) -> Token | None:
-        return self.tokens[self.place + ahead] if self.place + ahead < len(self.tokens) else None
+    def _token(self, ahead: int = 0, kind: str = "") -> Token | None:
+        token = self.tokens[self.place + ahead] if self.place + ahead < len(self.tokens) else None
+        return token if token is not None and kind in ("", token.kind) else None
 
     def _peek(self, ahead: int = 0) -> str:
         token = self._token(ahead)

@@ -33,13 +33,14 @@ _SYNONYMS = {
 _KNOWN = frozenset(
     r"\frac \binom \sqrt \pm \mp \pi \infty \{ \} \langle \rangle \lfloor \rfloor \lceil \rceil \dots \cup \cap \setminus \emptyset "
     r"\circ \% \dollar \pound \mod \bmod \pmod \or \and \angle \triangle \overline \vec \hat \bar \dot \mathbb \begin \end \\ \sum "
-    r"\prod \int \lim \partial \to \tilde \underbrace \& \perp \parallel".split()
+    r"\prod \int \lim \partial \to \tilde \ddot \underbrace \& \perp \parallel".split()
 )
 _NAMED = {"pi": r"\pi", "sqrt": r"\sqrt", "infty": r"\infty", "infinity": r"\infty", "inf": r"\infty", "oo": r"\infty", "mod": r"\bmod"}
 WORDS = frozenset(
     "cm mm km ft in yd mi sq kg mg oz lb ml hr min sec mph cents or and if is the am pm no yes not are to of per ways way day men".split()
 )
-"""Short runs of letters that are words; longer runs are, other short ones are products of letters."""
+JOINING = frozenset("and or is if the yes no not are".split())
+"""Short runs of letters that are words, the second wherever they stand; longer runs are, other short ones are products of letters."""
 _SPACE = re.compile(SPACES + r"|\s+|\\!|\\negthinspace(?![a-zA-Z])|\\/|\\$")
 _TOKEN = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+|[A-Za-z]+|\\[A-Za-z]+\*?|\\.|!=|<>|<=|>=|==|\.{2,}|.", re.DOTALL)
 _GROUP = r"(?:,\s*\\!|\\!\s*,|\{\s*,\s*\}\s*(?:\\!)?|\\,|\\;)\s*"
@@ -49,6 +50,8 @@ _EXPONENT = re.compile(r"(?<![A-Za-z0-9.}\)])([0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE](
 _DAYTIME = re.compile(r"(?<![A-Za-z\\])([ap])\.?\s?m\b\.?")
 _SIGN_IN_BRACES = re.compile(r"(?<!\\)\{\s*([,:;=])\s*\}")
 _NOT = re.compile(r"\\not\s*(=|\\equiv|\\in)")
+_GLUED = re.compile(r"(\\(?:%s|pi|cdot|times|lceil|lfloor|angle))([a-zA-Z]{1,3})" % "|".join(sorted(GREEK, key=len, reverse=True)))  # noqa: UP031
+_PRIMES = re.compile(r"\^\s*(?:\{\s*((?:\\prime\s*)+)\}|((?:\\prime)))")
 MAX_TOKENS = 1200
 
 
@@ -72,6 +75,7 @@ def tokens_of(answer: str, commas: bool) -> list[Token]:
     text = _THOUSANDS.sub(lambda found: found[1] + re.sub(_GROUP, "", found[2]), undressed(answer))
     text = _SIGN_IN_BRACES.sub(r"\1", text)
     text = _COMMAS.sub(lambda found: found[0].replace(",", ""), text) if commas else text
+    text = _PRIMES.sub(lambda found: "'" * found[0].count("prime"), text)
     text = _NOT.sub(lambda found: r"\ne " if found[1] == "=" else found[0], text)
     text = _EXPONENT.sub(lambda found: f"({found[1]}*10^{{{int(found[2])}}})", _DAYTIME.sub(r" \1m ", text))
     found = list(_tokens(text, False))
@@ -86,7 +90,7 @@ def has_grouped_commas(answer: str) -> bool:
 
 
 def _tokens(text: str, upright: bool) -> Iterator[Token]:
-    place, spaced = 0, False
+    place, spaced, last = 0, False, ""
     while place < len(text):
         if found := _SPACE.match(text, place):
             spaced, place = True, found.end()
@@ -102,8 +106,8 @@ def _tokens(text: str, upright: bool) -> Iterator[Token]:
             yield from _text_group(content, spaced)
             spaced = False
         elif name not in FACES and name not in CLOSING:
-            yield from _plain(raw, spaced, upright)
-            spaced = False
+            yield from _plain(raw, spaced, upright, last)
+            spaced, last = False, raw
 
 
 def _text_group(content: str, spaced: bool) -> Iterator[Token]:
@@ -135,14 +139,14 @@ def _group(text: str, place: int) -> tuple[str, int]:
     raise Unreadable("braces that do not close")
 
 
-def _plain(raw: str, spaced: bool, upright: bool) -> Iterator[Token]:
-    """The token or, for a run of letters, tokens of a piece that is neither space nor dress."""
+def _plain(raw: str, spaced: bool, upright: bool, last: str) -> Iterator[Token]:
+    """The token or, for a run of letters, tokens of a piece that is neither space nor dress; `last` stands before it."""
     if raw[0] in "0123456789" or (raw[0] == "." and raw[1:2].isdigit()):
         yield Token("number", raw, spaced, upright)
     elif raw[0] == "\\":
-        yield _command(raw.rstrip("*"), spaced, upright)
+        yield from _command(raw.rstrip("*"), spaced, upright)
     elif raw[0].isascii() and raw.isalpha():
-        yield from _letters(raw, spaced, upright)
+        yield from _letters(raw, spaced, upright, spaced or last[-1:].isdigit())
     elif raw[0] == "." and len(raw) > 1:
         yield Token("command", r"\dots", spaced, upright)
     elif raw.isalpha():
@@ -157,23 +161,29 @@ def _plain(raw: str, spaced: bool, upright: bool) -> Iterator[Token]:
         raise Unreadable(f"the sign {raw!r} is not read")
 
 
-def _command(raw: str, spaced: bool, upright: bool) -> Token:
+def _command(raw: str, spaced: bool, upright: bool) -> Iterator[Token]:
+    """A command; one that lost the space behind it, as in published answers without spaces, is two tokens: \\pit is \\pi t."""
     name = _SYNONYMS.get(raw, raw)
     if name[0] != "\\":
-        return Token("sign", name, spaced, upright)
-    if name in RELATIONS or name in _KNOWN or name[1:] in GREEK or name[1:] in FUNCTIONS:
-        return Token("command", name, spaced, upright)
-    raise Unreadable(f"the command {raw} is not read")
+        yield Token("sign", name, spaced, upright)
+    elif name in RELATIONS or name in _KNOWN or name[1:] in GREEK or name[1:] in FUNCTIONS:
+        yield Token("command", name, spaced, upright)
+    elif found := _GLUED.fullmatch(raw):
+        yield from _command(found[1], spaced, upright)
+        yield from (Token("letter", letter, False, upright) for letter in found[2])
+    else:
+        raise Unreadable(f"the command {raw} is not read")
 
 
-def _letters(run: str, spaced: bool, upright: bool) -> Iterator[Token]:
+def _letters(run: str, spaced: bool, upright: bool, behind: bool) -> Iterator[Token]:
+    """Words, or letters one by one; short units are words `behind` a number or a space only: "5cm", but "cm^2" is c m^2."""
     if run in FUNCTIONS and not upright and run != "min":
         yield Token("command", f"\\{run}", spaced, upright)
     elif run in _NAMED:
         yield Token("command", _NAMED[run], spaced, upright)
     elif run in GREEK and not upright:
         yield Token("command", f"\\{run}", spaced, upright)
-    elif len(run) > 1 and (upright or len(run) > 3 or run.lower() in WORDS):
+    elif len(run) > 1 and (upright or len(run) > 3 or run in JOINING or (behind and run.lower() in WORDS)):
         yield Token("word", run, spaced, upright)
     else:
         for number, letter in enumerate(run):

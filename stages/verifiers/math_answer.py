@@ -2,11 +2,13 @@
 
 Both are read to their last sign or not at all; what was not read is never compared."""
 
+import mpmath
+
 from stages.verifiers.answer_equality import same
-from stages.verifiers.answer_nodes import Node
+from stages.verifiers.answer_nodes import SCALARS, Node
 from stages.verifiers.answer_reader import readings
 from stages.verifiers.answer_tokens import Unreadable
-from stages.verifiers.answer_values import Undefined
+from stages.verifiers.answer_values import DIGITS, Point, Undefined
 
 Reply = tuple[str, str]
 
@@ -29,6 +31,18 @@ def equal(gold: str, answer: str) -> Reply:
     except Undefined as error:
         return "error", f"the gold answer {gold[:80]!r} has no value: {error}"
     return "wrong", f"not equal: {kind(expected[0])} expected, {kind(found[0])} found"
+
+
+def readable(gold: str) -> Reply:
+    """("right", kind) where a gold answer can be read and has a value, else ("error", reason)."""
+    try:
+        expected = readings(gold)
+        for node in (part for one in expected for part in one.walk() if part.head in SCALARS and part.head != "dots"):
+            with mpmath.workdps(DIGITS):
+                _ = None if any(part.head == "dots" for part in node.walk()) or node.text == "oo" else Point(0).value(node)
+    except (Unreadable, Undefined) as error:
+        return "error", f"the gold answer {gold[:80]!r} cannot be read: {error}"
+    return "right", kind(expected[0])
 
 
 def kind(node: Node) -> str:
