@@ -65,9 +65,7 @@ def _supervised(sft: SFT, path: Path) -> str:
     return f"{rows:,} demonstrations, batches of {sft.batch}: {sft.epochs * ceil(rows / sft.batch):,} steps"
 
 
-def _reinforced(rl: RL | None, params: Params) -> str:
-    if rl is None:
-        return HANDED_ON
+def _reinforced(rl: RL, params: Params) -> str:
     responses = rl.prompts * rl.samples
     tokens = responses * min(rl.max_tokens, params.rollout.segment_tokens or rl.max_tokens)
     steps = rl.passes * ceil(responses / rl.mini_batch)
