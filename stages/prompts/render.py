@@ -35,9 +35,9 @@ class Renderer:
         self.context = context
 
     def render(self, prompts: Sequence[Prompt], room: int | None = 1, remade: bool = False) -> list[Rendered]:
-        """Prompts in order; if they may be `remade`, pictures that are too many to keep are made again when they are read. DataError
-        when one leaves less than `room` tokens of the context for its response (None: of any length, for callers that leave out
-        the long ones)."""
+        """Prompts in order; if they may be `remade`, pictures that are too many to keep are made again when
+        they are read. DataError when one leaves less than `room` tokens of the context for its response
+        (None: of any length, for callers that leave out the long ones)."""
         texts = [self.template(prompt) for prompt in prompts]
         plain = [index for index, prompt in enumerate(prompts) if not prompt.images]
         rendered: dict[int, Rendered] = {}
