@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from toy_repository import Toy
 
-from flows import hashing, stage
+from flows import graph, hashing, stage
+from stages.run.phases import hand_on
 
 GRAPH = """
 stages:
@@ -77,3 +78,19 @@ def test_a_stage_by_hand_is_no_error(toy: Toy) -> None:
     """Under a name that dvc.yaml does not know."""
     done = toy.call("-m", "flows.stage", "mine", "--", "toys.big_trained", TOY_BYTES=str(hashing.BIG))
     assert done.returncode == 0, done.stderr
+
+
+def test_the_hashes_of_a_checkpoint_that_is_handed_on_are_known(trained: Toy) -> None:
+    """Weights of any size cost nothing: no file is read again."""
+    done = trained.call("-m", "flows.stage", "train", "--", "toys.big_trained", K15_TRACKING="off", TOY_BYTES=str(hashing.BIG))
+    assert done.returncode == 0, done.stderr
+    models = trained.root / "artifacts/models"
+    (models / "long_rl").rename(models / "base")
+    (models / "base/config.json").touch()
+    code = "from dvc.repo import Repo\nwith Repo('.') as repo:\n    repo.state.save({!r}, repo.cache.local.fs, {})\n"
+    found = "__import__('dvc_data.hashfile.hash_info', fromlist=['x']).HashInfo('md5', 'f' * 32)"
+    assert trained.call("-c", code.format(str(models / "base/model.safetensors"), found)).returncode == 0
+    hand_on(models / "base", models / "long_rl", "rl.long")
+    assert not known(trained)
+    graph.lend_hashes(trained.root, "train")
+    assert known(trained)
