@@ -158,7 +158,7 @@ def test_what_is_drawn_is_kept_when_it_is_too_little(told: Told) -> None:
     assert told(min_rows=10)[0] == ""
 
 
-def test_nothing_right(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_right(told: Told) -> None:
     write_records(Path("set/problems.jsonl"), [problem(number) for number in (1, 3, 5)])
     error, _ = told()
     assert error.startswith(
