@@ -27,6 +27,8 @@ SIZES = {
     "curate.samples": 2,
     "curate.guesses": 0,
     "curate.min_rows": 16,
+    "rl.long.length_weight": 0.5,
+    "rl.long.learning_rate": 0.01,
     "rl.long.train_zero_signal": True,
 }
 """What makes it tiny; nothing of it is needed for a model of real size."""
@@ -62,6 +64,8 @@ def root(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT / name, root / name)
     shutil.copytree(tiny.folder, root / "my-model")
+    settings = root / "my-model/generation_config.json"  # random weights: some of their responses end, so that rewards differ
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "eos_token_id": [1, *range(40, 400, 12)]}))
     (root / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
     overrides.apply(SIZES, root / "params.yaml")
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "tiny"]):
