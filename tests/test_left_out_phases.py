@@ -141,7 +141,7 @@ def test_the_report_shows_no_copy_and_no_stale_file_as_a_result(root: Path, repo
     assert ("long RL" in head, "DPO" in head, "short SFT" in head) == (True, False, False)
     page = (root / "results/report/index.html").read_text()
     assert "– not applicable" in page
-    assert "short SFT is base (sft.short is null)" in page
+    assert "Short SFT is base (sft.short is null)." in page
 
 
 def test_no_weights_are_copied(root: Path, reported: list[str]) -> None:
@@ -160,7 +160,7 @@ def test_a_phase_that_comes_back_is_trained_beside_the_others(root: Path, report
     tree = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
     overrides.apply({"merge": tree["merge"], "evaluate.checkpoints": ["base", "long_rl", "merged"]}, root / "params.yaml")
     ran = repro(root)[0]
-    assert sorted(ran) == sorted(["phases", "merge", "sft@merged_rs", "evaluate@merged", "report"])
+    assert sorted(ran) == sorted(["phases", "merge", "sample@merged", "sft@merged_rs", "evaluate@merged", "report"])
     assert not (root / "artifacts/models/merged/passed_through.json").exists()
     assert (root / "artifacts/models/merged/model.safetensors").read_bytes() != before
     assert (root / "artifacts/models/long_rl/model.safetensors").read_bytes() == before

@@ -68,7 +68,7 @@ def test_what_is_asked(tmp_path: Path) -> None:
 def test_cut_and_refused_tries_are_counted(tmp_path: Path) -> None:
     problems = [problem(1), problem(2, question=f"What is 2 + {'0' * 3000}?"), problem(3)]
     found = drawn_from(
-        problems, lambda prompt, _: "x" * 100 if number_in(prompt) == 3 else LONG.format(n=1), tmp_path, max_tokens=90
+        problems, lambda prompt, _: "x" * 200 if number_in(prompt) == 3 else LONG.format(n=1), tmp_path, max_tokens=120
     )
     assert found.counts == {"prompts": 3, "tries": 9, "cut": 3, "not_answered": 3}
     assert [row.id for row in found.rows] == ["p1-long-0", "p1-long-1", "p1-long-2"]
@@ -170,10 +170,10 @@ def test_nothing_right(told: Told) -> None:
 
 
 def test_without_the_long_phase_nothing_is_made(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("phases.json").write_text(json.dumps({"passed_through": {}, "idle": {"warm_up": "sft.long is null"}}))
+    Path("needed.json").write_text(json.dumps({"idle": "sft.long is null"}))
     Path("report").mkdir()
     Path("report/validation.json").write_text("of an earlier run")
-    monkeypatch.setattr(sys, "argv", [*sys.argv, "--phases", "phases.json"])
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--needed", "needed.json"])
     assert told() == ("", "no demonstrations: sft.long is null\n")
     assert read_records(Path("out/demonstrations.jsonl"), Demonstration) == []
     assert json.loads(Path("report/funnel.json").read_text()) == {"steps": []}

@@ -1,6 +1,5 @@
 """Phases that are left out: which checkpoint is which, what has nothing to do, and how a checkpoint is handed on."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from tiny import params
 
 from stages.data.files import DataError
 from stages.run.params import ParamsError, parsed
-from stages.run.phases import HANDED_ON, PHASES, clear, hand_on, handed_on, idle, phases, same_as
+from stages.run.phases import HANDED_ON, PHASES, clear, hand_on, handed_on, idle, passed_through, same_as, write_phases
 
 
 def test_which_checkpoint_is_which() -> None:
@@ -26,9 +25,9 @@ def test_which_checkpoint_is_which() -> None:
         "dpo": "dpo",
         "short_rl": "short_rl",
     }
-    assert phases(null)["passed_through"]["long_sft"] == {"same_as": "base", "because": "sft.short and sft.long are null"}
-    assert phases(null)["passed_through"]["short_sft"]["because"] == "sft.short is null"
-    assert phases([]) == {"passed_through": {}, "idle": {}}
+    assert passed_through(null)["long_sft"] == {"same_as": "base", "because": "sft.short and sft.long are null"}
+    assert passed_through(null)["short_sft"]["because"] == "sft.short is null"
+    assert passed_through([]) == {}
 
 
 @pytest.mark.parametrize(
@@ -44,18 +43,17 @@ def test_which_checkpoint_is_which() -> None:
 )
 def test_what_has_nothing_to_do(null: list[str], without: set[str], tmp_path: Path) -> None:
     """A stage that makes something for two phases works until both are left out."""
-    file = tmp_path / "phases.json"
-    file.write_text(json.dumps(phases(null)))
-    stages = ("warm_up", "sample@long", "sample@merged")
-    assert {stage for stage in stages if idle(file, stage)} == without
-    assert not any(idle(None, stage) for stage in stages)
+    write_phases(tmp_path, null)
+    files = {"warm_up": "warm_up", "sample@long": "sample_long", "sample@merged": "sample_merged"}
+    assert {stage for stage, name in files.items() if idle(tmp_path / f"{name}.json")} == without
+    assert idle(None) is None
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"idle": []}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}"])
 def test_a_file_of_phases_that_is_none(content: str, tmp_path: Path) -> None:
-    (tmp_path / "phases.json").write_text(content)
+    (tmp_path / "warm_up.json").write_text(content)
     with pytest.raises(DataError, match="run `dvc repro phases`"):
-        idle(tmp_path / "phases.json", "warm_up")
+        idle(tmp_path / "warm_up.json")
 
 
 def checkpoint(folder: Path, text: str = "weights") -> Path:
