@@ -139,6 +139,8 @@ def test_the_report_shows_no_copy_and_no_stale_file_as_a_result(root: Path, repo
     assert "short SFT: as base (sft.short is null)." in table
     head = next(line for line in table.splitlines() if line.startswith("| Suite"))
     assert ("long RL" in head, "DPO" in head, "short SFT" in head) == (True, False, False)
+    plots = call(root, "python", "-m", "dvc", "plots", "show", "--out", "plots")
+    assert plots.returncode == 0, plots.stderr
     page = (root / "results/report/index.html").read_text()
     assert "– not applicable" in page
     assert "Short SFT is base (sft.short is null)." in page
