@@ -200,7 +200,7 @@ def _room(params: Params, machine: Machine, root: Path, checkpoints: int) -> Ite
         more = "more ranks or a higher hardware.zero_stage"
         yield Finding(True, f"a rank's weights, gradients and moments take {size(always)}, {what} memory is {size(there)}; {more}")
     elif need.total > SHARE * there:
-        less = "lower hardware.micro_batch_rows or generation_batch, or set gradient_checkpointing"
+        less = "lower hardware.micro_batch_tokens or generation_batch, or set gradient_checkpointing"
         yield Finding(False, f"a rank needs about {size(need.total)} of {what} memory, {size(there)}; {less}")
     disk, free = sizes.disk_of(model, checkpoints, gpu), machine.free_disk
     if checkpoints and disk > free:

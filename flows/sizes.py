@@ -123,7 +123,7 @@ def memory_of(model: Model, hardware: Hardware, context: int, gpu: bool) -> Memo
     states = model.weights * sum(
         each / (ranks if hardware.zero_stage >= spread else 1) for each, spread in ((moments, 1), (width, 2), (width, 3))
     )
-    tokens = max(hardware.pack_tokens, context) * hardware.micro_batch_rows  # a sample may fill the context
+    tokens = max(hardware.micro_batch_tokens, context)  # a sample may fill the context
     kept = width if hardware.gradient_checkpointing else 17 * width
     whole_layer = 17 * width * model.hidden if hardware.gradient_checkpointing else 0
     activations = tokens * (kept * model.hidden * model.layers + whole_layer)

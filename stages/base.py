@@ -8,7 +8,7 @@ from typing import Any
 
 from stages.data.files import read_records
 from stages.data.records import Problem
-from stages.models.loading import device_of, load_model, load_processor
+from stages.models.loading import device_of, dtype_of, load_model, load_processor
 from stages.models.positions import position_ids
 from stages.models.scratch import TinyShape, build_model, build_processor, train_tokenizer
 from stages.problems.pretraining import Document, documents
@@ -45,7 +45,9 @@ def main() -> None:
     if model.source == "scratch":
         pretrain(options.problems, options.out, model)
     elif rank() == 0:
-        load_model(model.source, device_of(read("hardware", Hardware)), model.revision).save_pretrained(options.out)
+        hardware = read("hardware", Hardware)
+        device = device_of(hardware)
+        load_model(model.source, device, model.revision, dtype_of(hardware, device)).save_pretrained(options.out)
         load_processor(model.source, model.revision).save_pretrained(options.out)
     if rank() == 0:
         spool.write_csv(options.curves)

@@ -9,7 +9,7 @@ import torch
 from stages.data.files import DataError, read_records
 from stages.data.records import SampleGroup
 from stages.long2short.preference import Pair, dpo_loss, dpo_weights, nll_loss, pairs
-from stages.models.loading import device_of, load_model, load_processor
+from stages.models.loading import device_of, dtype_of, load_model, load_processor
 from stages.models.positions import position_ids
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
@@ -50,13 +50,13 @@ def preferred(options: argparse.Namespace, dpo: DPO) -> None:
     if not found:
         raise DataError(f"{options.samples}: no pair of a right response and a longer one; draw more samples (sample.samples)")
     device = device_of(hardware)
-    net, processor = load_model(options.init, device), load_processor(options.init)
+    net, processor = load_model(options.init, device, dtype=dtype_of(hardware, device)), load_processor(options.init)
     renderer = Renderer(processor, model.instruction, model.context)
     samples = pair_samples(found, renderer, net)
     engine = start(net, hardware, device, grad_clip=1.0)
     filler = picture_filler(renderer, net, hardware)
     pad_id = net.config.get_text_config().pad_token_id or 0
-    packed = pack(samples, hardware.pack_tokens, hardware.micro_batch_rows, pad_id, filler)
+    packed = pack(samples, hardware.micro_batch_tokens, pad_id, filler)
     reference = log_probs(engine, packed, len(samples))
     lengths = torch.tensor([len(pair.chosen.token_ids) for pair in found])
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.data.files import DataError, write_json
-from stages.models.loading import device_of, load_model, load_processor
+from stages.models.loading import device_of, dtype_of, load_model, load_processor
 from stages.models.value_head import ValueJudge, new_head, save_head
 from stages.prompts.render import Renderer
 from stages.rollout.asking import Asking, responder_of
@@ -61,7 +61,7 @@ def main() -> None:
 def trained(kind: str, args: Any, rows: Sequence[RewardRow], wanted: RewardModelling, hardware: Hardware, seed: int) -> None:
     """Train one of the two by the loop of SFT and save it in OUT/`kind`."""
     device = device_of(hardware)
-    net, processor = load_model(args.init, device), load_processor(args.init)
+    net, processor = load_model(args.init, device, dtype=dtype_of(hardware, device)), load_processor(args.init)
     text = net.config.get_text_config()
     text.max_position_embeddings = max(text.max_position_embeddings, wanted.context)
     renderer = Renderer(processor, "", wanted.context)

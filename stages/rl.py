@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stages.data.files import DataError, read_records
 from stages.data.records import CuratedProblem, Problem
-from stages.models.loading import device_of, load_model, load_processor
+from stages.models.loading import device_of, dtype_of, load_model, load_processor
 from stages.policy.candidates import Candidates, balanced
 from stages.policy.experience import Experience
 from stages.policy.iterations import improve
@@ -53,7 +53,7 @@ def improved(options: argparse.Namespace, rl: RL) -> None:
     check_count(len(problems), options.prompt_set, rl.prompts, hardware.processes)
     require_judge((problem.verifier for problem in (*problems, *held_out)), judge)
     init = balanced(options.init) if phase == "short" else options.init
-    net, processor = load_model(init, device), load_processor(init)
+    net, processor = load_model(init, device, dtype=dtype_of(hardware, device)), load_processor(init)
     renderer = Renderer(processor, model.instruction, model.context)
     validation, left_out = askable(renderer, held_out)
     if rank() == 0:

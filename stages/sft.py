@@ -5,7 +5,7 @@ from pathlib import Path
 
 from stages.data.files import DataError, read_records, write_json
 from stages.data.records import Demonstration
-from stages.models.loading import device_of, load_model, load_processor
+from stages.models.loading import device_of, dtype_of, load_model, load_processor
 from stages.prompts.render import Renderer
 from stages.run.params import SFT, Hardware, Model, read, read_or_null
 from stages.run.phases import clear, hand_on
@@ -54,7 +54,7 @@ def tuned(options: argparse.Namespace, sft: SFT) -> None:
         clear(options.out)
 
     device = device_of(hardware)
-    net, processor = load_model(options.init, device), load_processor(options.init)
+    net, processor = load_model(options.init, device, dtype=dtype_of(hardware, device)), load_processor(options.init)
     renderer = Renderer(processor, model.instruction, model.context)
     rows = read_records(options.demonstrations, Demonstration)
     if not rows:

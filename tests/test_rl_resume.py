@@ -218,7 +218,7 @@ def test_killed_in_every_phase_and_at_random_moments(tiny: Tiny, whole: tuple[Pa
     assert not any(tmp_path.glob("artifacts/state/*/*"))
 
 
-SMALLER = {"pack_tokens": 32, "micro_batch_rows": 1, "generation_batch": 3, "gradient_checkpointing": True, "workers": 2}
+SMALLER = {"micro_batch_tokens": 32, "generation_batch": 3, "gradient_checkpointing": True, "workers": 2}
 """What a user lowers after an out-of-memory error."""
 
 

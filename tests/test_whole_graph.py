@@ -25,7 +25,7 @@ TINY: dict[str, Any] = {
     "hardware.device": "cpu",
     "hardware.workers": 1,
     "hardware.generation_batch": 128,
-    "hardware.micro_batch_rows": 4,
+    "hardware.micro_batch_tokens": 768,
     "model.context": 192,
     "collect.sources": [
         {"kind": "procedural", "families": list(FAMILIES), "train": 40, "validation": 4, "heldout": 4, "path": None},

@@ -32,10 +32,23 @@ def best_device() -> torch.device:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
-def load_model(source: Path | str, device: torch.device, revision: str | None = None) -> Any:
-    """The model in bf16 on a GPU, in float32 on the CPU. Hub code is never run; weights are read as safetensors only."""
+def dtype_of(hardware: Hardware, device: torch.device) -> torch.dtype:
+    """What weights and activations are on `device`, by hardware.dtype."""
+    if hardware.dtype == "auto":
+        return best_dtype(device)
+    return torch.bfloat16 if hardware.dtype == "bfloat16" else torch.float32
+
+
+def best_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 on a GPU, float32 on the CPU."""
+    return torch.bfloat16 if device.type == "cuda" else torch.float32
+
+
+def load_model(source: Path | str, device: torch.device, revision: str | None = None, dtype: torch.dtype | None = None) -> Any:
+    """The model in `dtype`, without one in bf16 on a GPU and in float32 on the CPU. Hub code is never run; weights are read as
+    safetensors only."""
     transformers_logging.disable_progress_bar()
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype = dtype or best_dtype(device)
     where = _checked(source, revision)
     try:
         model = AutoModelForImageTextToText.from_pretrained(where, revision=revision, dtype=dtype, use_safetensors=True)

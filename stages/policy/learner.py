@@ -119,7 +119,7 @@ class Learner:
         """log pi_i of every response, computed once by the trainer: the policy at the start of this iteration, also for tokens
         that older ones drew (§2.3.2: the data may be off-policy). And the mismatch with the engine's own over the tokens of this
         iteration, which the same weights drew; {} when there are none. `counted` is False for lessons that another rank counts."""
-        batches = pack(samples, self.hardware.pack_tokens, self.hardware.micro_batch_rows, self.pad_id, self.filler)
+        batches = pack(samples, self.hardware.micro_batch_tokens, self.pad_id, self.filler)
         whole = torch.zeros(len(samples))
         tokens: dict[int, torch.Tensor] = {}
         gaps = [torch.zeros(0)]
@@ -150,7 +150,7 @@ class Learner:
         step: int,
     ) -> StepResult:
         chosen = [samples[index] for index in members] or samples[:1]
-        batches = pack(chosen, self.hardware.pack_tokens, self.hardware.micro_batch_rows, self.pad_id, self.filler)
+        batches = pack(chosen, self.hardware.micro_batch_tokens, self.pad_id, self.filler)
         device = self.trainer.device
         a, r = advantage[members].to(device), reference.whole_N[members].to(device)
         tokens = [reference.tokens[index].to(device) for index in members]

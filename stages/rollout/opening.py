@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from stages.models.loading import described, device_of, load_model, load_processor
+from stages.models.loading import described, device_of, dtype_of, load_model, load_processor
 from stages.prompts.render import Renderer
 from stages.rollout.engine import Engine
 from stages.rollout.golden import Golden
@@ -39,4 +39,5 @@ def load_engine(folder: Path, model: Model, hardware: Hardware, cache_bytes: int
         return VLLMEngine(started, renderer, None)
     if hardware.engine == "vllm" and rank() == 0:
         print("hardware.vllm.tensor_parallel is above 1: vLLM generates in RL only, the embedded engine here", flush=True)
-    return TransformersEngine(load_model(folder, device_of(hardware)), renderer, hardware.generation_batch)
+    device = device_of(hardware)
+    return TransformersEngine(load_model(folder, device, dtype=dtype_of(hardware, device)), renderer, hardware.generation_batch)

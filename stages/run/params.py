@@ -43,9 +43,9 @@ class Hardware(Section):
     processes: int = Field(ge=1)
     device: Literal["auto", "cpu", "cuda"]
     zero_stage: Literal[0, 1, 2, 3]
+    dtype: Literal["auto", "float32", "bfloat16"]
     gradient_checkpointing: Annotated[bool, Outside.ROOM]
-    pack_tokens: Annotated[int, Outside.ROOM] = Field(ge=32)
-    micro_batch_rows: Annotated[int, Outside.ROOM] = Field(ge=1)
+    micro_batch_tokens: Annotated[int, Outside.ROOM] = Field(ge=32)
     generation_batch: Annotated[int, Outside.ROOM] = Field(ge=1)
     engine: Literal["transformers", "vllm"]
     vllm: VLLM

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from stages.models.loading import dtype_of
 from stages.run.params import Hardware
 from stages.run.ranks import collective_time_out, during, rank, world_size
 from stages.training.batches import PackedBatch
@@ -55,8 +56,8 @@ def start(
     muon_ratio: float | None = None,
 ) -> Engine:
     """Wrap `model` by DeepSpeed with AdamW (weight decay 0), or with Muon at `muon_ratio` times its learning rate, which is set by
-    each step. Muon wants whole float32 matrices: ZeRO and bf16 are off then. With a value `head` each target gets its value instead
-    of its log-probability."""
+    each step. Muon wants whole float32 matrices: ZeRO and bf16 are off then. With bf16 DeepSpeed keeps float32 master weights.
+    With a value `head` each target gets its value instead of its log-probability."""
     os.environ.setdefault("DS_ACCELERATOR", "cuda" if device.type == "cuda" else "cpu")
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "0")  # alone: any free port, so that several stages run side by side
@@ -77,7 +78,7 @@ def start(
     module = TokenLogProbs(model, temperature) if head is None else TokenValues(model, head)
     optimizer = adamw(module) if muon_ratio is None else muon(module, muon_ratio)
     zero_stage = hardware.zero_stage if muon_ratio is None else 0
-    config = _config(zero_stage, bf16=device.type == "cuda" and muon_ratio is None, clip=grad_clip)
+    config = _config(zero_stage, bf16=muon_ratio is None and dtype_of(hardware, device) is torch.bfloat16, clip=grad_clip)
     with during("sharing the first weights"):
         engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=config)
     return Engine(engine, device, zero_stage)

@@ -71,7 +71,7 @@ def train(
         began = time.monotonic()
         mine = share(steps[step])
         members = [samples[plan.unit * unit + place] for unit in mine or steps[step][:1] for place in range(plan.unit)]
-        batches = pack(members, hardware.pack_tokens, hardware.micro_batch_rows, pad_id, filler)
+        batches = pack(members, hardware.micro_batch_tokens, pad_id, filler)
         loss_of = loss_for(steps[step], mine, batches) if mine else _nothing
         rate = plan.rate(step, len(steps))
         with during(f"step {step}"):

@@ -321,7 +321,7 @@ def test_log_probs_equal_the_trainers(engine: TransformersEngine, prompts: list[
         for found in group:
             sample = TrainingSample(prompt, found.token_ids, position_ids(engine.model, prompt, len(found.token_ids)))
             with torch.no_grad():
-                logp, _ = TokenLogProbs(engine.model, temperature)(pack([sample], 400, 1, 0)[0])
+                logp, _ = TokenLogProbs(engine.model, temperature)(pack([sample], 400, 0)[0])
             assert found.logprobs == pytest.approx(logp.tolist(), abs=TOLERANCE)
 
 

@@ -76,7 +76,7 @@ class Setup:
     def trainer(self, prompt: Rendered, response: tuple[int, ...], temperature: float = 1.0) -> list[float]:
         sample = TrainingSample(prompt, response, position_ids(self.model, prompt, len(response)))
         with torch.no_grad():
-            return TokenLogProbs(self.model, temperature)(pack([sample], CONTEXT, 1, 0)[0])[0].tolist()
+            return TokenLogProbs(self.model, temperature)(pack([sample], CONTEXT, 0)[0])[0].tolist()
 
 
 @pytest.fixture(scope="module")

@@ -45,10 +45,10 @@ def samples(other: Tiny, model: Any) -> list[TrainingSample]:
     return demonstration_samples(chosen, other.renderer(CONTEXT), model)[0]
 
 
-def totals(model: Any, samples: list[TrainingSample], row_tokens: int, rows: int) -> torch.Tensor:
+def totals(model: Any, samples: list[TrainingSample], tokens: int) -> torch.Tensor:
     module, total = TokenLogProbs(model), torch.zeros(len(samples), dtype=torch.float64)
     with torch.no_grad():
-        for batch in pack(samples, row_tokens, rows, 0):
+        for batch in pack(samples, tokens, 0):
             inputs = {name: value.double() if value.is_floating_point() else value for name, value in batch.inputs.items()}
             batch.inputs.update(inputs)
             total += sum_by_sample(module(batch)[0].double(), batch, len(samples))
@@ -59,14 +59,14 @@ def test_packing_changes_no_log_probability(other: Tiny, samples: list[TrainingS
     """In double precision, so that the least look at a neighbour would be seen."""
     model = other.model().eval().double()
     assert {bool(sample.prompt.pixels) for sample in samples} == {True, False}
-    alone = torch.cat([totals(model, [sample], 10_000, 1) for sample in samples])
-    for row_tokens, rows in ((1500, 1), (700, 3)):
-        torch.testing.assert_close(totals(model, samples, row_tokens, rows), alone, rtol=0, atol=2e-4)
+    alone = torch.cat([totals(model, [sample], 10_000) for sample in samples])
+    for tokens in (1500, 700):
+        torch.testing.assert_close(totals(model, samples, tokens), alone, rtol=0, atol=2e-4)
 
 
 def test_log_probs_equal_the_logits_of_the_model(samples: list[TrainingSample], model: Any) -> None:
     for sample in (samples[0], next(sample for sample in samples if sample.prompt.pixels)):
-        (batch,) = pack([sample], 10_000, 1, 0)
+        (batch,) = pack([sample], 10_000, 0)
         with torch.no_grad():
             ours, _ = TokenLogProbs(model)(batch)
             inputs = {name: value for name, value in batch.inputs.items() if name != "position_ids"}
@@ -146,7 +146,7 @@ def test_sampled_log_probs_equal_the_trainers(other: Tiny, model: Any) -> None:
         for found in group:
             sample = TrainingSample(prompt, found.token_ids, position_ids(model, prompt, len(found.token_ids)))
             with torch.no_grad():
-                logp, _ = TokenLogProbs(model)(pack([sample], 2000, 1, 0)[0])
+                logp, _ = TokenLogProbs(model)(pack([sample], 2000, 0)[0])
             assert found.logprobs == pytest.approx(logp.tolist(), abs=1e-3)
 
 
@@ -164,7 +164,7 @@ def test_sft_steps_and_text_alone(other: Tiny, samples: list[TrainingSample], ze
     engine = start(fresh, wanted, CPU, 1.0)
     text = [sample for sample in samples if not sample.prompt.pixels]
     losses = [
-        optimizer_step(engine, pack(part, 700, 2, 0, filler), mean_token_loss(range(len(part)), part), 3e-3).loss
+        optimizer_step(engine, pack(part, 1400, 0, filler), mean_token_loss(range(len(part)), part), 3e-3).loss
         for part in (samples, text, samples)
     ]
     assert losses[2] < losses[0]

@@ -50,23 +50,25 @@ def test_plan_rows_by_hand() -> None:
 
 def test_a_batch_by_hand() -> None:
     samples = [sample((1, 2, 3), (4, 5)), sample((6,), (7, 8)), sample((9, 10), (11,))]
-    (batch,) = pack(samples, row_tokens=8, rows_per_batch=2, pad_id=0)
-    assert batch.inputs["input_ids"].tolist() == [[1, 2, 3, 4, 5, 6, 7, 8], [9, 10, 11, 0, 0, 0, 0, 0]]
-    assert batch.inputs["position_ids"].tolist() == [[0, 1, 2, 3, 4, 0, 1, 2], [0, 1, 2, 3, 4, 5, 6, 7]]
-    # padding counts on: to transformers a restart is another sample, and rows of one sample would get a mask
+    batch, last = pack(samples, micro_batch_tokens=8, pad_id=0)
+    assert batch.inputs["input_ids"].tolist() == [[1, 2, 3, 4, 5, 6, 7, 8]], "five tokens and three; no padding"
+    assert last.inputs["input_ids"].tolist() == [[9, 10, 11]]
+    assert batch.inputs["position_ids"].tolist() == [[0, 1, 2, 3, 4, 0, 1, 2]]
     targets = zip(batch.target_rows.tolist(), batch.target_columns.tolist(), batch.targets.tolist(), strict=True)
     # the column is that of the token before: 3 predicts 4 at column 2, 6 predicts 7 at column 5
-    assert list(targets) == [(0, 2, 4), (0, 3, 5), (0, 5, 7), (0, 6, 8), (1, 1, 11)]
-    assert batch.sample_of_target.tolist() == [0, 0, 1, 1, 2]
-    assert batch.tokens == 11
+    assert list(targets) == [(0, 2, 4), (0, 3, 5), (0, 5, 7), (0, 6, 8)]
+    assert (last.target_columns.tolist(), last.targets.tolist()) == ([1], [11])
+    assert batch.sample_of_target.tolist() == [0, 0, 1, 1]
+    assert last.sample_of_target.tolist() == [2]
+    assert (batch.tokens, last.tokens) == (8, 3)
     assert "attention_mask" not in batch.inputs, "transformers finds the samples by their positions only without a mask"
 
 
 def test_the_loss_mask_chooses_targets() -> None:
-    (batch,) = pack([sample((1, 2), (3, 4, 5), loss_mask=(True, False, True))], 10, 1, 0)
+    (batch,) = pack([sample((1, 2), (3, 4, 5), loss_mask=(True, False, True))], 10, 0)
     assert batch.targets.tolist() == [3, 5]
     with pytest.raises(DataError, match="loss mask of 2 for a response of 3 tokens"):
-        pack([sample((1, 2), (3, 4, 5), loss_mask=(True, False))], 10, 1, 0)
+        pack([sample((1, 2), (3, 4, 5), loss_mask=(True, False))], 10, 0)
 
 
 def test_masked_tokens_get_no_gradient(tiny: Tiny) -> None:
@@ -76,13 +78,13 @@ def test_masked_tokens_get_no_gradient(tiny: Tiny) -> None:
     layer = model.get_output_embeddings()
     handle = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[0]))
     masked = sample((5, 6, 7), (8, 9, 10), loss_mask=(True, False, True))
-    (batch,) = pack([masked], 32, 1, 0)
+    (batch,) = pack([masked], 32, 0)
     logp, _ = TokenLogProbs(model)(batch)
     handle.remove()
     assert len(logp) == 2
     assert seen == [2], "only places with loss reach the output layer"
     free = sample((5, 6, 7), (8, 9, 10))
-    (whole,) = pack([free], 32, 1, 0)
+    (whole,) = pack([free], 32, 0)
     every, _ = TokenLogProbs(model)(whole)
     torch.testing.assert_close(logp, every[[0, 2]])
     gradient = torch.autograd.grad(logp.sum(), model.get_input_embeddings().weight, retain_graph=True)[0]
@@ -90,13 +92,13 @@ def test_masked_tokens_get_no_gradient(tiny: Tiny) -> None:
     torch.testing.assert_close(gradient, expected)
 
 
-@pytest.mark.parametrize("row_tokens, rows_per_batch", [(64, 3), (256, 1), (256, 100), (700, 2)])
-def test_packing_changes_no_log_probability(tiny: Tiny, row_tokens: int, rows_per_batch: int) -> None:
+@pytest.mark.parametrize("tokens", [64, 256, 1400, 10_000])
+def test_packing_changes_no_log_probability(tiny: Tiny, tokens: int) -> None:
     model = tiny.model()
     samples = tiny.samples(model)[::3] + tiny.samples(model)[1::8]
     assert {bool(found.prompt.pixels) for found in samples} == {True, False}
-    alone = torch.cat([totals(model, pack([found], 10_000, 1, 0), 1) for found in samples])
-    packed = totals(model, pack(samples, row_tokens, rows_per_batch, 0), len(samples))
+    alone = torch.cat([totals(model, pack([found], 10_000, 0), 1) for found in samples])
+    packed = totals(model, pack(samples, tokens, 0), len(samples))
     torch.testing.assert_close(packed, alone, **TOLERANCE)
 
 
@@ -104,7 +106,7 @@ def test_a_neighbour_changes_nothing_and_would_without_own_positions(tiny: Tiny)
     """The test above can fail: with running positions, samples of a row see each other."""
     model = tiny.model()
     samples = [found for found in tiny.samples(model) if not found.prompt.pixels][:4]
-    (batch,) = pack(samples, 1000, 1, 0)
+    (batch,) = pack(samples, 1000, 0)
     right = totals(model, [batch], 4)
     width = batch.inputs["input_ids"].shape[1]
     batch.inputs["position_ids"] = torch.arange(width).expand_as(batch.inputs["position_ids"])
@@ -115,12 +117,12 @@ def test_packed_gradients_equal_the_sum_of_single_ones(tiny: Tiny) -> None:
     model = tiny.model()
     samples = tiny.samples(model)[1::6]
     module = TokenLogProbs(model)
-    for batch in pack(samples, 400, 2, 0):
+    for batch in pack(samples, 800, 0):
         (-module(batch)[0].sum()).backward()
     packed = {name: p.grad.clone() for name, p in model.named_parameters()}
     model.zero_grad()
     for found in samples:
-        (-module(pack([found], 10_000, 1, 0)[0])[0].sum()).backward()
+        (-module(pack([found], 10_000, 0)[0])[0].sum()).backward()
     for name, p in model.named_parameters():
         torch.testing.assert_close(packed[name], p.grad, rtol=1e-3, atol=2e-3, msg=name)
 
@@ -131,12 +133,12 @@ def test_the_filler_goes_where_no_picture_is_and_carries_no_loss(tiny: Tiny) -> 
     text = [found for found in samples if not found.prompt.pixels][:6]
     picture = next(found for found in samples if found.prompt.pixels)
     filler = TrainingSample(picture.prompt, (), picture.positions[:, : len(picture.prompt.token_ids)])
-    batches = pack([*text, picture], 128, 1, 0, filler)
+    batches = pack([*text, picture], 128, 0, filler)
     assert len(batches) > 2
     assert all("pixel_values" in batch.inputs for batch in batches)
     assert all(int(batch.sample_of_target.max()) <= len(text) for batch in batches)
     with_filler = totals(model, batches, len(text) + 1)
-    torch.testing.assert_close(with_filler, totals(model, pack([*text, picture], 128, 1, 0), len(text) + 1), **TOLERANCE)
+    torch.testing.assert_close(with_filler, totals(model, pack([*text, picture], 128, 0), len(text) + 1), **TOLERANCE)
 
 
 @pytest.fixture(scope="module")
@@ -151,21 +153,21 @@ def exact(tiny: Tiny) -> tuple[torch.nn.Module, list[TrainingSample], list[list[
     assert {bool(found.prompt.pixels) for found in samples} == {True, False}
     module = TokenLogProbs(model)
     with torch.no_grad():
-        alone = [module(pack([found], 10_000, 1, 0)[0])[0].tolist() for found in samples]
+        alone = [module(pack([found], 10_000, 0)[0])[0].tolist() for found in samples]
     return module, samples, alone
 
 
 @settings(deadline=None, max_examples=25)
 @given(data=st.data())
 def test_no_token_depends_on_micro_batch_packing_padding_or_order(exact: Any, data: st.DataObject) -> None:
-    """Any samples in any order, any row length, any rows per micro-batch, any pad token, with and without the picture filler."""
+    """Any samples in any order, any size of a micro-batch, any pad token, with and without the picture filler."""
     module, samples, alone = exact
     chosen = data.draw(st.lists(st.integers(0, len(samples) - 1), min_size=1, max_size=8, unique=True))
-    row_tokens, rows = data.draw(st.integers(1, 900)), data.draw(st.integers(1, 5))
+    tokens = data.draw(st.integers(1, 4000))
     pad_id = data.draw(st.sampled_from((0, *range(len(SPECIALS), 50))))  # no placeholder of a picture: the model would look for it
     picture = next(found for found in samples if found.prompt.pixels)
     filler = TrainingSample(picture.prompt, (), picture.positions[:, : len(picture.prompt.token_ids)])
-    batches = pack([samples[i] for i in chosen], row_tokens, rows, pad_id, data.draw(st.sampled_from([None, filler])))
+    batches = pack([samples[i] for i in chosen], tokens, pad_id, data.draw(st.sampled_from([None, filler])))
     seen: dict[int, list[float]] = {}
     with torch.no_grad():
         for batch in batches:

@@ -28,7 +28,7 @@ def samples(tiny: Tiny) -> list[TrainingSample]:
 
 @pytest.fixture
 def step(samples: list[TrainingSample]) -> Callable[[Engine], float]:
-    batches, loss = pack(samples, 256, 4, 0), mean_token_loss([0], samples)
+    batches, loss = pack(samples, 1024, 0), mean_token_loss([0], samples)
     return lambda engine: optimizer_step(engine, batches, loss, 1e-3).loss
 
 

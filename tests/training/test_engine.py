@@ -50,11 +50,9 @@ def filler(tiny: Tiny) -> TrainingSample | None:
 def step(filler: TrainingSample | None) -> Step:
     """One optimizer step on the mean token loss, as the training loop does it."""
 
-    def take(
-        engine: Engine, samples: list[TrainingSample], rate: float = 1e-3, rows: int = 100, row_tokens: int = 256
-    ) -> StepResult:
+    def take(engine: Engine, samples: list[TrainingSample], rate: float = 1e-3, tokens: int = 10_000) -> StepResult:
         loss = mean_token_loss(range(len(samples)), samples)
-        return optimizer_step(engine, pack(samples, row_tokens, rows, 0, filler if engine.zero_stage == 3 else None), loss, rate)
+        return optimizer_step(engine, pack(samples, tokens, 0, filler if engine.zero_stage == 3 else None), loss, rate)
 
     return take
 
@@ -75,7 +73,7 @@ def plain_steps(tiny: Tiny) -> Callable[[float], Plain]:
         losses = []
         for _ in range(2):
             optimizer.zero_grad()
-            parts = [-TokenLogProbs(model)(pack([found], 1000, 1, 0)[0])[0].sum() / tokens for found in samples]
+            parts = [-TokenLogProbs(model)(pack([found], 1000, 0)[0])[0].sum() / tokens for found in samples]
             sum(parts).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
             optimizer.step()
@@ -96,7 +94,7 @@ def test_steps_equal_plain_adamw(
     tmp_path: Path,
 ) -> None:
     engine = started(zero_stage=zero_stage)
-    losses = [step(engine, samples, rows=1).loss for _ in range(2)]
+    losses = [step(engine, samples, tokens=256).loss for _ in range(2)]
     expected, plain_losses = plain_steps(1e9)
     assert losses == pytest.approx(plain_losses, rel=1e-5)
     save_model(engine, tiny.renderer().processor, tmp_path / "saved")
@@ -120,8 +118,8 @@ def test_gradients_are_clipped_to_the_norm(
 def test_many_micro_batches_equal_one(started: Started, step: Step, samples: list[TrainingSample], zero_stage: int) -> None:
     one, many = started(zero_stage=zero_stage), started(zero_stage=zero_stage)
     for _ in range(2):
-        left = step(one, samples, rows=100, row_tokens=10_000)
-        right = step(many, samples, rows=1, row_tokens=64)
+        left = step(one, samples)
+        right = step(many, samples, tokens=64)
         assert left.loss == pytest.approx(right.loss, rel=1e-5)
         assert left.grad_norm == pytest.approx(right.grad_norm, rel=1e-4)
         assert left.entropy == pytest.approx(right.entropy, rel=1e-5)
@@ -171,10 +169,10 @@ def test_reset_zeroes_moments_and_counter(started: Started, step: Step, samples:
 
 def test_log_probs_without_gradient(started: Started, tiny: Tiny, samples: list[TrainingSample]) -> None:
     engine = started()
-    found = log_probs(engine, pack(samples, 200, 2, 0), len(samples))
-    alone = torch.stack([TokenLogProbs(tiny.model())(pack([s], 1000, 1, 0)[0])[0].sum() for s in samples]).detach()
+    found = log_probs(engine, pack(samples, 400, 0), len(samples))
+    alone = torch.stack([TokenLogProbs(tiny.model())(pack([s], 1000, 0)[0])[0].sum() for s in samples]).detach()
     torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-4)
-    assert all(not logp.requires_grad for _, logp in forwards(engine, pack(samples, 200, 2, 0)))
+    assert all(not logp.requires_grad for _, logp in forwards(engine, pack(samples, 400, 0)))
     assert all(p.grad is None for p in engine.model.parameters())
 
 

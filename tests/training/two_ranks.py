@@ -32,7 +32,7 @@ LATE = 400.0
 
 def sft(tiny: Tiny, zero_stage: int, folder: Path) -> None:
     """Three steps of the training loop on text and pictures; the last batch is short."""
-    wanted = hardware(zero_stage=zero_stage, micro_batch_rows=1)
+    wanted = hardware(zero_stage=zero_stage, micro_batch_tokens=256)
     model = tiny.model()
     samples = tiny.samples(model)[1::5]
     engine = start(model, wanted, CPU, 1.0)
@@ -60,10 +60,10 @@ def unlike(tiny: Tiny, zero_stage: int, folder: Path) -> None:
     engine = start(model, wanted, CPU, 1.0)
     filler = picture_filler(tiny.renderer(), model, wanted)
     loss = mean_token_loss(range(len(everyone)), everyone)
-    batches = pack(mine, 128, 1, 0, filler)
+    batches = pack(mine, 128, 0, filler)
     forwards(engine, batches)
     losses = [optimizer_step(engine, batches, loss, 1e-3).loss]
-    batches = pack(text if rank() == 0 else pictures[:1], 400, 1, 0, filler)
+    batches = pack(text if rank() == 0 else pictures[:1], 400, 0, filler)
     half = mean_token_loss(range(len(text)), text)
     nothing = optimizer_step(engine, batches, half if rank() == 0 else lambda _, logp, __: logp.sum() * 0.0, 1e-3)
     save_model(engine, load_processor(tiny.folder), folder / "model")
@@ -158,7 +158,7 @@ def late(checkpoint: Path, problems: list[Any]) -> None:
         if step == 2 and rank() == 1:
             time.sleep(LATE)
         with during(f"rl iteration {step}"):
-            optimizer_step(engine, pack(samples, 256, 4, 0, None), mean_token_loss([0, 1], samples), 1e-3)
+            optimizer_step(engine, pack(samples, 1024, 0), mean_token_loss([0, 1], samples), 1e-3)
 
 
 def gone(checkpoint: Path, problems: list[Any], folder: Path) -> None:
