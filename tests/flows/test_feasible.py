@@ -86,7 +86,7 @@ def test_code_in_a_source_needs_the_sandbox(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name, gpus",
-    [("laptop", 0), ("real-data", 0), ("one-gpu", 1), ("one-gpu-scratch", 1), ("eight-gpus", 8), ("cluster", 8)],
+    [("laptop", 0), ("rl-only", 0), ("real-data", 0), ("one-gpu", 1), ("one-gpu-scratch", 1), ("eight-gpus", 8), ("cluster", 8)],
 )
 def test_each_preset_can_work_on_its_machine(name: str, gpus: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for path in ("gsm8k/train.jsonl", "math12k/test_minus_math500_4500.jsonl", "tabmwp_dev1k/items.jsonl"):
@@ -97,4 +97,6 @@ def test_each_preset_can_work_on_its_machine(name: str, gpus: int, tmp_path: Pat
     on = machine(gpus) if gpus else SMALL
     assert [finding for finding in found(overrides.preset(name) | given, on, monkeypatch) if finding.fatal] == []
     optional = {"all-sources", "code-tests", "reward-model", "teacher"}  # these bring files of the user's own
-    assert set(overrides.presets()) - optional == {"laptop", "real-data", "one-gpu", "one-gpu-scratch", "eight-gpus", "cluster"}
+    assert set(overrides.presets()) - optional == {
+        *("laptop", "rl-only", "real-data", "one-gpu", "one-gpu-scratch", "eight-gpus", "cluster"),
+    }
