@@ -16,6 +16,7 @@ from flows.model_sources import model_of
 from flows.workload import problems
 from stages.benchmarks.registry import BENCHMARKS
 from stages.data.files import DataError
+from stages.models.registry_package import cache_folder, is_cached, is_package
 from stages.rollout.endpoint import Endpoint
 from stages.run.params import Params
 from stages.verifiers.sandbox import why_unavailable
@@ -62,7 +63,7 @@ def _processes(params: Params, machine: Machine, _root: Path) -> Iterator[Findin
 
 def _sets(params: Params, _machine: Machine, _root: Path) -> Iterator[Finding]:
     there = problems(params)
-    for phase, rl in (("long", params.rl.long), ("short", params.rl.short)):
+    for phase, rl in params.rl:
         if rl is None:
             continue
         if rl.prompts > there["train"]:
@@ -123,7 +124,10 @@ def _model(params: Params, _machine: Machine, _root: Path) -> Iterator[Finding]:
     source, folder = params.model.source, Path(params.model.source)
     if source == "scratch":
         return
-    if folder.is_dir():
+    if is_package(source):
+        if not is_cached(source, str(params.model.revision)):
+            yield Finding(False, f"{source} is not in the cache {cache_folder()}; `base` downloads it")
+    elif folder.is_dir():
         for pattern in ("config.json", "*.safetensors"):
             if not any(folder.glob(pattern)):
                 yield Finding(True, f"model.source {source}: no {pattern} there, so no transformers checkpoint")

@@ -22,10 +22,13 @@ PRESET_HELP = f"{', '.join(presets())}, or the path of a file that `k15 init` wr
 
 
 def chosen(name: str | None, folder: Path | None, words: Iterable[str]) -> dict[str, Any]:
-    """The dotted overrides of a command line; later ones win: presets ("real-data,one-gpu"), then --data, then -S."""
+    """The dotted overrides of a command line; later ones win: presets ("real-data,one-gpu"), each with what it takes of --data (the
+    preset of its name and "-data") where that is given, then --data, then -S."""
     values: dict[str, Any] = {}
     for one in name.split(",") if name else ():
         values |= preset(one)
+        if folder and f"{one}-data" in presets():
+            values |= preset(f"{one}-data")
     values |= data(folder) if folder else {}
     return values | parse(words)
 

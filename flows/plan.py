@@ -63,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
     tree = changed(root, values)
     params = parsed(tree)
     try:
-        stages = outlook.outlook(root, graph.nodes(root, args.targets), tree)
+        wanted = [node for node in graph.nodes(root, args.targets) if _evaluated(node.name, params)]
+        stages = outlook.outlook(root, wanted, tree)
     except graph.GraphError as error:
         raise DataError(str(error)) from error
     machine = this_machine(root, args.gpus)
@@ -75,6 +76,12 @@ def run(args: argparse.Namespace) -> int:
     if found:
         print("\n".join(["", *(f"{'cannot work: ' if one.fatal else 'note: '}{one.text}" for one in found)]))
     return int(any(one.fatal for one in found))
+
+
+def _evaluated(stage: str, params: Params) -> bool:
+    """False for the evaluation of a checkpoint that the planned values do not list."""
+    name, _, item = stage.partition("@")
+    return name != "evaluate" or item in params.evaluate.checkpoints
 
 
 def changed(root: Path, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,13 @@ upper bound where a set has not been made yet."""
 
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 from flows.workload import SETS, problems
-from stages.run.params import RL, Params
+from stages.data.files import read_records
+from stages.data.records import CuratedProblem
+from stages.problems.self_taught import unsolved
+from stages.run.params import RL, SFT, Params
+from stages.run.phases import PHASES, phases
 
 
 def by_stage(params: Params, root: Path = Path()) -> dict[str, str]:
@@ -19,24 +22,42 @@ def by_stage(params: Params, root: Path = Path()) -> dict[str, str]:
         steps = params.base.epochs * ceil(params.base.examples / params.base.batch)
         lines["base"] = f"{params.base.examples:,} documents, batches of {params.base.batch}: {steps:,} steps"
     for phase, path in SETS.items():
-        lines[f"sft@{phase}"] = _supervised(getattr(params.sft, phase), root / path)
+        sft = getattr(params.sft, phase)
+        lines[f"sft@{phase}"] = _supervised(sft, root / path) if sft else _handed_on(f"sft.{phase}")
     probed = round(curate.guesses * curate.guess_probe * counts["train"])
     lines["curate"] = f"{curate.samples * counts['train'] + probed:,} responses at most"
-    for phase in ("long", "short"):
-        lines[f"rl@{phase}"] = _reinforced(getattr(params.rl, phase), params)
+    lines["warm_up"] = _demonstrated(params, root)
+    for phase, rl in params.rl:
+        lines[f"rl@{phase}"] = _reinforced(rl, params) if rl else _handed_on(f"rl.{phase}")
     lines["sample"] = f"{draw.prompts * draw.samples:,} responses of at most {draw.max_tokens:,} tokens"
+    lines |= {stage: f"nothing to do: {reason}" for stage, reason in phases(params.null)["idle"].items()}
+    lines |= {name: _handed_on(name) for name in ("merge", "dpo") if getattr(params, name) is None}
     each = counts["heldout"] * params.evaluate.samples
     named = ", ".join(params.evaluate.benchmarks) or "none"
     lines["evaluate"] = f"{each:,} responses of each checkpoint to held-out problems, benchmarks: {named}"
     return lines
 
 
-HANDED_ON = "off: it hands on the checkpoint that it starts from"
+def _handed_on(section: str) -> str:
+    """What is said of a phase that is left out."""
+    name = next(name for name, phase in PHASES.items() if phase.section == section)
+    return f"{section} is null: {PHASES[name].start} is handed on as {name}"
 
 
-def _supervised(sft: Any, path: Path) -> str:
-    if sft is None:
-        return HANDED_ON
+def _demonstrated(params: Params, root: Path) -> str:
+    """Who writes the long demonstrations: worked solutions, a teacher, or the model itself where there are none."""
+    rules, path = params.warm_up, root / "artifacts/prompt_set/problems.jsonl"
+    if rules.teacher is not None:
+        return f"demonstrations by {rules.teacher.file or rules.teacher.model}, {rules.tries} answers to each prompt"
+    if rules.self_taught is None:
+        return "worked solutions only (warm_up.self_taught is null)"
+    if not path.is_file():
+        return "worked solutions where rows have them, the others solved by short_sft itself: known when curate is done"
+    waiting = len(unsolved(read_records(path, CuratedProblem)))
+    return f"{waiting:,} prompts without a worked solution, solved by short_sft itself: {waiting * rules.tries:,} responses"
+
+
+def _supervised(sft: SFT, path: Path) -> str:
     if not path.is_file():
         return f"batches of {sft.batch}, {sft.epochs} epochs; steps: known when {path.name} is made"
     with path.open("rb") as file:
@@ -44,9 +65,7 @@ def _supervised(sft: Any, path: Path) -> str:
     return f"{rows:,} demonstrations, batches of {sft.batch}: {sft.epochs * ceil(rows / sft.batch):,} steps"
 
 
-def _reinforced(rl: RL | None, params: Params) -> str:
-    if rl is None:
-        return HANDED_ON
+def _reinforced(rl: RL, params: Params) -> str:
     responses = rl.prompts * rl.samples
     tokens = responses * min(rl.max_tokens, params.rollout.segment_tokens or rl.max_tokens)
     steps = rl.passes * ceil(responses / rl.mini_batch)

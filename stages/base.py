@@ -12,6 +12,7 @@ from stages.data.files import read_records
 from stages.data.records import Problem
 from stages.models.families import reads_pictures
 from stages.models.loading import device_of, load_config, load_model, load_processor
+from stages.models.origin import mark, origin_of_source
 from stages.models.positions import position_ids
 from stages.models.scratch import TinyShape, build_model, build_processor, train_tokenizer
 from stages.models.trainable import check_trainable
@@ -67,6 +68,7 @@ def adopt(model: Model, out: Path) -> None:
     own = load_config(model.source, model.revision).dtype or torch.float32
     net = load_model(model.source, torch.device("cpu"), model.revision, own)
     check_trainable(net, processor, sample)
+    mark(net.config, origin_of_source(model.source, model.revision))
     net.save_pretrained(out)
     processor.save_pretrained(out)
 

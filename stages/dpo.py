@@ -49,7 +49,6 @@ def preferred(options: argparse.Namespace, dpo: DPO) -> None:
     found = pairs(read_records(options.samples, SampleGroup), dpo.min_length_ratio, dpo.pairs_per_problem)
     if not found:
         raise DataError(f"{options.samples}: no pair of a right response and a longer one; draw more samples (sample.samples)")
-
     device = device_of(hardware)
     net, processor = load_model(options.init, device, dtype=dtype_of(hardware, device)), load_processor(options.init)
     renderer = Renderer.of(processor, model)
@@ -81,7 +80,7 @@ def preferred(options: argparse.Namespace, dpo: DPO) -> None:
 
 def pair_samples(found: Sequence[Pair], renderer: Renderer, net: object) -> list[TrainingSample]:
     """Two training samples a pair, chosen then rejected, with the sampled token ids."""
-    prompts = renderer.render([Prompt.of(pair.group.problem) for pair in found])
+    prompts = renderer.render([Prompt.of(pair.group.problem) for pair in found], remade=True)
     samples = []
     for pair, prompt in zip(found, prompts, strict=True):
         for side in (pair.chosen, pair.rejected):

@@ -35,7 +35,7 @@ def main() -> None:
     arguments.add_argument("which", choices=["long", "merged"])
     arguments.add_argument("--model", type=Path, required=True)
     arguments.add_argument("--prompt-set", type=Path, required=True)
-    arguments.add_argument("--phases", type=Path, required=True, help="what the stage phases wrote")
+    arguments.add_argument("--phases", type=Path, help="what the stage phases wrote; without it every phase needs its input")
     arguments.add_argument("--out", type=Path, required=True)
     options = arguments.parse_args()
     reason = idle(options.phases, f"sample@{options.which}")

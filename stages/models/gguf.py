@@ -9,6 +9,8 @@ from typing import Any
 from stages.data.files import DataError
 
 SUFFIX, MAGIC = ".gguf", b"GGUF"
+UNROUNDED = ("ALL_F32", "F16", "BF16")
+"""Types of weights that are as the model's makers published them."""
 ENDS = ("tokenizer.ggml.eot_token_id", "tokenizer.ggml.eos_token_id")
 """Where a file names the token that ends a turn and the one that ends a text; often they are one."""
 
@@ -38,3 +40,15 @@ def gguf_ends(file: Path) -> list[int]:
     if not ends:
         raise DataError(f"{file}: names neither {' nor '.join(ENDS)}; choose a file that says what ends a response")
     return list(dict.fromkeys(map(int, ends)))
+
+
+def stored_as(file: Path) -> str | None:
+    """The type of most of the file's weights ("Q4_1"); None for weights that were not rounded to less
+    than 16 bits, and where the file does not say."""
+    from gguf import GGUFReader, LlamaFileType
+
+    field = GGUFReader(file).fields.get("general.file_type")
+    if field is None:
+        return None
+    kind = LlamaFileType(int(field.contents())).name.removeprefix("MOSTLY_")
+    return None if kind in UNROUNDED else kind

@@ -1,5 +1,9 @@
-"""Models and processors by transformers' Auto classes: a local folder, a .gguf file, or a hub id with a pinned revision."""
+"""Models and processors by transformers' Auto classes: a local folder, a .gguf file, a package with one, or a hub id with a
+pinned revision."""
 
+from stages.models import broken_torchvision  # noqa: F401
+
+# isort: split
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,12 +11,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoProcessor, AutoTokenizer, GenerationConfig, GgufConfig
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig, GgufConfig
 from transformers.utils import logging as transformers_logging
 
 from stages.data.files import DataError
 from stages.models.families import auto_class, reads_pictures
 from stages.models.gguf import checked_gguf, gguf_ends, is_gguf
+from stages.models.pictures_only import load_any_processor
+from stages.models.registry_package import is_package, package_file
 from stages.models.text_only import TextOnlyProcessor
 from stages.run.params import Hardware
 
@@ -50,9 +56,15 @@ def best_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
+def located(source: Path | str, revision: str | None) -> tuple[Path | str, str | None]:
+    """A package as its .gguf file, downloaded where the cache lacks it; every other source as it is."""
+    return (package_file(str(source), revision), None) if is_package(source) else (source, revision)
+
+
 def load_config(source: Path | str, revision: str | None = None) -> Any:
     """The checkpoint's config. DataError where there is none, or where its model would be code of
     the checkpoint's own, which is never run."""
+    source, revision = located(source, revision)
     place = _place(source, revision)
     try:
         return AutoConfig.from_pretrained(**place)
@@ -64,6 +76,7 @@ def load_model(source: Path | str, device: torch.device, revision: str | None = 
     """The model, by the Auto class of its config, in `dtype` (None: bf16 on a GPU, float32 on the
     CPU). Weights are read as safetensors or GGUF only. DataError for weights that are not there."""
     transformers_logging.disable_progress_bar()
+    source, revision = located(source, revision)
     config = load_config(source, revision)
     door = auto_class(config)
     _check_plain(source, config)
@@ -94,12 +107,15 @@ def load_processor(source: Path | str, revision: str | None = None) -> Any:
     """Tokenizer, chat template and picture processor of a checkpoint; for a text-only model a
     `TextOnlyProcessor`."""
     transformers_logging.set_verbosity_error()
+    source, revision = located(source, revision)
     config = load_config(source, revision)
     place = _place(source, revision)
     try:
         if reads_pictures(config):
-            return AutoProcessor.from_pretrained(**place)
+            return load_any_processor(place, config)
         return TextOnlyProcessor(AutoTokenizer.from_pretrained(**place))
+    except DataError:
+        raise
     except ERRORS as error:
         raise DataError(_broken(source, error)) from error
 

@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from PIL import Image
 
 from stages.data.files import DataError
 from stages.prompts.encoder import Encoder, Texts, placeholders
+from stages.prompts.pixels import Inputs, Remade, whole
 from stages.prompts.prompt import Picture, Prompt
 from stages.prompts.template import ONE_TEXT, ChatTemplate, Skeleton, after_opening, split
 from stages.run.params import Model
@@ -26,7 +27,7 @@ class Rendered:
     token_ids: tuple[int, ...]
     per_token: dict[str, torch.Tensor]
     """Further inputs with one value a token, each of shape (L,)."""
-    pixels: dict[str, torch.Tensor]
+    pixels: Inputs
     """Picture inputs as the processor gives them for this one prompt, all its pictures; empty for text."""
 
 
@@ -76,9 +77,10 @@ class Renderer:
         self.render([Prompt("What is 1 + 1?", None)], room=None)
         self.responses(["2"])
 
-    def render(self, prompts: Sequence[Prompt], room: int | None = 1) -> list[Rendered]:
-        """Prompts in order. DataError when one leaves less than `room` tokens of the context for its response (None: of any
-        length, for callers that leave out the long ones)."""
+    def render(self, prompts: Sequence[Prompt], room: int | None = 1, remade: bool = False) -> list[Rendered]:
+        """Prompts in order; if they may be `remade`, pictures that are too many to keep are made
+        again when they are read. DataError when one leaves less than `room` tokens of the context
+        for its response (None: of any length, for callers that leave out the long ones)."""
         asked = [self._asked(prompt) for prompt in prompts]
         plain = [index for index, prompt in enumerate(prompts) if not prompt.images]
         encoded = self.encoder.encode([asked[index] for index in plain]) if plain else []
@@ -86,6 +88,8 @@ class Renderer:
         for index, prompt in enumerate(prompts):
             if prompt.images:
                 rendered[index] = self._pictured(asked[index], prompt)
+                if remade:
+                    rendered[index] = self._remade(rendered[index], asked[index], prompt)
             if room is not None and len(rendered[index].token_ids) + room > self.context:
                 raise DataError(
                     f"prompt of {len(rendered[index].token_ids)} tokens leaves less than {room} of model.context = {self.context} "
@@ -139,6 +143,9 @@ class Renderer:
         processor.tokenizer = Texts(self.encoder, texts)
         return _rendered(processor, skeleton.marked, images)
 
+    def _remade(self, made: Rendered, asked: tuple[Skeleton, list[str]], prompt: Prompt) -> Rendered:
+        return replace(made, pixels=Remade(made.pixels, lambda: self._pictured(asked, prompt).pixels))
+
     def picture(self, text: str, *pictures: Image.Image) -> Rendered:
         """One already templated text with its pictures, in the order of their places in it."""
         return _rendered(self.processor, text, list(pictures))
@@ -183,11 +190,12 @@ def join_pixels(rows: list[list[Rendered]]) -> dict[str, torch.Tensor]:
     zeros, which the models skip (pictures of fewer patches in LLaVA-NeXT).
 
     The Idefics family, known by its pixel_attention_mask, wants one line for each row instead: (B, most pictures in a row, ...)."""
-    names = sorted({name for row in rows for prompt in row for name in prompt.pixels})
+    whole_rows = [[whole(prompt.pixels) for prompt in row] for row in rows]
+    names = sorted({name for row in whole_rows for inputs in row for name in inputs})
     by_row = "pixel_attention_mask" in names
     pixels: dict[str, torch.Tensor] = {}
     for name in names:
-        parts = [[prompt.pixels[name] for prompt in row if name in prompt.pixels] for row in rows]
+        parts = [[inputs[name] for inputs in row if name in inputs] for row in whole_rows]
         if by_row:
             example = next(part for row in parts for part in row)
             joined = [_joined([part[0] for part in row]) if row else example[0, :0] for row in parts]

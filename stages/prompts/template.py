@@ -203,8 +203,10 @@ class ChatTemplate:
 
     def _write(self, turns: list[dict[str, Any]], opened: bool, options: dict[str, Any]) -> str:
         processor = self.processor
-        if not (getattr(processor, "chat_template", None) or processor.tokenizer.chat_template):
+        template = getattr(processor, "chat_template", None) or processor.tokenizer.chat_template
+        if not template:
             raise DataError(f"{self.name} is missing (a base model?); set model.chat_template to a Jinja file with one")
+        options = {name: value for name, value in options.items() if name in str(template)}
         try:
             return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=opened, **options))
         except DataError:

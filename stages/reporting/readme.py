@@ -45,7 +45,7 @@ def fill(text: str, content: str) -> str:
 def block(results: Path) -> str:
     """The part for the run in the folder `results`: how it was measured, the checkpoints, the headline checks, two figures."""
     summary = read_json(results / "report/summary.json", "dvc repro report")
-    evaluations = read_evaluations(results / "evaluations")
+    evaluations = read_evaluations(results / "evaluations", list(summary["checkpoints"]))
     parts = [_measured(evaluations, summary), _checkpoints(summary["checkpoints"]), _checks(summary["checks"])]
     parts += _seeds(results, evaluations)
     parts += [f"![{title}]({path})" for name, title in FIGURES.items() if (path := results / f"report/{name}.png").exists()]
@@ -55,10 +55,12 @@ def block(results: Path) -> str:
 
 def _measured(evaluations: Mapping[str, Evaluation], summary: Mapping[str, Any]) -> str:
     sizes = dict.fromkeys(f"{run.parameters:,}" for run in evaluations.values())
+    names = dict.fromkeys(f"{run.model}; " for run in evaluations.values() if run.model)
     seeds = dict.fromkeys(str(run.settings.get("seed", "unknown")) for run in evaluations.values())
     minutes = sum(summary["seconds"].values()) / 60
     return (
-        f"Model: {' or '.join(sizes)} weights; seed {', '.join(seeds)}; all stages together {minutes:.1f} minutes. "
+        f"Model: {' or '.join(names)}{' or '.join(sizes)} weights; "
+        f"seed {', '.join(seeds)}; all stages together {minutes:.1f} minutes. "
         "Accuracy in percent with its 95% interval on held-out problems of the run's own sources. They stand in for benchmarks and "
         "are none: compare them with no published number."
     )
@@ -68,7 +70,7 @@ def _checkpoints(checkpoints: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [["checkpoint", "accuracy", "text", "pictures", "mean tokens", "n", "k"], ["---"] * 7]
     for name, title in CHECKPOINTS.items():
         if name not in checkpoints:
-            continue  # of an earlier version of the graph (stages.reporting.evaluations.LATER)
+            continue  # not evaluated, or another checkpoint
         suites = checkpoints[name]
         overall = suites["overall"]
         scores = [_interval(suites.get(suite)) for suite in ("overall", "text", "image")]

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from stages.data.files import DataError
+from stages.models.attention import use_packed_attention
 from stages.models.loading import best_device, context_of, end_ids, load_model, load_processor
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer
@@ -30,6 +31,7 @@ class TransformersEngine:
     """Generation by a transformers vision-language model that others may be training."""
 
     def __init__(self, model: Any, renderer: Renderer, batch: int) -> None:
+        use_packed_attention(model)
         self.model = model
         self.renderer = renderer
         self.batch = batch

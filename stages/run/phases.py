@@ -77,8 +77,11 @@ def _are_null(sections: Sequence[str]) -> str:
     return f"{' and '.join(sections)} {'is' if len(sections) == 1 else 'are'} null"
 
 
-def idle(file: Path, stage: str) -> str | None:
-    """Why phases.json says that `stage` has nothing to do; None when it has. DataError when it cannot be read."""
+def idle(file: Path | None, stage: str) -> str | None:
+    """Why phases.json says that `stage` has nothing to do; None when it has, or there is no such file. DataError when it cannot be
+    read."""
+    if file is None:
+        return None
     try:
         found = json.loads(file.read_text(encoding="utf-8"))["idle"].get(stage)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

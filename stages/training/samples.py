@@ -16,7 +16,7 @@ def demonstration_samples(
     demonstrations: Sequence[Demonstration], renderer: Renderer, model: Any
 ) -> tuple[list[TrainingSample], list[dict[str, str]]]:
     """Samples with loss on the response only, and the demonstrations left out because they exceed the context, with reasons."""
-    prompts = renderer.render([Prompt.of(row) for row in demonstrations], room=None)
+    prompts = renderer.render([Prompt.of(row) for row in demonstrations], room=None, remade=True)
     written = renderer.responses([row.response for row in demonstrations]) if demonstrations else []
     samples, left_out = [], []
     for demonstration, prompt, ids in zip(demonstrations, prompts, written, strict=True):

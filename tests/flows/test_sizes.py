@@ -37,7 +37,8 @@ def test_steps_are_counted_where_the_demonstrations_are_there(params: Params, tm
 def test_a_phase_that_is_off_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
     lines = sizes.by_stage(parsed(changed(PROJECT, {"sft.short": None, "rl.short": None})))
-    assert lines["sft@short"] == lines["rl@short"] == "off: it hands on the checkpoint that it starts from"
+    assert lines["sft@short"] == "sft.short is null: base is handed on as short_sft"
+    assert lines["rl@short"] == "rl.short is null: long_rl is handed on as short_rl"
 
 
 @pytest.mark.parametrize("name", overrides.presets())

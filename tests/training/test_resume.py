@@ -71,7 +71,13 @@ def test_sft_killed_at_a_random_step(tiny: Tiny, tmp_path: Path) -> None:
     arguments = ["long", "--init", str(tiny.folder), "--demonstrations", "demonstrations.jsonl"]
     arguments += ["--out", "out", "--curves", "curves.csv", "--left-out", "left_out.json"]
     for name in ("whole", "cut"):
-        write_params(tmp_path / name, sft__long__epochs=3, sft__long__batch=6, sft__long__learning_rate=0.003, hardware__save_seconds=SAVE[name])
+        write_params(
+            tmp_path / name,
+            sft__long__epochs=3,
+            sft__long__batch=6,
+            sft__long__learning_rate=0.003,
+            hardware__save_seconds=SAVE[name],
+        )
         write_records(tmp_path / name / "demonstrations.jsonl", tiny.demonstrations()[:24])
     names = ["out/model.safetensors", "curves.csv"]
     spool = "artifacts/spool/sft@long.jsonl"
