@@ -20,9 +20,11 @@ from stages.problems.pretraining import Document, documents
 from stages.problems.search import GIVE_UP
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer
+from stages.prompts.template import use_template
 from stages.run.params import Base, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
+from stages.run.sections import deciding
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
@@ -58,8 +60,8 @@ def adopt(model: Model, out: Path) -> None:
     """Write the checkpoint that the run starts from as an ordinary folder, its weights as they are.
     Only rank 0 is here, and no other waits: a download may take hours. The processor comes first,
     since it costs seconds to find that it is of no use."""
-    processor = load_processor(model.source, model.revision)
-    renderer = Renderer(processor, model.instruction, model.context)
+    processor = adopted_processor(model)
+    renderer = Renderer.of(processor, model)
     if reads_pictures(processor):
         renderer.blank()
     (sample,) = renderer.render([Prompt("What is 1 + 1?", None)])
@@ -69,6 +71,16 @@ def adopt(model: Model, out: Path) -> None:
     mark(net.config, origin_of_source(model.source, model.revision))
     net.save_pretrained(out)
     processor.save_pretrained(out)
+
+
+def adopted_processor(model: Model) -> Any:
+    """The checkpoint's processor, with model.chat_template in the place of its own template. DataError for a template that later
+    stages could not use, before any weights are loaded."""
+    processor = load_processor(model.source, model.revision)
+    if model.chat_template is not None:
+        use_template(processor, Path(model.chat_template))
+    Renderer.of(processor, model).check()
+    return processor
 
 
 def pretrain(problems: Path, out: Path, model: Model) -> None:
@@ -91,7 +103,7 @@ def pretrain(problems: Path, out: Path, model: Model) -> None:
         lambda step, total: learning_rate(step, total, base.learning_rate, 0.0, base.warmup, "wsd"),
         shuffled=False,
     )
-    state = state_folder("base", [problems / "train.jsonl"], [seed, base.model_dump(), model.model_dump(), hardware.model_dump()])
+    state = state_folder("base", [problems / "train.jsonl"], [seed, base.model_dump(), model.model_dump(), deciding(hardware)])
     filler = picture_filler(renderer, net, hardware)
     train(engine, samples, lambda step, _, __: mean_token_loss(step, samples), plan, hardware, stage_spool("base"), state, filler)
     save_model(engine, processor, out)

@@ -20,7 +20,7 @@ from stages.rollout.chunks import Chunks, all_have_read
 from stages.run.params import Curate, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
-from stages.run.sections import Judging
+from stages.run.sections import Judging, deciding
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 
@@ -45,10 +45,10 @@ def main() -> None:
     collected = read_records(args.problems / "train.jsonl", Problem)
     held_out = [row for split in ("validation", "heldout") for row in read_records(args.problems / f"{split}.jsonl", Problem)]
     engine = load_engine(args.model, model, hardware)
-    tokens_of = lengths.prompt_tokens(args.model, model.instruction)
+    tokens_of = lengths.prompt_tokens(args.model, model)
     judging = read("judge", Judging)
     judge = judge_of(judging, hardware.generation_batch)
-    values = [seed, *(part.model_dump() for part in (rules, judging, model, hardware)), str(benchmarks)]
+    values = [seed, *(part.model_dump() for part in (rules, judging, model)), deciding(hardware), str(benchmarks)]
     chunks = Chunks(state_folder("curate", [args.problems, args.model], values), stage_spool("curate").progress)
     measure = Measure(engine, seed, rules.temperature, model.context, hardware.workers, chunks, judge)
     problems, funnel = curate(collected, held_out, benchmarks, tokens_of, measure, rules)

@@ -25,9 +25,12 @@ from stages.models.size import count_parameters
 from stages.rollout.asking import judge_of
 from stages.rollout.engine import Engine
 from stages.rollout.responder import EngineResponder
-from stages.run.params import Evaluate, Hardware, Model, read
+from stages.run.evaluating import Evaluate
+from stages.run.params import Hardware, Model, read
+from stages.run.phases import handed_on
 from stages.run.program import run
-from stages.run.sections import Judging
+from stages.run.ranks import rank
+from stages.run.sections import Judging, deciding
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 
@@ -41,9 +44,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="scores (JSON)")
     parser.add_argument("--generations", type=Path, required=True, help="raw responses (JSONL)")
     args = parser.parse_args()
-    seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
-    wanted = read("evaluate", Evaluate)
+    note = handed_on(args.model)
+    if note is None:
+        evaluate(args)
+    elif rank() == 0:
+        write_text(args.generations, "")
+        write_json(args.out, {"checkpoint": args.checkpoint, **note})
+        print(f"{args.checkpoint} has the score of {note['same_as']}: it is that checkpoint ({', '.join(note['null'])}: null)")
 
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Ask the command line's model everything, judge what it answers, and write both."""
+    seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
+    wanted, batch = read("evaluate", Evaluate), read("hardware.generation_batch", int)
     problems = read_records(args.problems, Problem)
     judging = read("judge", Judging)
     asked = judge_of(judging, hardware.generation_batch)
@@ -54,10 +67,10 @@ def main() -> None:
     real, cells = benchmark_suites(wanted.benchmarks, root, wanted.limit, lambda _: drawing, rules, hardware.workers)
     asking = [suite for suite in map(inputs_suite, real) if suite is not None]
     parameters = count_parameters(args.model)
-    values = [seed, hardware.model_dump(), model.model_dump(), wanted.model_dump(), judging.model_dump()]
+    # What is drawn together decides the random numbers of each response, so that the batch counts here.
+    values = [seed, batch, deciding(hardware), model.model_dump(), deciding(wanted), judging.model_dump()]
     state = state_folder(f"evaluate-{args.checkpoint}", [args.model, args.problems, root], values)
-    spool = stage_spool(f"evaluate@{args.checkpoint}")
-    every = [*suites, *real, *asking]
+    spool, every = stage_spool(f"evaluate@{args.checkpoint}"), [*suites, *real, *asking]
     responder = engine_responder(args.checkpoint, args.model, model, hardware)
     found = draw_together(responder, every, seed, state, lambda done, total: spool.progress(done, total, "responses"))
     if found is None:
@@ -96,6 +109,7 @@ def settings(wanted: Evaluate, model: Model, seed: int) -> dict[str, Any]:
     """How responses were drawn and judged."""
     sampling = {"temperature": wanted.temperature, "top_p": wanted.top_p, "max_tokens": wanted.max_tokens, "seed": seed}
     judged = {"math": "math-verify 0.9.0", "instruction": model.instruction, "context": model.context}
+    judged |= {name: value for name in ("system", "thinking") if (value := getattr(model, name)) is not None}
     return {**sampling, **judged, "samples": wanted.samples, "benchmark_samples": wanted.benchmark_samples}
 
 

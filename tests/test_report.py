@@ -72,7 +72,7 @@ def test_every_output_is_there(root: Path) -> None:
 
 def test_summary_has_the_promised_shape(root: Path) -> None:
     summary = json.loads((root / "results/report/summary.json").read_text(encoding="utf-8"))
-    assert set(summary) == {"checkpoints", "rl", "seconds", "checks"}
+    assert set(summary) == {"checkpoints", "rl", "seconds", "checks", "handed_on"}
     assert set(summary["checkpoints"]) == set(ACCURACY)
     for suites in summary["checkpoints"].values():
         assert {"overall", "text", "image", *FAMILIES} <= set(suites)

@@ -20,7 +20,6 @@ from programs import _stage, ended, free_port, started
 from tiny import Tiny, write_params
 
 from stages.data.files import write_records
-from stages.training.checkpoints import SAVE_SECONDS
 
 SEED = int(os.environ.get("K15_TEST_SEED") or random.randrange(1 << 30))
 ITERATIONS = 9
@@ -61,7 +60,7 @@ def project(folder: Path, tiny: Tiny, iterations: int = ITERATIONS, **changed: A
     first = known["eos_token_id"][0] if isinstance(known["eos_token_id"], list) else known["eos_token_id"]
     settings.write_text(json.dumps({**known, "eos_token_id": [first, *range(40, 400, 12)]}))
     values = {f"rl__long__{key}": value for key, value in {**RL, "iterations": iterations}.items()}
-    values |= {f"rollout__{key}": value for key, value in partial.items()}
+    values |= {f"rollout__{key}": value for key, value in partial.items()} | {"hardware__save_seconds": 0}
     write_params(folder, **values)
     write_records(folder / "problems.jsonl", tiny.curated()[::2])
     write_records(folder / "validation.jsonl", tiny.problems[1::9])
@@ -95,7 +94,7 @@ def program(arguments: list[str], hold: str = "", call: int = 0) -> None:
 
 
 def run(arguments: list[str], folder: Path, log: str, hold: str = "", call: int = 0) -> BaseProcess:
-    return started(program, folder, log, arguments, hold, call, **{SAVE_SECONDS: "0"})
+    return started(program, folder, log, arguments, hold, call)
 
 
 def waited(process: BaseProcess, what: Callable[[], bool]) -> bool:
@@ -225,7 +224,7 @@ PAIR = 6
 def pair(arguments: list[str], folder: Path) -> list[BaseProcess]:
     """The program on two ranks that talk over gloo."""
     port = str(free_port())
-    known = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, SAVE_SECONDS: "0"}
+    known = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     numbers = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
     return [started(program, folder, f"rank{rank}.txt", arguments, **known, **numbers[rank]) for rank in range(2)]
 

@@ -139,7 +139,7 @@ def test_a_second_run_runs_nothing(finished: Path) -> None:
 
 def test_the_summary_has_the_promised_form(finished: Path) -> None:
     summary = json.loads((finished / "results/report/summary.json").read_text(encoding="utf-8"))
-    assert list(summary) == ["checkpoints", "checks", "rl", "seconds"]
+    assert list(summary) == ["checkpoints", "checks", "handed_on", "rl", "seconds"]
     assert set(summary["checkpoints"]) == set(CHECKPOINTS)
     for suites in summary["checkpoints"].values():
         assert set(suites) == {"overall", "text", "image", *FAMILIES}
@@ -219,4 +219,4 @@ def test_a_stage_is_a_plain_program_without_dvc_prefect_and_mlflow(name: str, fi
 
 def test_a_changed_parameter_reruns_exactly_what_reads_it(finished: Path) -> None:
     overrides.apply({"dpo.learning_rate": 0.002}, finished / "params.yaml")
-    assert repro(finished) == ["dpo", "evaluate@dpo", "report"]
+    assert repro(finished) == ["phases", "dpo", "evaluate@dpo", "report"]

@@ -6,7 +6,7 @@ than a sample by itself: the same sample then has other log-probabilities in ano
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from typing import Any
 
@@ -198,8 +198,9 @@ def variable_length_kernel() -> Callable[..., torch.Tensor] | None:
     known = inspect.signature(varlen_attn).parameters
     if not {"scale", "window_size", "enable_gqa"} <= known.keys():
         return None
-    splits = {"num_splits": 1} if "num_splits" in known and torch.version.cuda else {}  # ROCm's takes none
-    return lambda *arguments, **options: varlen_attn(*arguments, **options, **splits)
+    if "num_splits" in known and torch.version.cuda:  # ROCm's refuses it
+        return partial(varlen_attn, num_splits=1)
+    return varlen_attn
 
 
 def _by_length(

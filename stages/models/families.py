@@ -1,5 +1,8 @@
 """Which of transformers' Auto classes a checkpoint belongs to, by transformers' own tables, and whether it takes pictures."""
 
+from stages.models import broken_torchvision  # noqa: F401
+
+# isort: split
 from typing import Any
 
 from transformers import (

@@ -1,6 +1,9 @@
 """Models and processors by transformers' Auto classes: a local folder, a .gguf file, a package with one, or a hub id with a
 pinned revision."""
 
+from stages.models import broken_torchvision  # noqa: F401
+
+# isort: split
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,12 +11,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoProcessor, AutoTokenizer, GenerationConfig, GgufConfig
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig, GgufConfig
 from transformers.utils import logging as transformers_logging
 
 from stages.data.files import DataError
 from stages.models.families import auto_class, reads_pictures
 from stages.models.gguf import checked_gguf, gguf_ends, is_gguf
+from stages.models.pictures_only import load_any_processor
 from stages.models.registry_package import is_package, package_file
 from stages.models.text_only import TextOnlyProcessor
 from stages.run.params import Hardware
@@ -108,8 +112,10 @@ def load_processor(source: Path | str, revision: str | None = None) -> Any:
     place = _place(source, revision)
     try:
         if reads_pictures(config):
-            return AutoProcessor.from_pretrained(**place)
+            return load_any_processor(place, config)
         return TextOnlyProcessor(AutoTokenizer.from_pretrained(**place))
+    except DataError:
+        raise
     except ERRORS as error:
         raise DataError(_broken(source, error)) from error
 
@@ -122,12 +128,12 @@ def context_of(model: Any) -> int:
     return context
 
 
-def end_ids(model: Any) -> tuple[int, ...]:
-    """The token ids that end a response, the first the one that training writes. DataError when the checkpoint names none."""
-    ends = model.generation_config.eos_token_id
-    if ends is None:
-        raise DataError("the checkpoint's generation_config names no eos_token_id; add the id of the token that ends a turn")
-    return tuple(ends) if isinstance(ends, list) else (int(ends),)
+def end_ids(model: Any, turn_end: int) -> tuple[int, ...]:
+    """The token ids that end a response: `turn_end`, with which the chat template ends an answer and
+    which training writes, and all that the checkpoint's generation_config names."""
+    named = model.generation_config.eos_token_id
+    ends = [] if named is None else named if isinstance(named, list) else [named]
+    return tuple(dict.fromkeys([turn_end, *map(int, ends)]))
 
 
 def _check_plain(source: Path | str, config: Any) -> None:

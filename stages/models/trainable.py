@@ -5,7 +5,6 @@ from typing import Any
 import torch
 
 from stages.data.files import DataError
-from stages.models.loading import end_ids
 from stages.prompts.render import Rendered
 
 TOLERANCE = 0.05
@@ -14,8 +13,8 @@ TOLERANCE = 0.05
 
 def check_trainable(model: Any, processor: Any, sample: Rendered) -> None:
     """DataError for a model without `model.model` and an output layer, with logits that are not its
-    output layer's (soft-capped or not) for the last hidden state, with fewer embeddings than its
-    tokenizer has tokens, or without a token that ends a response."""
+    output layer's (soft-capped or not) for the last hidden state, or with fewer embeddings than
+    its tokenizer has tokens."""
     name, head = type(model).__name__, model.get_output_embeddings()
     if head is None or not hasattr(model, "model"):
         raise DataError(f"{name}: no layers under `model` with an output layer beside them, so it cannot be trained here")
@@ -24,7 +23,6 @@ def check_trainable(model: Any, processor: Any, sample: Rendered) -> None:
         raise DataError(
             f"the tokenizer has {tokens} tokens, the model {rows} embeddings; take model and tokenizer from the same checkpoint"
         )
-    end_ids(model)
     _check_logits(name, model, head, torch.tensor([sample.token_ids], device=model.device))
 
 

@@ -62,7 +62,7 @@ def fill(text: str, content: str) -> str:
 def block(results: Path) -> str:
     """The part for the run in the folder `results`: how it was measured, the checkpoints, the headline checks, two figures."""
     summary = read_json(results / "report/summary.json", "dvc repro report")
-    evaluations = read_evaluations(results / "evaluations")
+    evaluations = read_evaluations(results / "evaluations", list(summary["checkpoints"]))
     parts = [_measured(evaluations, summary), _checkpoints(summary["checkpoints"]), _checks(summary["checks"])]
     parts += _seeds(results, evaluations)
     parts += [f"![{title}]({path})" for name, title in FIGURES.items() if (path := results / f"report/{name}.png").exists()]
@@ -87,7 +87,7 @@ def _checkpoints(checkpoints: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [["checkpoint", "accuracy", "text", "pictures", "mean tokens", "n", "k"], ["---"] * 7]
     for name, title in CHECKPOINTS.items():
         if name not in checkpoints:
-            continue  # of an earlier version of the graph (stages.reporting.evaluations.LATER)
+            continue  # not evaluated, or another checkpoint
         suites = checkpoints[name]
         overall = suites["overall"]
         scores = [_interval(suites.get(suite)) for suite in ("overall", "text", "image")]

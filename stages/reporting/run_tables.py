@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 from stages.reporting.columns import OWN, Column
 from stages.reporting.evaluations import CHECKPOINTS, POOLED, Benchmark, Evaluation
+from stages.reporting.handed_on import Handed, told
 from stages.reporting.limits import whole_anywhere
 from stages.reporting.tables import SCORE_FACTS, Cell, Line, Table, head, mark_best, scored
 
 
-def stand_in_table(evaluations: Mapping[str, Evaluation]) -> Table:
-    """Every checkpoint on the held-out stand-in suites, pooled ones first."""
+def stand_in_table(evaluations: Mapping[str, Evaluation], handed: Handed) -> Table:
+    """Every checkpoint on the held-out stand-in suites, pooled ones first; those that are another one are notes."""
     lines = []
     for suite in suites_of(evaluations):
         scores = [run.suites.get(suite) for run in evaluations.values()]
@@ -26,6 +27,7 @@ def stand_in_table(evaluations: Mapping[str, Evaluation]) -> Table:
         tuple(head(CHECKPOINTS[name], OWN, run.parameters) for name, run in evaluations.items()),
         tuple(lines),
         SCORE_FACTS,
+        tuple(f"{line}." for line in told(handed)),
     )
 
 

@@ -38,9 +38,10 @@ class TransformersEngine:
         self.tokenizer = renderer.processor.tokenizer
         self.text_config = model.config.get_text_config()
         check_layers(self.text_config)
-        self.ends = torch.tensor(end_ids(model), device=model.device)
+        ends = end_ids(model, renderer.turn_end)
+        self.ends = torch.tensor(ends, device=model.device)
         outputs = model.get_output_embeddings().weight.shape[0]
-        self.banned = torch.tensor(never_drawn(model.config, self.tokenizer, end_ids(model), outputs), device=model.device)
+        self.banned = torch.tensor(never_drawn(model.config, self.tokenizer, ends, outputs), device=model.device)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling, samples: int = 1) -> list[list[Completion]]:
         """`samples` completions for each prompt, in order; equal for equal inputs. DataError for a prompt over the context."""
@@ -99,8 +100,7 @@ class TransformersEngine:
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Text of a response's tokens, end tokens left out."""
-        ends = set(self.ends.tolist())
-        return str(self.tokenizer.decode([token for token in token_ids if token not in ends], skip_special_tokens=False))
+        return self.renderer.response_text(token_ids, set(self.ends.tolist()))
 
     def take_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
         """Copy `weights` into the parameters of these names (`named_parameters`); those that are the same tensors stay. DataError

@@ -1,5 +1,6 @@
 """The one door to DeepSpeed: start it, take optimizer steps over packed micro-batches, reset the optimizer."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -44,8 +45,8 @@ class StepResult:
     loss: float
     grad_norm: float
     tokens: int
-    entropy: float | None
-    """Mean over the tokens that carry loss, in nats; None where it was not asked for."""
+    entropy: float
+    """Mean over the tokens that carry loss, in nats; not a number where it was not asked for."""
 
 
 def start(
@@ -129,7 +130,7 @@ def optimizer_step(
         engine.deepspeed.step()
     with during("sums of the step"):
         total = _reduce(sums, dist.ReduceOp.SUM).tolist()
-    entropy_mean = total[2] / max(1.0, total[3]) if entropies else None
+    entropy_mean = total[2] / max(1.0, total[3]) if entropies else math.nan
     return StepResult(total[0], norm if norm is not None else _float(engine.deepspeed), int(total[1]), entropy_mean)
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 from stages.data.records import Demonstration
 from stages.models.families import reads_pictures
-from stages.models.loading import end_ids
 from stages.models.positions import position_ids
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
@@ -17,13 +16,11 @@ def demonstration_samples(
     demonstrations: Sequence[Demonstration], renderer: Renderer, model: Any
 ) -> tuple[list[TrainingSample], list[dict[str, str]]]:
     """Samples with loss on the response only, and the demonstrations left out because they exceed the context, with reasons."""
-    prompts = renderer.render([Prompt.of(row) for row in demonstrations], room=None)
-    texts = [d.response for d in demonstrations]
-    tokenised = renderer.processor.tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
-    end = end_ids(model)[0]
+    prompts = renderer.render([Prompt.of(row) for row in demonstrations], room=None, remade=True)
+    written = renderer.responses([row.response for row in demonstrations]) if demonstrations else []
     samples, left_out = [], []
-    for demonstration, prompt, ids in zip(demonstrations, prompts, tokenised, strict=True):
-        response = tuple(demonstration.response_ids or (*ids, end))
+    for demonstration, prompt, ids in zip(demonstrations, prompts, written, strict=True):
+        response = tuple(demonstration.response_ids or ids)
         length = len(prompt.token_ids) + len(response)
         if length > renderer.context:
             reason = f"{length} tokens of prompt and response exceed model.context = {renderer.context}"

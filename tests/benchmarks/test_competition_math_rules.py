@@ -30,7 +30,10 @@ def test_cases() -> None:
     [
         ("\\boxed{1}", "\\boxed{1}", {}),
         ("<think>\\boxed{2}</think>\nSo \\boxed{1}", "So \\boxed{1}", {}),
-        ("<think>\\boxed{2}</think>So 1", "<think>\\boxed{2}So 1", {"read_from": "thinking"}),
+        ("<think>\\boxed{2}</think>So 1", "\\boxed{2}So 1", {"read_from": "thinking"}),
+        ("<think>\\boxed{2} or", "\\boxed{2} or", {"read_from": "thinking"}),
+        ("<think>2", "", {}),
+        ("Of <think> tags \\boxed{2}", "Of <think> tags \\boxed{2}", {}),
         ("<think>2</think>So 1", "So 1", {}),
         ("a</think>\\boxed{2}</think>b", "a\\boxed{2}b", {"read_from": "thinking"}),
     ],

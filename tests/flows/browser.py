@@ -12,6 +12,7 @@ from playwright.sync_api import Page, sync_playwright
 from toy_repository import Toy
 
 from flows import ui
+from flows.keys import auth, basic
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 
@@ -32,13 +33,13 @@ def browser_page(width: int = 1400, height: int = 860) -> Iterator[Page]:
 def mlflow_page(toy: Toy) -> Iterator[str]:
     """The address of MLflow's page over the store of `toy`, until the block ends."""
     address, command = ui.mlflow_page(toy.root)
-    environ = {**toy.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with subprocess.Popen(command, cwd=toy.root, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=toy.root, env=toy.environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
+            asked = urllib.request.Request(address, headers={"Authorization": basic(auth(toy.root))})
             opener, until = urllib.request.build_opener(urllib.request.ProxyHandler({})), time.monotonic() + 240
             while True:
                 try:
-                    opener.open(address, timeout=5).close()
+                    opener.open(asked, timeout=5).close()
                     break
                 except OSError:
                     if time.monotonic() > until:
@@ -49,8 +50,10 @@ def mlflow_page(toy: Toy) -> Iterator[str]:
             process.terminate()
 
 
-def start_from_page(page: Page, site: str, deployment: str) -> None:
-    """Do as a user does on Prefect's page `site`: open the deployment, press Run, Quick run, and wait until a run is completed."""
+def start_from_page(page: Page, site: str, login: str, deployment: str) -> None:
+    """Do as a user does on Prefect's page `site`: open it by the address that `make ui` prints, open the deployment, press Run,
+    Quick run, and wait until a run is completed."""
+    page.goto(ui.prefect_login(f"{site}/api", login))
     page.goto(f"{site}/deployments")
     page.get_by_role("link", name=deployment, exact=True).first.click(timeout=120_000)
     page.get_by_role("button", name="Run", exact=True).last.click(timeout=60_000)

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 from browser import CHROMIUM, browser_page, mlflow_page, start_from_page
 from test_pipeline import ask
-from toy_repository import PROJECT, Toy
+from toy_repository import KEYS, PROJECT, Toy
 
 from flows import tracking
 
@@ -24,7 +24,7 @@ def test_a_run_is_started_from_prefects_page(toy: Toy, server: str) -> None:
         while not ask(server, "deployments/filter", deployments={"name": {"any_": ["clicked"]}}) and time.monotonic() < until:
             time.sleep(0.5)
         with browser_page() as page:
-            start_from_page(page, server.removesuffix("/api"), "clicked")
+            start_from_page(page, server.removesuffix("/api"), KEYS[server], "clicked")
     finally:
         serve.terminate()
         said = serve.communicate(timeout=60)[0]

@@ -44,54 +44,54 @@ def test_intervals_apart(lower: tuple[float, float], upper: tuple[float, float],
 )
 def test_rl_must_gain_ten_points_with_intervals_apart(sft: Any, rl: Any, holds: bool) -> None:
     scores = {"long_sft": {"accuracy": sft[0], "ci95": sft[1]}, "long_rl": {"accuracy": rl[0], "ci95": rl[1]}}
-    check = checks(run(**scores), GROWING)["rl_gain"]
+    check = checks(run(**scores), GROWING, {})["rl_gain"]
     assert check["points"] == pytest.approx(100 * (rl[0] - sft[0]))
     assert check["holds"] is holds
 
 
 def test_base_must_be_below_short_sft() -> None:
-    assert checks(run(), GROWING)["base_below_short_sft"]["holds"] is True
-    assert checks(run(base={"accuracy": 0.31}), GROWING)["base_below_short_sft"]["holds"] is False
+    assert checks(run(), GROWING, {})["base_below_short_sft"]["holds"] is True
+    assert checks(run(base={"accuracy": 0.31}), GROWING, {})["base_below_short_sft"]["holds"] is False
 
 
 def test_each_modality_must_gain_and_both_must_be_there() -> None:
     found = run()
-    assert checks(found, GROWING)["modality_gains"] == {"points": {"text": 21.0, "image": 21.0}, "holds": True}
+    assert checks(found, GROWING, {})["modality_gains"] == {"points": {"text": 21.0, "image": 21.0}, "holds": True}
     found["long_rl"].suites["image"] = found["long_sft"].suites["image"]
-    assert checks(found, GROWING)["modality_gains"]["holds"] is False
+    assert checks(found, GROWING, {})["modality_gains"]["holds"] is False
     del found["long_rl"].suites["image"]
-    assert checks(found, GROWING)["modality_gains"] == {"points": {"text": 21.0}, "holds": None}
+    assert checks(found, GROWING, {})["modality_gains"] == {"points": {"text": 21.0}, "holds": None}
 
 
 def test_length_must_grow_with_accuracy() -> None:
-    check = checks(run(), GROWING)["length_grows_with_accuracy"]
+    check = checks(run(), GROWING, {})["length_grows_with_accuracy"]
     assert check["rank_correlation"] == pytest.approx(0.8)
     assert check["holds"] is True
     shrinking = points([0.2, 0.3, 0.4], [30, 20, 10])
-    assert checks(run(), shrinking)["length_grows_with_accuracy"]["holds"] is False
+    assert checks(run(), shrinking, {})["length_grows_with_accuracy"]["holds"] is False
     both_fall = points([0.4, 0.3, 0.2], [30, 20, 10])
-    assert checks(run(), both_fall)["length_grows_with_accuracy"]["holds"] is False
-    assert checks(run(), [])["length_grows_with_accuracy"]["holds"] is None
+    assert checks(run(), both_fall, {})["length_grows_with_accuracy"]["holds"] is False
+    assert checks(run(), [], {})["length_grows_with_accuracy"]["holds"] is None
 
 
 def test_shares_of_the_long_model() -> None:
     long = {"long_rl": {"accuracy": 0.6, "mean_tokens": 100.0}}
     short = {name: {"accuracy": 0.3, "mean_tokens": 70.0} for name in ("merged", "shortest", "dpo")}
-    check = checks(run(**long, **short, short_rl={"accuracy": 0.54, "mean_tokens": 65.0}), GROWING)["long2short"]
+    check = checks(run(**long, **short, short_rl={"accuracy": 0.54, "mean_tokens": 65.0}), GROWING, {})["long2short"]
     assert check["models"]["short_rl"] == {"token_share": 0.65, "accuracy_share": 0.9}
     assert (check["best"], check["holds"]) == ("short_rl", True)
     # an accurate model over the token target is not the best one, and the target is for each
     short["dpo"] = {"accuracy": 0.6, "mean_tokens": 71.0}
-    check = checks(run(**long, **short, short_rl={"accuracy": 0.54, "mean_tokens": 65.0}), GROWING)["long2short"]
+    check = checks(run(**long, **short, short_rl={"accuracy": 0.54, "mean_tokens": 65.0}), GROWING, {})["long2short"]
     assert (check["best"], check["holds"]) == ("short_rl", False)
 
 
 def test_a_long_model_that_solves_nothing_decides_nothing() -> None:
-    check = checks(run(long_rl=score(0.0, 50.0)), GROWING)["long2short"]
+    check = checks(run(long_rl=score(0.0, 50.0)), GROWING, {})["long2short"]
     assert check["models"]["dpo"]["accuracy_share"] is None
     assert check["holds"] is None
 
 
 def test_held_out_items() -> None:
-    assert checks(run(), GROWING)["held_out_items"] == {"n": 576, "target": 512, "holds": True}
-    assert checks(run(dpo={"n": 511}), GROWING)["held_out_items"]["holds"] is False
+    assert checks(run(), GROWING, {})["held_out_items"] == {"n": 576, "target": 512, "holds": True}
+    assert checks(run(dpo={"n": 511}), GROWING, {})["held_out_items"]["holds"] is False

@@ -20,7 +20,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(root)
     suites = validation_suites(read_curve(root / "results/training/long_rl.csv", "iteration"))
     evaluations = read_evaluations(root / "results/evaluations")
-    write_json(root / "results/report/summary.json", summarise(evaluations, suites["total"], {"base": 70.25, "rl@long": 301.75}))
+    write_json(
+        root / "results/report/summary.json", summarise(evaluations, suites["total"], {"base": 70.25, "rl@long": 301.75}, {})
+    )
     (root / "results/report/figure5.png").write_bytes(b"")
     return root / "results"
 
