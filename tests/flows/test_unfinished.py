@@ -15,7 +15,7 @@ from flows import kept, tracking, unfinished
 
 GRAPH = """stages:
   halves:
-    cmd: python -m flows.stage halves -- toys.paced
+    cmd: python -m flows.stage halves -- paced
     outs: [artifacts/halves]
   after:
     cmd: python -m flows.stage after -- toys.make
@@ -44,8 +44,7 @@ def paced(tmp_path: Path) -> Toy:
     """A stage that logs fifty rows a second as long as the file `hold` is there, then one more."""
     toy = build(tmp_path)
     (toy.root / "dvc.yaml").write_text(GRAPH)
-    (toy.root / "toys").mkdir()
-    (toy.root / "toys/paced.py").write_text(PACED)
+    (toy.root / "paced.py").write_text(PACED)
     toy.environ |= {"K15_TRACKING": "on", "PYTHONPATH": f"{toy.root}:{toy.environ['PYTHONPATH']}"}
     (toy.root / "hold").touch()
     return toy
@@ -63,7 +62,7 @@ def runs(toy: Toy) -> list[tuple[str, str, int]]:
 
 def opened(toy: Toy) -> None:
     """Wait until the stage's run is in MLflow with some rows."""
-    until = time.monotonic() + 240
+    until = time.monotonic() + 90
     while time.monotonic() < until:
         if (toy.root / "artifacts/mlflow/mlflow.db").exists() and any(rows for _, _, rows in runs(toy)):
             return
