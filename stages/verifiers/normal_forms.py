@@ -6,7 +6,7 @@ import unicodedata
 from stages.verifiers.dressing import plain
 
 MAX_INTEGER_DIGITS = 400
-_SPACING = re.compile(r"\\[,;:! ]|~|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])")
+_SPACING = re.compile(r"\\[,;: ]|~|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])")
 _INTEGER = re.compile(r"([+-]?)\s*0*([0-9]{1,%d})(?:\.0*)?" % MAX_INTEGER_DIGITS)  # noqa: UP031
 _PLAIN_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,%d}" % (MAX_INTEGER_DIGITS - 1))  # noqa: UP031
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:\{?,\}?[0-9]{3})+(?:\.0*)?")
