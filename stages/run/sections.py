@@ -94,6 +94,8 @@ class Repeats(Section):
     max_period: int = Field(ge=1)
     repeats: int = Field(ge=2)
     min_tokens: int = Field(ge=2)
+    distinct: int = Field(ge=1)
+    plain_tokens: int = Field(ge=2)
 
 
 class Rollouts(Section):
