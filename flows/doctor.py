@@ -18,6 +18,7 @@ from flows.feasible import variables
 from flows.machine import GIB, size, this_machine
 from flows.plan import changed
 from stages.data.files import DataError
+from stages.models.broken_torchvision import WHY_NOT, picture_path
 from stages.run.params import Params, parsed
 from stages.verifiers.languages import LANGUAGES, missing
 from stages.verifiers.sandbox import why_unavailable
@@ -34,9 +35,10 @@ SECRETS = {
 """Names only: no value is ever printed."""
 DESCRIPTION = """\
 Check this machine. Lines begin with ok, with note (something optional is not there: what it is for, and how to get it), or with
-lacks (a run cannot work without it); the exit code is 1 when there is one of these. With --measure it measures instead how fast this
-machine multiplies, trains, generates and writes with a model (under a minute for a small one) and keeps that in the user's cache
-folder, where `k15 plan` takes its seconds from.
+lacks (a run cannot work without it); the exit code is 1 when there is one of these.
+
+With --measure it measures instead how fast this machine multiplies, trains, generates and writes with a model (under a minute for a
+small one) and keeps that in the user's cache folder, where `k15 plan` takes its seconds from.
 """
 
 
@@ -205,6 +207,10 @@ def _disk(root: Path) -> Iterator[Line]:
             )
 
 
+def _pictures(_root: Path) -> Iterator[Line]:
+    yield Line("note" if WHY_NOT.startswith("torchvision is installed") else "ok", "pictures", f"become pixels {picture_path()}")
+
+
 def _code(_root: Path) -> Iterator[Line]:
     reason = why_unavailable()
     yield Line("note", "sandbox", reason) if reason else Line("ok", "sandbox", "model-written code can be run")
@@ -230,4 +236,4 @@ def _servers(root: Path) -> Iterator[Line]:
         yield Line("ok", "key", line)
 
 
-_CHECKS: tuple[Callable[[Path], Iterator[Line]], ...] = (_python, _tools, _size, _disk, _code, _servers)
+_CHECKS: tuple[Callable[[Path], Iterator[Line]], ...] = (_python, _tools, _size, _disk, _pictures, _code, _servers)

@@ -13,8 +13,8 @@ TOLERANCE = 0.05
 
 def check_trainable(model: Any, processor: Any, sample: Rendered) -> None:
     """DataError for a model without `model.model` and an output layer, with logits that are not its
-    output layer's (soft-capped or not) for the last hidden state, or with fewer embeddings than its
-    tokenizer has tokens."""
+    output layer's (soft-capped or not) for the last hidden state, or with fewer embeddings than
+    its tokenizer has tokens."""
     name, head = type(model).__name__, model.get_output_embeddings()
     if head is None or not hasattr(model, "model"):
         raise DataError(f"{name}: no layers under `model` with an output layer beside them, so it cannot be trained here")

@@ -3,7 +3,13 @@ r"""Where the final answer of a response stands: in the last \boxed{} after the 
 import re
 
 THINKING_BEGINS, THINKING_ENDS = "<think>", "</think>"
-_TOKEN = re.compile(r"(\\(?:boxed|fbox|framebox)\s*\{)|\\.|([{}])", re.DOTALL)
+_TOKEN = re.compile(
+    r"(\\(?:boxed|fbox|framebox)\s*\{)"
+    r"|(\\boxed(?:\s+|(?=[0-9]))(?=[+-]?[0-9]|[A-Za-z](?![a-zA-Z])))"
+    r"|\\\\(?!(?:boxed|fbox)\s*\{)|\\[^\\]|([{}])",
+    re.DOTALL,
+)
+_BARE = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)*|[A-Za-z]")
 
 
 def final_part(response: str) -> str:
@@ -21,7 +27,8 @@ def untagged(response: str) -> str:
 
 
 def last_box(text: str) -> str | None:
-    r"""Content of the last \boxed{}, \fbox{} or \framebox{} whose braces balance, or None.
+    r"""Content of the last \boxed{}, \fbox{} or \framebox{} whose braces balance, or None; of \boxed without braces, as TeX
+    has it but for a whole number instead of its first digit.
 
     Braces escaped as \{ and \} are not counted, as in TeX. Linear in the length of `text`.
     Of nested boxes the one that starts last counts."""
@@ -30,9 +37,13 @@ def last_box(text: str) -> str | None:
     for token in _TOKEN.finditer(text):
         if token.group(1):
             open_braces.append((token.end(), True))
-        elif token.group(2) == "{":
+        elif token.group(2):
+            bare = _BARE.match(text, token.end())
+            if bare is not None:
+                best = (bare.start(), bare.end())
+        elif token.group(3) == "{":
             open_braces.append((token.end(), False))
-        elif token.group(2) == "}" and open_braces:
+        elif token.group(3) == "}" and open_braces:
             start, boxed = open_braces.pop()
             if boxed and (best is None or start > best[0]):
                 best = (start, token.start())
