@@ -18,7 +18,7 @@ from typing import Any
 
 from flows import environment
 from flows.processes import exit_on_signals
-from flows.server import ServerError, ensure
+from flows.server import ServerError, access, ensure
 
 LAST_WORDS = 30.0
 """Seconds that runs have to end when this program ends."""
@@ -34,7 +34,8 @@ def main() -> int:
     root = Path.cwd()
     environment.prepare(root)
     try:
-        os.environ["PREFECT_API_URL"] = url = ensure(root)
+        url = ensure(root)
+        os.environ |= access(root, url)
     except ServerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -67,11 +68,11 @@ def main() -> int:
 def _serve(made: list[Any]) -> int:
     """Run what is asked of these deployments until Ctrl-C or SIGTERM. What runs then is cancelled, like by the page's button: no
     process of it is left, and the page says so. (Prefect's own `serve` would leave it "Running" there.)"""
-    from prefect.runner import Runner
+    from flows.runner import OwnRunner
 
-    runner = Runner(pause_on_shutdown=False, limit=1)
+    runner = OwnRunner()
     for deployment in made:
-        runner.add_deployment(deployment)
+        runner.serve(deployment)
     loop = threading.Thread(target=lambda: asyncio.run(runner.start()), name="runner", daemon=True)
     exit_on_signals()
     try:

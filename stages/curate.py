@@ -45,7 +45,7 @@ def main() -> None:
     collected = read_records(args.problems / "train.jsonl", Problem)
     held_out = [row for split in ("validation", "heldout") for row in read_records(args.problems / f"{split}.jsonl", Problem)]
     engine = load_engine(args.model, model, hardware)
-    tokens_of = lengths.prompt_tokens(args.model, model.instruction)
+    tokens_of = lengths.prompt_tokens(args.model, model)
     judging = read("judge", Judging)
     judge = judge_of(judging, hardware.generation_batch)
     values = [seed, *(part.model_dump() for part in (rules, judging, model)), deciding(hardware), str(benchmarks)]

@@ -51,7 +51,7 @@ def preferred(options: argparse.Namespace, dpo: DPO) -> None:
         raise DataError(f"{options.samples}: no pair of a right response and a longer one; draw more samples (sample.samples)")
     device = device_of(hardware)
     net, processor = load_model(options.init, device, dtype=dtype_of(hardware, device)), load_processor(options.init)
-    renderer = Renderer(processor, model.instruction, model.context)
+    renderer = Renderer.of(processor, model)
     samples = pair_samples(found, renderer, net)
     engine = start(net, hardware, device, grad_clip=1.0)
     filler = picture_filler(renderer, net, hardware)
@@ -80,7 +80,7 @@ def preferred(options: argparse.Namespace, dpo: DPO) -> None:
 
 def pair_samples(found: Sequence[Pair], renderer: Renderer, net: object) -> list[TrainingSample]:
     """Two training samples a pair, chosen then rejected, with the sampled token ids."""
-    prompts = renderer.render([Prompt.of(pair.group.problem) for pair in found])
+    prompts = renderer.render([Prompt.of(pair.group.problem) for pair in found], remade=True)
     samples = []
     for pair, prompt in zip(found, prompts, strict=True):
         for side in (pair.chosen, pair.rejected):

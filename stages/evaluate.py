@@ -19,6 +19,8 @@ from stages.benchmarks.scores import rows, stand_in_scores
 from stages.benchmarks.suites import Suite, inputs_suite, stand_in_suites
 from stages.data.files import read_records, write_json, write_text
 from stages.data.records import Problem
+from stages.models.loading import described
+from stages.models.origin import label_of
 from stages.models.size import count_parameters
 from stages.rollout.asking import judge_of
 from stages.rollout.engine import Engine
@@ -81,7 +83,8 @@ def evaluate(args: argparse.Namespace) -> None:
         answered.append(judged)
     write_generations(args.generations, [*suites, *real], answered)
     scores = {"suites": stand_ins, "benchmarks": cells, "settings": settings(wanted, model, seed)}
-    write_json(args.out, {"checkpoint": args.checkpoint, "parameters": parameters, **scores})
+    named = {"checkpoint": args.checkpoint, "model": label_of(described(args.model).config), "parameters": parameters}
+    write_json(args.out, named | scores)
     spool.log(0, {f"accuracy/{name}": score["accuracy"] for name, score in (stand_ins | cells).items() if "accuracy" in score})
     shutil.rmtree(state, ignore_errors=True)
 
@@ -106,6 +109,7 @@ def settings(wanted: Evaluate, model: Model, seed: int) -> dict[str, Any]:
     """How responses were drawn and judged."""
     sampling = {"temperature": wanted.temperature, "top_p": wanted.top_p, "max_tokens": wanted.max_tokens, "seed": seed}
     judged = {"math": "math-verify 0.9.0", "instruction": model.instruction, "context": model.context}
+    judged |= {name: value for name in ("system", "thinking") if (value := getattr(model, name)) is not None}
     return {**sampling, **judged, "samples": wanted.samples, "benchmark_samples": wanted.benchmark_samples}
 
 

@@ -54,7 +54,7 @@ def improved(options: argparse.Namespace, rl: RL) -> None:
     require_judge((problem.verifier for problem in (*problems, *held_out)), judge)
     init = balanced(options.init) if phase == "short" else options.init
     net, processor = load_model(init, device, dtype=dtype_of(hardware, device)), load_processor(init)
-    renderer = Renderer(processor, model.instruction, model.context)
+    renderer = Renderer.of(processor, model)
     validation, left_out = askable(renderer, held_out)
     if rank() == 0:
         print(f"{len(problems)} problems, {len(validation)} validation problems", *left_out, sep="\n")

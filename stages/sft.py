@@ -54,8 +54,9 @@ def tuned(options: argparse.Namespace, sft: SFT) -> None:
         clear(options.out)
 
     device = device_of(hardware)
-    net, processor = load_model(options.init, device, dtype=dtype_of(hardware, device)), load_processor(options.init)
-    renderer = Renderer(processor, model.instruction, model.context)
+    net = load_model(options.init, device, dtype=dtype_of(hardware, device))
+    processor = load_processor(options.init)
+    renderer = Renderer.of(processor, model)
     rows = read_records(options.demonstrations, Demonstration)
     if not rows:
         raise DataError(f"{options.demonstrations}: no demonstration; {REMEDIES.get(phase, 'run the stage that makes it')}")

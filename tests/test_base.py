@@ -33,7 +33,15 @@ def test_the_tokenizer_knows_the_words_of_all_kinds_of_documents(tmp_path: Path)
     (tmp_path / "train.jsonl").write_text("")
     found = documents(19200, seed=1)
     assert all(document.question == DESCRIBE for document in found[:3000])
-    model = Model(source="scratch", revision=None, context=256, instruction="Answer in \\boxed{}.")
+    model = Model(
+        source="scratch",
+        revision=None,
+        context=256,
+        instruction="Answer in \\boxed{}.",
+        system=None,
+        thinking=None,
+        chat_template=None,
+    )
     tokenizer = train_tokenizer(tokenizer_texts(found, tmp_path, model), 512)
     worksheets = [document for document in found if document.question != DESCRIBE][:600]
     lengths = [len(tokenizer(document.question)["input_ids"]) for document in worksheets]

@@ -141,6 +141,8 @@ class Evaluation(BaseModel):
     checkpoint: str
     settings: dict[str, Any]
     """How responses were drawn and judged."""
+    model: str | None = None
+    """What the run started from (stages.models.origin); None in results of earlier versions."""
     parameters: int = Field(ge=1)
     """Weights of the model."""
     suites: dict[str, Score]
@@ -155,10 +157,11 @@ class Evaluation(BaseModel):
 def read_evaluations(folder: Path, wanted: Collection[str] = tuple(CHECKPOINTS)) -> dict[str, Evaluation]:
     """The evaluations of the `wanted` checkpoints, in the order of CHECKPOINTS; files of others are of other runs, and left alone.
     DataError names the file and field at fault."""
-    return {name: _read_evaluation(folder / f"{name}.json", name) for name in CHECKPOINTS if name in wanted}
+    return {name: read_evaluation(folder / f"{name}.json", name) for name in CHECKPOINTS if name in wanted}
 
 
-def _read_evaluation(path: Path, name: str) -> Evaluation:
+def read_evaluation(path: Path, name: str) -> Evaluation:
+    """The evaluation of checkpoint `name`. DataError names the file and the field at fault."""
     found = read_json(path, f"dvc repro evaluate@{name}")
     evaluation = validated(Evaluation, found, path, f"run `dvc repro --force evaluate@{name}`")
     if evaluation.checkpoint != name:

@@ -82,7 +82,7 @@ def page(report: Report) -> str:
         tag("h1", "The k1.5 recipe, run from end to end"),
         tag(
             "p",
-            f"A model of {size(model.parameters)} weights went through {_went(report.handed)} "
+            f"A model of {size(model.parameters)} weights{_named(model.model)} went through {_went(report.handed)} "
             "All numbers on this page were computed from the run's files.",
         ),
         tag("nav", tag("ul", *links), aria_label="Sections"),
@@ -97,6 +97,10 @@ def _went(handed: Handed) -> str:
     if not handed:
         return "every stage of the report: base, SFT, curation, long-CoT warm-up, RL, four long2short methods, evaluation."
     return f"the report's recipe without some of its phases, which hand on what they start from. {'; '.join(told(handed))}."
+
+
+def _named(model: str | None) -> str:
+    return f" ({model})" if model else ""
 
 
 def _bodies(report: Report) -> dict[str, list[Html]]:

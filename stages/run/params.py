@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from stages.models.registry_package import is_package, problem_of
 from stages.run.collecting import Collect
 from stages.run.evaluating import Evaluate
 from stages.run.optional import CodeTests, RewardModelling, WarmUp
@@ -58,11 +59,28 @@ class Model(Section):
     revision: str | None
     context: int = Field(ge=64)
     instruction: str
+    system: str | None
+    thinking: bool | None
+    chat_template: str | None
+
+    @model_validator(mode="after")
+    def own_template(self) -> "Model":
+        """The tiny model brings its template with its tokenizer."""
+        if self.source == "scratch" and (self.chat_template is not None or self.thinking is not None):
+            raise ValueError(
+                "source scratch has a chat template of its own, without thinking; set chat_template and thinking to null"
+            )
+        return self
 
     @model_validator(mode="after")
     def pinned(self) -> "Model":
-        """A hub id (owner/name that is no folder here) needs the commit that pins it."""
-        if self.revision is None and self.source != "scratch" and not Path(self.source).is_dir() and _HUB_ID.fullmatch(self.source):
+        """A hub id (owner/name that is no folder here) needs the commit that pins it, a package its file's SHA-256."""
+        if is_package(self.source):
+            if problem := problem_of(self.source, self.revision):
+                raise ValueError(problem)
+        elif (
+            self.revision is None and self.source != "scratch" and not Path(self.source).is_dir() and _HUB_ID.fullmatch(self.source)
+        ):
             raise ValueError(
                 f"source {self.source!r} is no folder here, and a hub id needs the commit that pins it; "
                 "correct the path, or set model.revision"

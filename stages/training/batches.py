@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from stages.data.files import DataError
+from stages.prompts.pixels import kept
 from stages.prompts.render import Rendered, join_pixels
+from stages.training.ahead import Lazily
 
 
 @dataclass(frozen=True)
@@ -93,14 +95,35 @@ def plan_alone(lengths: Sequence[int], batch_tokens: int) -> list[list[int]]:
     return groups
 
 
+@dataclass(frozen=True)
+class Part:
+    """What a micro-batch is made of: `samples`, of which the first are numbered by `indices` (a filler is not), all in a row, or
+    with a `pad_id` each in a row of its own."""
+
+    samples: Sequence[TrainingSample]
+    indices: Sequence[int]
+    pad_id: int | None
+
+    @property
+    def cheap(self) -> bool:
+        """Whether all its pictures are held in memory anyway."""
+        return all(kept(sample.prompt.pixels) for sample in self.samples)
+
+    def make(self) -> PackedBatch:
+        """The micro-batch."""
+        if self.pad_id is None:
+            return _packed_row(self.samples, self.indices)
+        return _rows(self.samples, self.indices, self.pad_id)
+
+
 def pack(
     samples: Sequence[TrainingSample],
     micro_batch_tokens: int,
     pad_id: int,
     filler: TrainingSample | None = None,
-) -> list[PackedBatch]:
+) -> Lazily[PackedBatch]:
     """Micro-batches of at most `micro_batch_tokens` (a longer sample is one by itself) that hold
-    every sample once.
+    every sample once; each is put together, and its pictures are made, when it is read.
 
     `filler`, a picture sample without loss, is added to rows that hold no picture: under ZeRO
     every rank must run the vision tower, or collectives do not meet
@@ -108,17 +131,18 @@ def pack(
     kinds: tuple[list[int], list[int]] = ([], [])
     for index, sample in enumerate(samples):
         kinds[sample.alone].append(index)
+        _check_mask(sample)
     together, alone = kinds
-    batches = []
+    parts = []
     for row in plan_rows([samples[index].length for index in together], micro_batch_tokens):
         members = [together[place] for place in row]
         seen = any(samples[index].prompt.pixels for index in members)
         extra = [] if seen or filler is None else [_in_a_row(filler)]
-        batches.append(_packed_row([samples[index] for index in members] + extra, members))
+        parts.append(Part([samples[index] for index in members] + extra, members, None))
     for group in plan_alone([samples[index].length for index in alone], micro_batch_tokens):
         members = [alone[place] for place in group]
-        batches.append(_rows([samples[index] for index in members], members, pad_id))
-    return batches
+        parts.append(Part([samples[index] for index in members], members, pad_id))
+    return Lazily(parts)
 
 
 def _in_a_row(filler: TrainingSample) -> TrainingSample:
@@ -190,6 +214,10 @@ def _loss_places(sample: TrainingSample) -> list[int]:
     """Places, in prompt and response together, of the tokens that carry loss."""
     first = len(sample.prompt.token_ids)
     mask = sample.loss_mask or (True,) * len(sample.response_ids)
-    if len(mask) != len(sample.response_ids):
-        raise DataError(f"loss mask of {len(mask)} for a response of {len(sample.response_ids)} tokens; they must be equal")
     return [first + place for place, carries in enumerate(mask) if carries]
+
+
+def _check_mask(sample: TrainingSample) -> None:
+    mask = sample.loss_mask
+    if mask and len(mask) != len(sample.response_ids):
+        raise DataError(f"loss mask of {len(mask)} for a response of {len(sample.response_ids)} tokens; they must be equal")

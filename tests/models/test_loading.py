@@ -64,4 +64,4 @@ def test_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_weights_are_float32_on_the_cpu(tiny: Tiny) -> None:
     model = load_model(str(tiny.folder), CPU)
     assert {value.dtype for value in model.parameters()} == {torch.float32}
-    assert end_ids(model) == (tiny.renderer().processor.tokenizer.eos_token_id,)
+    assert end_ids(model, tiny.renderer().turn_end) == (tiny.renderer().processor.tokenizer.eos_token_id,)
