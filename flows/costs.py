@@ -34,6 +34,7 @@ def table(costs: Sequence[Cost], gpus: int, price: float | None) -> list[str]:
     """Lines: each stage that takes time, then the sum; with a price of a GPU-hour the money."""
     shown = [cost for cost in costs if cost.seconds >= 1]
     total = Cost("all", sum((cost.work for cost in costs), Work()), sum(cost.seconds for cost in costs))
+    width = max(len(cost.stage) for cost in [*shown, total])
     lines = []
     for cost in [*shown, total]:
         work = cost.work
@@ -43,7 +44,7 @@ def table(costs: Sequence[Cost], gpus: int, price: float | None) -> list[str]:
         words = [f"{duration(cost.seconds):>8}", *tokens]
         if price is not None:
             words.append(f"{cost.seconds / 3600 * max(1, gpus) * price:,.2f}")
-        lines.append(f"{cost.stage:<16}" + ", ".join(words))
+        lines.append(f"{cost.stage:<{width}}  " + ", ".join(words))
     return lines
 
 

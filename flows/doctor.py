@@ -34,9 +34,10 @@ SECRETS = {
 """Names only: no value is ever printed."""
 DESCRIPTION = """\
 Check this machine. Lines begin with ok, with note (something optional is not there: what it is for, and how to get it), or with
-lacks (a run cannot work without it); the exit code is 1 when there is one of these. With --measure it measures instead how fast this
-machine multiplies, trains, generates and writes with a model (under a minute for a small one) and keeps that in the user's cache
-folder, where `k15 plan` takes its seconds from.
+lacks (a run cannot work without it); the exit code is 1 when there is one of these.
+
+With --measure it measures instead how fast this machine multiplies, trains, generates and writes with a model (under a minute for a
+small one) and keeps that in the user's cache folder, where `k15 plan` takes its seconds from.
 """
 
 

@@ -37,9 +37,9 @@ class Memory:
     optimizer: int
     """Moments, and float32 master weights where there are some (arXiv 1910.02054, §3.1), as the ZeRO stage spreads them."""
     buffers: int
-    """Gradients on their way between ranks; weights that ZeRO-3 has gathered."""
+    """Gradients on their way between ranks, which ZeRO holds to the next backward."""
     step: int
-    """What an optimizer step takes on top: float32 gradients and AdamW's intermediate results."""
+    """What reducing gradients and an optimizer step take on top: float32 gradients and AdamW's intermediate results."""
     kept: int
     """What the forward keeps for the backward: with gradient checkpointing a layer's input of each layer, else all."""
     layer: int
@@ -92,14 +92,16 @@ def width_of(hardware: Hardware, gpu: bool) -> int:
     return 2 if hardware.dtype == "bfloat16" or (hardware.dtype == "auto" and gpu) else 4
 
 
-def memory_of(model: Model, hardware: Hardware, context: int, gpu: bool, there: int = 0) -> Memory:
-    """The memory of a rank; `there` is the memory of its GPU, of which vLLM takes a share. `model.weights` must be known."""
+def memory_of(model: Model, hardware: Hardware, context: int, gpu: bool, there: int = 0, columns: int | None = None) -> Memory:
+    """The memory of a rank. `there` is the memory of its GPU, of which vLLM takes a share; `columns` the tokens of the longest
+    prompt with its response (None: the context). `model.weights` must be known."""
     assert model.weights is not None
     weights, width, zero = model.weights, width_of(hardware, gpu), hardware.zero_stage
     generates = hardware.engine == "transformers"
     tokens = max(hardware.micro_batch_tokens, context)  # a sample may fill the context
     saving = hardware.gradient_checkpointing
     layer, block = _layer(model, width), _block(model, width)
+    bucket = min(weights, BUCKET) * width
     inputs = model.layers * model.hidden * width
 
     def shared(count: float, since: int) -> int:
@@ -111,15 +113,15 @@ def memory_of(model: Model, hardware: Hardware, context: int, gpu: bool, there: 
         weights=shared(weights * width, 3) + (min(weights, GATHERED) * width if zero == 3 else 0),
         gradients=shared(weights * width, 2),
         optimizer=shared(weights * master, 1),
-        buffers=min(weights, BUCKET) * width,
-        step=shared(_step(model, width, zero, gpu), 1),
+        buffers=bucket if zero else 0,
+        step=shared(_step(model, width, zero, gpu), 1) if zero else max(bucket, int(_step(model, width, zero, gpu))),
         kept=tokens * (inputs if saving else model.layers * layer),
         layer=int(tokens * ((layer if saving else 0) + BACKWARD * width * model.intermediate)),
         logits=_logits(model, tokens, width),
         pictures=_pictures(model, tokens, width, saving),
         block=tokens * block if saving else 0,
         copy=weights * width if zero == 3 and generates else 0,
-        cache=_cache(model, hardware, context, width) if generates else 0,
+        cache=_cache(model, hardware, columns or context, width) if generates else 0,
         engine=0 if generates else int(hardware.vllm.memory_share * there),
     )
 
@@ -167,9 +169,9 @@ def _pictures(model: Model, tokens: int, width: int, saving: bool) -> int:
     return tokens * (blocks + vision.merged * 4 * 3 * 2 * vision.patch**2)
 
 
-def _cache(model: Model, hardware: Hardware, context: int, width: int) -> int:
+def _cache(model: Model, hardware: Hardware, columns: int, width: int) -> int:
     rows = hardware.generation_batch
-    return int(rows * (SLACK * context * model.cached * width + DRAWN * model.vocabulary))
+    return int(rows * (SLACK * columns * model.cached * width + DRAWN * model.vocabulary))
 
 
 def disk_of(model: Model, checkpoints: int, width: int) -> int:

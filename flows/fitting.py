@@ -8,6 +8,7 @@ from flows import estimate
 from flows.architecture import Model
 from flows.estimate import Memory
 from flows.machine import Machine
+from flows.workload import longest_row
 from stages.run.params import Hardware, Params
 
 SHARE = {False: 0.8, True: 0.92}
@@ -26,6 +27,8 @@ class Place:
     there: int
     """Bytes of its memory."""
     context: int
+    columns: int
+    """Tokens of the longest prompt with its response."""
 
     @property
     def most(self) -> int:
@@ -48,12 +51,12 @@ def place_of(params: Params, machine: Machine) -> Place:
     gpu = on_gpu(params.hardware, machine)
     smallest = min((one.memory for one in machine.gpus), default=0)
     there = smallest if gpu else machine.memory // params.hardware.processes
-    return Place(gpu, there, params.model.context)
+    return Place(gpu, there, params.model.context, longest_row(params))
 
 
 def needed(model: Model, hardware: Hardware, place: Place) -> Memory:
     """The memory of a rank there."""
-    return estimate.memory_of(model, hardware, place.context, place.gpu, place.there)
+    return estimate.memory_of(model, hardware, place.context, place.gpu, place.there, place.columns)
 
 
 def fits(model: Model, hardware: Hardware, place: Place) -> bool:

@@ -109,7 +109,7 @@ def choose(asked: Asked, params: Params) -> Chosen:
     chosen = Chosen()
     context, answer = _lengths(asked)
     _model(chosen, asked, context)
-    _hardware(chosen, asked, context, params)
+    _hardware(chosen, asked, context, answer, params)
     train = _data(chosen, asked, context, answer, params)
     _supervised(chosen, asked, train)
     _reinforced(chosen, asked, train, answer)
@@ -147,11 +147,12 @@ def _model(chosen: Chosen, asked: Asked, context: int) -> None:
         chosen.put("model.instruction", INSTRUCTION, "ours")
 
 
-def _hardware(chosen: Chosen, asked: Asked, context: int, params: Params) -> None:
+def _hardware(chosen: Chosen, asked: Asked, context: int, answer: int, params: Params) -> None:
     """The best values that fit."""
     start = _best(asked, context, params.hardware)
     share = asked.machine.gpus[0].memory if asked.gpu else asked.machine.memory
-    place = Place(asked.gpu, share, context)
+    prompt = min(asked.lengths.prompt if asked.lengths else 200, context // 2)
+    place = Place(asked.gpu, share, context, min(context, prompt + answer))
     found = fitted(asked.model, start, place)
     if found is None:
         weights = asked.model.weights or 0

@@ -137,9 +137,10 @@ def _costs(params: Params, machine: Machine, root: Path, active: Sequence[str], 
     rates = rates_of(model, params.hardware, machine, gpu, "bfloat16" if width == 2 else "float32")
     sampled = value_checks.without_solutions(params, root)
     costs = [cost_of(name, of_stage(name, params, root, sampled), model, params.hardware, rates, width) for name in active]
-    assumed = f"prompts of {prompt_tokens(params)} tokens, responses of half their limit"
     head = f"time of {len(active)} stages" + ("" if price is None else f", and cost at {price:g} a GPU-hour")
-    return ["", f"{head} ({rates.source}; {assumed})", *table(costs, params.hardware.processes if gpu else 1, price)]
+    assumed = f"{head}, prompts of {prompt_tokens(params)} tokens, responses of half their limit"
+    gpus = params.hardware.processes if gpu else 1
+    return ["", f"{assumed}:", *table(costs, gpus, price), f"rates: {rates.source}"]
 
 
 def _concerns(name: str, active: Sequence[str]) -> bool:

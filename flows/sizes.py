@@ -9,7 +9,7 @@ from stages.data.files import read_records
 from stages.data.records import CuratedProblem
 from stages.problems.self_taught import unsolved
 from stages.run.params import RL, SFT, Params
-from stages.run.phases import PHASES, phases
+from stages.run.phases import PHASES, idle_stages
 
 
 def by_stage(params: Params, root: Path = Path()) -> dict[str, str]:
@@ -30,7 +30,7 @@ def by_stage(params: Params, root: Path = Path()) -> dict[str, str]:
     for phase, rl in params.rl:
         lines[f"rl@{phase}"] = _reinforced(rl, params) if rl else _handed_on(f"rl.{phase}")
     lines["sample"] = f"{draw.prompts * draw.samples:,} responses of at most {draw.max_tokens:,} tokens"
-    lines |= {stage: f"nothing to do: {reason}" for stage, reason in phases(params.null)["idle"].items()}
+    lines |= {stage: f"nothing to do: {reason}" for stage, reason in idle_stages(params.null).items() if reason}
     lines |= {name: _handed_on(name) for name in ("merge", "dpo") if getattr(params, name) is None}
     each = counts["heldout"] * params.evaluate.samples
     named = ", ".join(params.evaluate.benchmarks) or "none"

@@ -21,6 +21,8 @@ LENGTH = 0.5
 """Of its limit, that a response takes on average; ours."""
 PROMPT = 200
 """Tokens of a prompt at most, ours (GSM8K: some 100 with a template); a quarter of the context where that is less."""
+CURATED = 10
+"""Of the context, the part that an answer in `curate` may take; a guess half of that (stages/curation)."""
 SOLVED = 0.5
 """Of the sampled prompts, that give a demonstration or a pair; ours."""
 REFERENCE = 1 / 3
@@ -63,6 +65,13 @@ def prompt_tokens(params: Params) -> int:
     return min(PROMPT, params.model.context // 4)
 
 
+def longest_row(params: Params) -> int:
+    """Tokens of a prompt, assumed, with the longest response that some stage draws."""
+    phases = [phase.max_tokens for phase in (params.rl.long, params.rl.short) if phase is not None]
+    limits = [*phases, params.sample.max_tokens, params.evaluate.max_tokens, params.model.context // CURATED]
+    return min(params.model.context, prompt_tokens(params) + max(limits))
+
+
 def rows_of(params: Params, phase: str, root: Path) -> int:
     """Demonstrations of a phase of sft: counted where its file is there, else expected."""
     path = root / SETS[phase]
@@ -82,8 +91,10 @@ def of_stage(name: str, params: Params, root: Path = Path(), sampled: bool = Fal
     if stage == "sft":
         return _supervised(params, key, root)
     if stage == "curate":
-        each = params.curate.samples + params.curate.guesses * params.curate.guess_probe
-        return _asked(counts["train"] * each, prompt, (params.model.context - prompt) * LENGTH)
+        guesses = params.curate.guesses * params.curate.guess_probe
+        answer = params.model.context / CURATED * LENGTH
+        answered = _asked(counts["train"] * params.curate.samples, prompt, answer)
+        return answered + _asked(counts["train"] * guesses, prompt, answer / 2)
     if stage == "warm_up" and sampled:
         return _asked(counts["train"] * params.warm_up.tries, prompt, _limit(params) * LENGTH)
     if stage == "rl":

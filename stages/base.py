@@ -92,8 +92,7 @@ def pretrain(problems: Path, out: Path, model: Model) -> None:
     shape = TinyShape(base.hidden, base.layers, base.heads, model.context, base.initializer_range)
     net = build_model(tokenizer, shape, stream_seed(seed, "init"))
     renderer = Renderer(processor, "", model.context)
-    samples = document_samples(generated, renderer, net)
-    device = device_of(hardware)
+    samples, device = document_samples(generated, renderer, net), device_of(hardware)
     ratio = None if base.muon_learning_rate is None else base.muon_learning_rate / base.learning_rate
     engine = start(net.to(device), hardware, device, grad_clip=1.0, muon_ratio=ratio)
     plan = Plan(

@@ -35,10 +35,10 @@ def main() -> None:
     arguments.add_argument("which", choices=["long", "merged"])
     arguments.add_argument("--model", type=Path, required=True)
     arguments.add_argument("--prompt-set", type=Path, required=True)
-    arguments.add_argument("--phases", type=Path, help="what the stage phases wrote; without it every phase needs its input")
+    arguments.add_argument("--needed", type=Path, help="whether a phase learns from them (stage phases); without it: yes")
     arguments.add_argument("--out", type=Path, required=True)
     options = arguments.parse_args()
-    reason = idle(options.phases, f"sample@{options.which}")
+    reason = idle(options.needed)
     if reason is None:
         sample(options)
     elif rank() == 0:

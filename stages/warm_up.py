@@ -37,12 +37,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the verified long-CoT demonstrations")
     parser.add_argument("--prompt-set", type=Path, required=True, help="folder that curate wrote")
     parser.add_argument("--model", type=Path, required=True, help="checkpoint that solves what nobody has solved")
-    parser.add_argument("--phases", type=Path, help="what the stage phases wrote; without it every phase needs its input")
+    parser.add_argument("--needed", type=Path, help="whether a phase learns from them (stage phases); without it: yes")
     parser.add_argument("--out", type=Path, required=True, help="folder of the demonstrations")
     parser.add_argument("--report", type=Path, required=True, help="folder of the funnel and the validation")
     parser.add_argument("--docs", type=Path, required=True, help="folder of Great Expectations' Data Docs")
     args = parser.parse_args()
-    reason = idle(args.phases, "warm_up")
+    reason = idle(args.needed)
     if reason is None:
         warm_up(args)
     elif rank() == 0:

@@ -27,6 +27,8 @@ SIZES = {
     "curate.samples": 2,
     "curate.guesses": 0,
     "curate.min_rows": 16,
+    "rl.long.length_weight": 0.5,
+    "rl.long.learning_rate": 0.01,
     "rl.long.train_zero_signal": True,
 }
 """What makes it tiny; nothing of it is needed for a model of real size."""
@@ -62,6 +64,8 @@ def root(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT / name, root / name)
     shutil.copytree(tiny.folder, root / "my-model")
+    settings = root / "my-model/generation_config.json"  # random weights: some of their responses end, so that rewards differ
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "eos_token_id": [1, *range(40, 400, 12)]}))
     (root / "mine.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS), encoding="utf-8")
     overrides.apply(SIZES, root / "params.yaml")
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "tiny"]):
@@ -135,9 +139,11 @@ def test_the_report_shows_no_copy_and_no_stale_file_as_a_result(root: Path, repo
     assert "short SFT: as base (sft.short is null)." in table
     head = next(line for line in table.splitlines() if line.startswith("| Suite"))
     assert ("long RL" in head, "DPO" in head, "short SFT" in head) == (True, False, False)
+    plots = call(root, "python", "-m", "dvc", "plots", "show", "--out", "plots")
+    assert plots.returncode == 0, plots.stderr
     page = (root / "results/report/index.html").read_text()
     assert "– not applicable" in page
-    assert "short SFT is base (sft.short is null)" in page
+    assert "Short SFT is base (sft.short is null)." in page
 
 
 def test_no_weights_are_copied(root: Path, reported: list[str]) -> None:
@@ -156,7 +162,7 @@ def test_a_phase_that_comes_back_is_trained_beside_the_others(root: Path, report
     tree = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
     overrides.apply({"merge": tree["merge"], "evaluate.checkpoints": ["base", "long_rl", "merged"]}, root / "params.yaml")
     ran = repro(root)[0]
-    assert sorted(ran) == sorted(["phases", "merge", "sft@merged_rs", "evaluate@merged", "report"])
+    assert sorted(ran) == sorted(["phases", "merge", "sample@merged", "sft@merged_rs", "evaluate@merged", "report"])
     assert not (root / "artifacts/models/merged/passed_through.json").exists()
     assert (root / "artifacts/models/merged/model.safetensors").read_bytes() != before
     assert (root / "artifacts/models/long_rl/model.safetensors").read_bytes() == before

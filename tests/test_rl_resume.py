@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from programs import _stage, ended, free_port, started
 from tiny import Tiny, write_params
 
@@ -215,6 +216,57 @@ def test_killed_in_every_phase_and_at_random_moments(tiny: Tiny, whole: tuple[Pa
     assert ended(process) == 0, tail(tmp_path)
     same(whole[0], tmp_path)
     assert not any(tmp_path.glob("artifacts/state/*/*"))
+
+
+SMALLER = {"micro_batch_tokens": 32, "generation_batch": 3, "gradient_checkpointing": True, "workers": 2}
+"""What a user lowers after an out-of-memory error."""
+
+
+def lower(folder: Path) -> None:
+    """Other values of memory in params.yaml."""
+    tree = yaml.safe_load((folder / "params.yaml").read_text())
+    assert {*SMALLER} <= {*tree["hardware"]}
+    tree["hardware"] |= SMALLER
+    (folder / "params.yaml").write_text(yaml.safe_dump(tree))
+
+
+@pytest.mark.slow
+def test_goes_on_with_less_memory_where_it_was(tiny: Tiny, tmp_path: Path) -> None:
+    """Killed in the middle and started with smaller micro-batches it goes on at its iteration, on the very state that was saved.
+    Other micro-batches add gradients up in another order, so that the weights differ in the last bits from those of a run without a
+    break; how it goes on is exact: twice from one state, twice the same bits."""
+    cut, again = tmp_path / "cut", tmp_path / "again"
+    arguments = project(cut, tiny)
+    process = run(arguments, cut, "log.txt")
+    assert waited(process, lambda: step(cut) >= 3), tail(cut)
+    kill(process)
+    begun = step(cut)
+    assert 3 <= begun < ITERATIONS
+    spool = cut / "artifacts/spool/rl@long.jsonl"
+    before = [line for line in spool.read_text().splitlines() if '"step"' in line and json.loads(line)["step"] < begun]
+    shutil.copytree(cut, again, symlinks=True)
+    for folder in (cut, again):
+        lower(folder)
+        assert ended(run(arguments, folder, "lower.txt")) == 0, tail(folder, "lower.txt")
+        told = (folder / "artifacts/spool/rl@long.jsonl").read_text().splitlines()
+        assert [line for line in before if "speed" not in line] == [line for line in told if line in before], "no iteration twice"
+    same(cut, again, "lower.txt")
+    rows = (cut / "curves.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == [str(number) for number in range(ITERATIONS + 1)]
+    assert not any(cut.glob("artifacts/state/*/*"))
+
+
+@pytest.mark.slow
+def test_a_value_that_decides_results_starts_afresh(tiny: Tiny, tmp_path: Path) -> None:
+    arguments = project(tmp_path, tiny, 4)
+    process = run(arguments, tmp_path, "log.txt")
+    assert waited(process, lambda: step(tmp_path) >= 2), tail(tmp_path)
+    kill(process)
+    tree = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    tree["hardware"]["zero_stage"] = 1
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
+    assert ended(run(arguments, tmp_path, "log.txt")) == 0, tail(tmp_path)
+    assert len(list(tmp_path.glob("artifacts/state/rl-long/*"))) == 1, "the state of the other value is left"
 
 
 PAIR = 6

@@ -24,8 +24,8 @@ _OPEN, _CLOSE = "([{", ")]}"
 
 def judge_boxes(verifier: VerifierName, pairs: Pairs, workers: int, seconds: float) -> list[Verdict]:
     """Verdicts on whole responses. The last box after the last `</think>` decides; where none follows, the last box of the whole
-    response does, and the verdict's details say read_from "thinking": a response cut off in its thoughts or summary is judged by the answer
-    that its thinking part reached, as Qwen's and AReaL's harnesses judge it."""
+    response does, and the verdict's details say read_from "thinking": a response cut off in its thoughts or summary is judged by
+    the answer that its thinking part reached, as Qwen's and AReaL's harnesses judge it."""
     parts = [read_answer(response) for _, response in pairs]
     verdicts = judge_answers(verifier, [(item, text) for (item, _), (text, _) in zip(pairs, parts, strict=True)], workers, seconds)
     return [

@@ -176,15 +176,21 @@ def _attend(
 ) -> torch.Tensor:
     """(1, L, heads, size). On a GPU by one call of torch's variable-length kernel, if it takes the
     numbers; elsewhere by one call for each run of samples of one length."""
-    kernel = variable_length_kernel() if query.is_cuda else None
-    size = query.shape[-1]
-    takes = query.dtype in (torch.bfloat16, torch.float16) and size == value.shape[-1] <= WIDEST_HEAD and size % 8 == 0
-    if kernel is None or not takes:
+    kernel = kernel_for(query, value)
+    if kernel is None:
         return _by_length(query, key, value, bounds.lengths, scaling, causal, window)
     rows = [part[0].transpose(0, 1) for part in (query, key, value)]
     seen = (-1 if window is None else window - 1, 0) if causal else (-1, -1)
     longest = max(bounds.lengths)
     return kernel(*rows, bounds.edges, bounds.edges, longest, longest, scale=scaling, window_size=seen, enable_gqa=True)[None]
+
+
+def kernel_for(query: torch.Tensor, value: torch.Tensor) -> Callable[..., torch.Tensor] | None:
+    """The variable-length kernel where it takes these numbers: half precision on a GPU, heads of one size."""
+    size = query.shape[-1]
+    if not query.is_cuda or query.dtype not in (torch.bfloat16, torch.float16):
+        return None
+    return variable_length_kernel() if size == value.shape[-1] <= WIDEST_HEAD and size % 8 == 0 else None
 
 
 @cache

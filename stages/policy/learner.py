@@ -85,7 +85,7 @@ class Learner:
         first = self._begin(iteration)
         steps: list[StepResult] = []
         drawn = self._mini_batches(iteration, len(lessons), minis)
-        mine_of = ([place_of[index] for index in chosen if index in place_of] for chosen in drawn)
+        mine_of = ([place_of[index] for index in lesson_ids if index in place_of] for lesson_ids in drawn)
         for members, batches in one_ahead((members, self._packed(samples, members)) for members in mine_of):
             steps.append(self._step(batches, members, advantage, reference, count, first, len(steps)))
         return steps, gaps | ages(lessons)

@@ -16,6 +16,7 @@ from stages.problems.drafts import (
     optional_picture,
     optional_text,
     text_of,
+    without_picture_mark,
 )
 from stages.verifiers.answer_rules import verifier_for
 
@@ -35,14 +36,15 @@ def read_row(row: Row, family: str) -> Draft:
     answer = _answer(row)
     verifier = _verifier(row, answer)
     solution = optional_text(row, "solution")
+    image, question = optional_picture(row, "image"), text_of(row, "question")
     return Draft(
         id=optional_text(row, "id"),
         source=optional_text(row, "source") or family,
         licence=optional_text(row, "licence") or NO_LICENCE,
         domain=optional_text(row, "domain") or family,
         discipline=optional_text(row, "discipline"),
-        question=text_of(row, "question"),
-        image=optional_picture(row, "image"),
+        question=without_picture_mark(question) if image is not None else question,
+        image=image,
         answer=answer,
         verifier=verifier,
         grade=_grade(row),

@@ -95,6 +95,14 @@ def use_template(processor: Any, file: Path) -> None:
     processor.tokenizer.chat_template = text
 
 
+class ChatTemplateError(DataError):
+    """Jinja cannot render the template, or the template refuses what it is given; `reason` says why."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        self.reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        super().__init__(f"{name} fails ({self.reason}); {SET} not")
+
+
 class ChatTemplate:
     """The chat template of a processor, with the optional system turn and the switch for thinking
     (None: as the template does by itself). Every method raises DataError where the template fails
@@ -147,13 +155,18 @@ class ChatTemplate:
         return rest if rest != before and not rest.strip() else ""
 
     def _checked(self, shape: Shape) -> Skeleton:
-        rendered = self._turns(shape, True)
-        found = Skeleton.of(rendered)
         texts = tuple(part for part in shape if part is not None)
-        if len(texts) < len(shape) and rendered == self._turns(texts, True):
+        try:
+            rendered = self._turns(shape, True)
+        except ChatTemplateError as error:
+            if None not in shape:
+                raise
+            raise DataError(f"{self.name} takes no picture ({error.reason}); leave out pictures, or {SET}") from error
+        if None in shape and rendered == self._turns(texts, True):
             raise DataError(f"{self.name} has no place for a picture; leave out pictures, or {SET}")
-        wanted = len(self.fixed) + sum(part[1] for part in texts)
-        if set(found.order) != set(range(wanted)):
+        found = Skeleton.of(rendered)
+        written = [*map(bool, self.fixed), *(part[1] for part in texts if part[1])]
+        if set(found.order) != {number for number, there in enumerate(written) if there}:
             raise DataError(f"{self.name} leaves out a text of the user's turn; {SET} not")
         return found
 
@@ -182,13 +195,13 @@ class ChatTemplate:
             turns = {"system": [own, asked], "user": [own], "assistant": [asked, own]}[role]
             try:
                 found = self._write(turns, role != "assistant", {})
-            except DataError as error:
-                reason = str(error)
+            except ChatTemplateError as error:
+                reason = error.reason
                 continue
             if mark(0) in found and not any(sign in found for sign in _LISTED):
                 return plain
         other = "set model.system to null, or " if role == "system" else ""
-        raise DataError(f"{self.name} does not write a {role} turn ({reason}); {other}{SET}")
+        raise DataError(f"{self.name} does not write a turn of the {role} ({reason}); {other}{SET}")
 
     @cached_property
     def _options(self) -> dict[str, Any]:
@@ -212,8 +225,7 @@ class ChatTemplate:
         except DataError:
             raise
         except _FAILURES as error:
-            reason = " ".join(str(error).split())[:300]
-            raise DataError(f"{self.name} fails ({type(error).__name__}: {reason}); {SET} not") from error
+            raise ChatTemplateError(self.name, error) from error
 
 
 def _marked(shape: Shape, first: int) -> list[str | None]:
@@ -225,5 +237,5 @@ def _marked(shape: Shape, first: int) -> list[str | None]:
 def _turn(role: str, parts: Sequence[str | None], plain: bool) -> dict[str, Any]:
     if plain and None not in parts:
         return {"role": role, "content": "".join(part or "" for part in parts)}
-    listed = [{"type": "image"} if part is None else {"type": "text", "text": part} for part in parts]
+    listed = [{"type": "image"} if part is None else {"type": "text", "text": part} for part in parts or [""]]
     return {"role": role, "content": listed}

@@ -1,4 +1,4 @@
-"""Checkpoints that are another one, because params.yaml leaves their phase out: results/phases.json, and how it is told."""
+"""Checkpoints that are another one, because params.yaml leaves their phase out (results/phases), and how it is told."""
 
 from collections.abc import Mapping
 from pathlib import Path

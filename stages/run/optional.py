@@ -3,7 +3,7 @@ and `reward_model@NAME`, none at first), and teachers of the warm-up set."""
 
 from pydantic import Field, model_validator
 
-from stages.run.sections import Limits, Section, WarmUpLimit
+from stages.run.sections import Address, Limits, Section, WarmUpLimit
 
 
 class CodeTests(Section):
@@ -11,7 +11,7 @@ class CodeTests(Section):
 
     problems: str = Field(min_length=1)
     """File of the problems, one a line (stages/curation/code_problems.py)."""
-    endpoint: str | None
+    endpoint: Address | None
     """Address of the model that writes generators; None: `model` is a checkpoint folder that is asked here."""
     model: str | None
     """None: only generators that the file brings are run."""
@@ -29,7 +29,7 @@ class Teacher(Section):
 
     file: str | None
     """JSONL of {problem_id, response}; None: `model` is asked."""
-    endpoint: str | None
+    endpoint: Address | None
     """Address of an OpenAI-compatible server; None: `model` is a checkpoint folder that is asked here."""
     model: str | None
     temperature: float = Field(ge=0)

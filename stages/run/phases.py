@@ -44,12 +44,22 @@ FEEDS: Mapping[str, Sequence[str]] = {
 """Stages whose output only these phases learn from."""
 
 
-def phases(null: Sequence[str]) -> dict[str, Any]:
-    """Content of phases.json, where the sections `null` are left out: by checkpoint which one it is, and by stage why it has
-    nothing to do."""
-    passed = {name: {"same_as": same_as(name, null), "because": because(name, null)} for name in PHASES if is_passed(name, null)}
-    idle = {stage: _are_null(sections) for stage, sections in FEEDS.items() if {*sections} <= {*null}}
-    return {"passed_through": passed, "idle": idle}
+def passed_through(null: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The checkpoints that are another one where the sections `null` are left out: which one, and because of what."""
+    return {name: {"same_as": same_as(name, null), "because": because(name, null)} for name in PHASES if is_passed(name, null)}
+
+
+def idle_stages(null: Sequence[str]) -> dict[str, str | None]:
+    """Of each stage of FEEDS why it has nothing to do; None where it has."""
+    return {stage: _are_null(sections) if {*sections} <= {*null} else None for stage, sections in FEEDS.items()}
+
+
+def write_phases(folder: Path, null: Sequence[str]) -> None:
+    """What the stage phases hands over: checkpoints.json for the report, and a file for each stage that may have nothing to do, so
+    that one stage does not run again for another one's sake."""
+    write_json(folder / "checkpoints.json", {"passed_through": passed_through(null)})
+    for stage, reason in idle_stages(null).items():
+        write_json(folder / f"{stage.replace('@', '_')}.json", {"idle": reason})
 
 
 def is_passed(checkpoint: str, null: Sequence[str]) -> bool:
@@ -77,14 +87,14 @@ def _are_null(sections: Sequence[str]) -> str:
     return f"{' and '.join(sections)} {'is' if len(sections) == 1 else 'are'} null"
 
 
-def idle(file: Path | None, stage: str) -> str | None:
-    """Why phases.json says that `stage` has nothing to do; None when it has, or there is no such file. DataError when it cannot be
-    read."""
+def idle(file: Path | None) -> str | None:
+    """Why a stage has nothing to do, as its file of `write_phases` says; None when it has, or there is no file. DataError when that
+    cannot be read."""
     if file is None:
         return None
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))["idle"].get(stage)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        found = json.loads(file.read_text(encoding="utf-8"))["idle"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file}: not what the stage phases writes ({error}); run `dvc repro phases`") from error
     return None if found is None else str(found)
 

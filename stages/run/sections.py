@@ -4,7 +4,9 @@ of the report and of long2short."""
 from enum import Enum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from stages.run.secrets import has_password
 
 Limits = Annotated[list[float | None], Field(min_length=2, max_length=2)]
 """[warn, stop]; null is no limit."""
@@ -69,8 +71,20 @@ class VLLM(Section):
     memory_share: Annotated[float, Outside.ROOM] = Field(gt=0, lt=1)
 
 
+def _without_password(address: str) -> str:
+    if has_password(address):
+        raise ValueError(
+            "an address here holds no user, password or key (DVC writes it into dvc.lock); put the key into OPENAI_API_KEY"
+        )
+    return address
+
+
+Address = Annotated[str, AfterValidator(_without_password)]
+"""Of an OpenAI-compatible server."""
+
+
 class Judging(Section):
-    endpoint: str | None
+    endpoint: Address | None
     """Address of an OpenAI-compatible server; None: `model` is a checkpoint folder that is asked here."""
     model: str | None
     """None: no judge."""
@@ -80,6 +94,8 @@ class Repeats(Section):
     max_period: int = Field(ge=1)
     repeats: int = Field(ge=2)
     min_tokens: int = Field(ge=2)
+    distinct: int = Field(ge=1)
+    plain_tokens: int = Field(ge=2)
 
 
 class Rollouts(Section):

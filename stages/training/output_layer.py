@@ -20,9 +20,7 @@ def head_of(model: Any) -> nn.Linear:
     """The output layer of a transformers model. TypeError where it is more than a product."""
     head = model.get_output_embeddings()
     if not isinstance(head, nn.Linear):
-        raise TypeError(
-            f"{type(model).__name__}: its output layer is a {type(head).__name__}, not a Linear; it cannot be trained here"
-        )
+        raise TypeError(f"{type(model).__name__}: its output layer is a {type(head).__name__}; only a Linear can be trained here")
     return head
 
 

@@ -70,7 +70,7 @@ def readings(answer: str) -> list[Node]:
             continue
         variants = [(tokens, False)]
         variants += [(tokens, True)] if any(token.text == "/" for token in tokens) else []
-        variants += [(unit, False) for unit in [_letter_as_unit(tokens)] if unit]
+        variants += [(unit, False) for unit in [_letters_as_units(tokens)] if unit]
         for some, tight in variants:
             try:
                 node = Reader(tight).answer(some)
@@ -279,13 +279,18 @@ def _closed(tokens: list[Token]) -> list[Token]:
     return tokens
 
 
-def _letter_as_unit(tokens: Sequence[Token]) -> list[Token] | None:
-    """The tokens with a last letter read as a unit: the m of "5 m"."""
-    if len(tokens) < 2 or tokens[-1].kind != "letter" or tokens[-1].text not in LETTERS or not tokens[-1].spaced:
-        return None
-    if tokens[-2].kind != "number":
-        return None
-    return [*tokens[:-1], tokens[-1]._replace(kind="word")]
+def _letters_as_units(tokens: Sequence[Token]) -> list[Token] | None:
+    """The tokens with single letters read as units: the m of "5 m", the h of "3 h 20 min"; None without any."""
+    units = {
+        place
+        for place in range(1, len(tokens))
+        if tokens[place].kind == "letter"
+        and tokens[place].text in LETTERS
+        and tokens[place].spaced
+        and tokens[place - 1].kind == "number"
+        and (place + 1 == len(tokens) or tokens[place + 1].kind in ("number", "word"))
+    }
+    return [token._replace(kind="word") if place in units else token for place, token in enumerate(tokens)] if units else None
 
 
 def _announced(tokens: Sequence[Token]) -> Sequence[Token]:

@@ -397,7 +397,7 @@ def _letters(run: str, spaced: bool, upright: bool, behind: bool) -> Iterator[To
         yield Token("command", _NAMED[run], spaced, upright)
     elif run in GREEK and not upright:
         yield Token("command", f"\\{run}", spaced, upright)
-    elif len(run) > 1 and (upright or len(run) > 3 or run in JOINING or (behind and run.lower() in WORDS)):
+    elif len(run) > 1 and (upright or len(run) > 3 or run.lower() in JOINING or (behind and run.lower() in WORDS)):
         yield Token("word", run, spaced, upright)
     else:
         for number, letter in enumerate(run):

@@ -173,9 +173,10 @@ class Point:
         reader = _Latex2Sympy(is_real=None, config=ConversionConfig(lowercase_symbols=False))
         parser = reader.create_parser(latex)
         tree = parser.math()
-        if parser.getTokenStream().LT(1).type != Token.EOF or not tree.set_relation():
+        elements = tree.set_elements()
+        if parser.getTokenStream().LT(1).type != Token.EOF or not elements:
             raise Unreadable("a sum or an integral that is not read to its end")
-        found = reader.convert_set_relation(tree.set_relation()).doit()
+        found = reader.convert_set_elements(elements).doit()
         found = found.subs({symbol: sympy.Float(str(self.named(symbol.name)), 40) for symbol in found.free_symbols})
         number = sympy.N(found, 40)
         self.bounded = True

@@ -6,8 +6,9 @@ import unicodedata
 from stages.verifiers.dressing import plain
 
 MAX_INTEGER_DIGITS = 400
-_SPACING = re.compile(r"\\[,;:! ]|~|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])")
+_SPACING = re.compile(r"\\[,;: ]|~|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])")
 _INTEGER = re.compile(r"([+-]?)\s*0*([0-9]{1,%d})(?:\.0*)?" % MAX_INTEGER_DIGITS)  # noqa: UP031
+_PLAIN_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,%d}" % (MAX_INTEGER_DIGITS - 1))  # noqa: UP031
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:\{?,\}?[0-9]{3})+(?:\.0*)?")
 _DEGREES = re.compile(r"\^\s*(?:\\circ|\{\s*\\circ\s*\})|°|\\degree(?![a-zA-Z])")
 _ANNOUNCED = re.compile(
@@ -40,6 +41,8 @@ def integer_form(answer: str) -> str | None:
     r"""The integer as "-?[1-9][0-9]*" or "0", or None when `answer` is not one in its plainest forms; others are for the reader.
 
     Read here: "025", "204.0", "204^\circ", "\textbf{204}", "$204$", "10{,}000", "10,000"."""
+    if simple := _PLAIN_INTEGER.fullmatch(answer):
+        return simple[0]
     bare = _DEGREES.sub("", answer)
     thousands = re.sub(r"(?<=[0-9])\{,\}(?=[0-9]{3})", ",", bare)
     bare = plain(thousands).replace("−", "-").strip()

@@ -18,13 +18,15 @@ CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrom
 
 
 @contextlib.contextmanager
-def browser_page(width: int = 1400, height: int = 860) -> Iterator[Page]:
-    """An empty page in a window of that size; nothing reaches beyond this machine."""
+def browser_page(width: int = 1400, height: int = 860, login: str | None = None) -> Iterator[Page]:
+    """An empty page in a window of that size, which knows the `user:key` of MLflow's page; nothing reaches beyond this machine."""
     root = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's own rule
     with sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=root)
         try:
-            yield browser.new_page(viewport={"width": width, "height": height})
+            user, _, password = (login or ":").partition(":")
+            known = {"username": user, "password": password} if login else None
+            yield browser.new_page(viewport={"width": width, "height": height}, http_credentials=known)
         finally:
             browser.close()
 

@@ -46,7 +46,7 @@ def test_the_formula_counts_the_weights_that_scratch_builds(params: Params) -> N
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.json")), ids=lambda path: path.stem)
 def test_the_weights_in_the_table_are_those_of_its_configs(path: Path) -> None:
-    """Counted on the meta device; the two of Qwen2.5-VL are 3,754,622,976 and 8,292,166,656, not the 3 and 7 billion of its names."""
+    """Counted on the meta device: 3,754,622,976 and 8,292,166,656, not the 3 and 7 billion of Qwen2.5-VL's names."""
     entry = json.loads(path.read_text())
     assert set(entry) >= {"model", "source", "weights", "config"}
     assert count_weights(configured(entry["config"])) == entry["weights"]

@@ -95,3 +95,19 @@ def test_what_a_preset_takes_of_the_data_comes_with_the_data_alone(tmp_path: Pat
     assert kinds("smollm2", tmp_path) == ["procedural", "gsm8k"]
     assert kinds("smollm2,short", tmp_path) == ["procedural"]
     assert overrides.chosen("smollm2", tmp_path, [])["collect.root"] == str(tmp_path / "train")
+
+
+def test_a_path_is_a_preset_as_well_as_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("seed: 7\nrl.long.tau: 0.2\n")
+    assert overrides.preset(str(path)) == {"seed": 7, "rl.long.tau": 0.2}
+    assert overrides.chosen(f"laptop,{path}", None, ["seed=8"])["rl.long.iterations"] == 12
+    assert overrides.chosen(f"laptop,{path}", None, ["seed=8"])["seed"] == 8
+    with pytest.raises(ParamsError, match=r"no file '.*nope\.yaml'; `k15 init` writes one"):
+        overrides.preset(str(tmp_path / "nope.yaml"))
+    path.write_text("- a list\n")
+    with pytest.raises(ParamsError, match=r"expected lines 'section\.key: value', found list"):
+        overrides.preset(str(path))
+    path.write_text("a: [\n")
+    with pytest.raises(ParamsError, match="not YAML"):
+        overrides.preset(str(path))

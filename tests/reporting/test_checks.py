@@ -8,6 +8,8 @@ from synthetic_run import evaluation, score
 from stages.reporting.checks import checks, intervals_apart
 from stages.reporting.curves import Validation
 from stages.reporting.evaluations import CHECKPOINTS, Evaluation
+from stages.reporting.handed_on import HandedOn
+from stages.reporting.headline import headlines
 
 
 def run(**overall: dict[str, Any]) -> dict[str, Evaluation]:
@@ -95,3 +97,39 @@ def test_a_long_model_that_solves_nothing_decides_nothing() -> None:
 def test_held_out_items() -> None:
     assert checks(run(), GROWING, {})["held_out_items"] == {"n": 576, "target": 512, "holds": True}
     assert checks(run(dpo={"n": 511}), GROWING, {})["held_out_items"]["holds"] is False
+
+
+def handed(same_as: str, *sections: str) -> HandedOn:
+    return HandedOn(same_as=same_as, because=f"{' and '.join(sections)} null")
+
+
+def test_rl_is_compared_with_what_it_started_from() -> None:
+    """RL only: long SFT is the base model here. Checks without a meaning say so, and are not held."""
+    left_out = {"short_sft": handed("base", "sft.short is"), "long_sft": handed("base", "sft.short", "sft.long are")}
+    every = run(base={"accuracy": 0.3, "ci95": [0.27, 0.33]})
+    found = checks({name: every[name] for name in ("base", "long_rl")}, GROWING, left_out)
+    assert found["rl_gain"]["points"] == pytest.approx(33.0)
+    assert found["rl_gain"]["holds"] is True
+    assert found["base_below_short_sft"] == {"holds": None, "not_applicable": "short SFT is base (sft.short is null)"}
+    assert found["long2short"] == {"holds": None, "not_applicable": "no method of long2short was evaluated"}
+    assert found["length_grows_with_accuracy"]["holds"] is True
+    (one, *_) = headlines(found)
+    assert (one.verdict, one.detail) == ("– not applicable", "Short SFT is base (sft.short is null).")
+
+
+def test_without_rl_nothing_is_said_of_it() -> None:
+    every = run()
+    left_out = {"long_rl": handed("long_sft", "rl.long is")}
+    found = checks({name: every[name] for name in ("base", "short_sft", "long_sft", "dpo")}, [], left_out)
+    for name in ("rl_gain", "modality_gains", "length_grows_with_accuracy"):
+        assert found[name] == {"holds": None, "not_applicable": "long RL is long SFT (rl.long is null)"}
+    assert list(found["long2short"]["models"]) == ["dpo"], "against the long model, whoever made it"
+
+
+def test_what_was_not_evaluated_cannot_be_compared() -> None:
+    every = run()
+    found = checks({name: every[name] for name in ("long_rl", "dpo", "merged")}, GROWING, {})
+    assert found["rl_gain"]["not_applicable"] == "long SFT was not evaluated"
+    assert list(found["long2short"]["models"]) == ["merged", "dpo"]
+    found = checks({name: every[name] for name in ("base", "dpo")}, GROWING, {})
+    assert found["long2short"]["not_applicable"] == "long RL was not evaluated"

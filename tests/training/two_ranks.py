@@ -71,6 +71,24 @@ def unlike(tiny: Tiny, zero_stage: int, folder: Path) -> None:
         (folder / "losses.json").write_text(json.dumps([*losses, nothing.loss]))
 
 
+def heads(tiny: Tiny, zero_stage: int, folder: Path) -> None:
+    """A step with an output layer of its own weights, and one with capped logits; on one rank or shared out among two."""
+    samples = tiny.samples(tiny.model())[1::8]
+    mine = samples[rank() :: world_size()]
+    told = []
+    for cap in (None, 5.0):
+        model = tiny.model()
+        torch.manual_seed(9)
+        model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight) / 4)
+        model.config.get_text_config().final_logit_softcapping = cap
+        engine = start(model, hardware(zero_stage=zero_stage), CPU, 1e9)
+        batches = pack(mine, 400, 0, picture_filler(tiny.renderer(), model, hardware(zero_stage=zero_stage)))
+        steps = [optimizer_step(engine, batches, mean_token_loss(range(len(samples)), samples), 1e-3) for _ in range(2)]
+        told += [[step.loss, step.grad_norm, step.entropy] for step in steps]
+    if rank() == 0:
+        (folder / "told.json").write_text(json.dumps(told))
+
+
 def learner(tiny: Tiny, zero_stage: int, segment: int | None = None, **changed: Any) -> Learner:
     wanted = hardware(zero_stage=zero_stage)
     rl = reinforcement(**{"samples": 2, "max_tokens": 8, "learning_rate": 1e-3, "warmup_steps": 0, **changed})
@@ -181,8 +199,16 @@ def whole_weights(engine: Engine) -> dict[str, torch.Tensor]:
     return found
 
 
-SCENARIOS = {"clock": clock, "sft": sft, "unlike": unlike, "policy": policy, "iteration": iteration, "partial": partial}
-PLAN = [(name, stage) for name in ("sft", "unlike") for stage in range(4)]
+SCENARIOS = {
+    "clock": clock,
+    "sft": sft,
+    "heads": heads,
+    "unlike": unlike,
+    "policy": policy,
+    "iteration": iteration,
+    "partial": partial,
+}
+PLAN = [(name, stage) for name in ("sft", "heads", "unlike") for stage in range(4)]
 PLAN += [("clock", 0)]
 PLAN += [(name, stage) for name in ("policy", "iteration", "partial") for stage in (0, 2, 3)]
 

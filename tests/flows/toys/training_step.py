@@ -1,7 +1,7 @@
 """Two optimizer steps of a random Qwen2.5-VL of a given shape, by the project's own engine; prints what the process took at most.
 
-`python training_step.py '{"hidden": 512, "layers": 8, "vocabulary": 4096, "tokens": 512, "hardware": {...}}'` prints JSON of `base`,
-`peak` (bytes of resident memory before the model, and at most) and the model's config and number of weights."""
+`python training_step.py '{"hidden": 512, "layers": 8, "vocabulary": 4096, "tokens": 512, "hardware": {...}}'` prints JSON:
+`base` and `peak` (bytes of resident memory before the model, and at most), the model's config and number of weights."""
 
 import gc
 import json
