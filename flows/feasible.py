@@ -13,6 +13,7 @@ from stages.benchmarks.registry import BENCHMARKS
 from stages.data.files import DataError
 from stages.rollout.endpoint import Endpoint
 from stages.run.params import Hardware, Params
+from stages.run.secrets import hidden
 from stages.verifiers.sandbox import why_unavailable
 
 SHARE = 0.8
@@ -173,7 +174,7 @@ def _judge(params: Params, _machine: Machine, root: Path) -> Iterator[Finding]:
 
 def _servers(_params: Params, _machine: Machine, _root: Path) -> Iterator[Finding]:
     if (url := os.environ.get("PREFECT_API_URL")) and not server.alive(url, timeout=1):
-        yield Finding(True, f"PREFECT_API_URL={url}: no Prefect server answers there; start it, or unset the variable")
+        yield Finding(True, f"PREFECT_API_URL={hidden(url)}: no Prefect server answers there; start it, or unset the variable")
 
 
 _CHECKS: tuple[Callable[[Params, Machine, Path], Iterator[Finding]], ...] = (
