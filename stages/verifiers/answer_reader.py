@@ -77,6 +77,8 @@ class Reader:
                 joined[-1] = joined[-1] or part
             else:
                 joined.append(part)
+        if len(joined) > 1 and any(part[0].text in RELATIONS for part in joined):
+            raise Unreadable("a list of equations whose names are missing")
         elements = _without_label([node for part in joined for node in _items(self.part(part))])
         return elements[0] if len(elements) == 1 else _compound(elements) or Node("list", "", tuple(elements))
 
