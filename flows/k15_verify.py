@@ -70,7 +70,9 @@ def _identity(row: dict[str, Any]) -> dict[str, Any]:
 def _claim(path: Path, number: int, row: dict[str, Any]) -> Claim:
     for field in FIELDS[:3]:
         if field not in row:
-            raise DataError(f"{path}: row {number} has no {field!r}; a row holds {', '.join(FIELDS[:3])} and, for a judge, question")
+            raise DataError(
+                f"{path}: row {number} has no {field!r}; a row holds {', '.join(FIELDS[:3])} and, for a judge, question"
+            )
     verifier, gold = row["verifier"], row["gold"]
     if verifier not in get_args(VerifierName):
         names = ", ".join(get_args(VerifierName))

@@ -152,6 +152,8 @@ CODING: dict[str, Benchmark] = {
         groups=tuple(LANGUAGES),
         group_unavailable=coding_humaneval.language_unavailable,
     ),
-    "livecodebench": replace(_LIVE, rules={"2408-2411": _window(SHORT), "all": _window(ALL), **_HARNESSES}, table_rules={3: "2408-2411"}),
+    "livecodebench": replace(
+        _LIVE, rules={"2408-2411": _window(SHORT), "all": _window(ALL), **_HARNESSES}, table_rules={3: "2408-2411"}
+    ),
     "codeforces": replace(_CODEFORCES, rules={"vote": _BALLOTS}, vote="vote"),
 }

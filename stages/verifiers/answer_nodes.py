@@ -26,8 +26,29 @@ class Node(NamedTuple):
 
 
 SCALARS = frozenset(
-    "number symbol constant add multiply divide power negate root call factorial binomial absolute floor ceiling log repeating "
-    "percent degrees bounded dots".split()
+    [
+        "number",
+        "symbol",
+        "constant",
+        "add",
+        "multiply",
+        "divide",
+        "power",
+        "negate",
+        "root",
+        "call",
+        "factorial",
+        "binomial",
+        "absolute",
+        "floor",
+        "ceiling",
+        "log",
+        "repeating",
+        "percent",
+        "degrees",
+        "bounded",
+        "dots",
+    ]
 )
 """Heads of what has one value."""
 

@@ -8,9 +8,10 @@ import mpmath
 
 from stages.verifiers.answer_intervals import COMPARISONS
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_values import DIGITS, POINTS, SURE, Point, Undefined, close
+from stages.verifiers.answer_rationals import Undefined
+from stages.verifiers.answer_values import DIGITS, POINTS, SURE, Point, close
 
-_WHOLE = frozenset("number symbol add multiply negate power".split())
+_WHOLE = frozenset(["number", "symbol", "add", "multiply", "negate", "power"])
 _MOST = 4
 """Comparisons of a chain that may stand in another order."""
 Same = Callable[[Node, Node], bool]

@@ -9,8 +9,50 @@ from stages.verifiers.answer_tokens import Token, Unreadable
 
 MAX_WORDS = 5
 _NO_UNIT = frozenset(
-    "not no less more than least most except wrong or and minus plus times half about approximately around is are was if when where "
-    "otherwise undefined impossible over under above below between but none only maybe up add answer option choice negative".split()
+    [
+        "not",
+        "no",
+        "less",
+        "more",
+        "than",
+        "least",
+        "most",
+        "except",
+        "wrong",
+        "or",
+        "and",
+        "minus",
+        "plus",
+        "times",
+        "half",
+        "about",
+        "approximately",
+        "around",
+        "is",
+        "are",
+        "was",
+        "if",
+        "when",
+        "where",
+        "otherwise",
+        "undefined",
+        "impossible",
+        "over",
+        "under",
+        "above",
+        "below",
+        "between",
+        "but",
+        "none",
+        "only",
+        "maybe",
+        "up",
+        "add",
+        "answer",
+        "option",
+        "choice",
+        "negative",
+    ]
 )
 """Words that say something about the number that a unit does not say."""
 _TABLE: dict[str, tuple[str, str]] = {

@@ -3,7 +3,10 @@ r"""Where the final answer of a response stands: in the last \boxed{} after the 
 import re
 
 THINKING_ENDS = "</think>"
-_TOKEN = re.compile(r"(\\(?:boxed|fbox|framebox)\s*\{)|(\\boxed(?:\s+|(?=[0-9]))(?=[+-]?[0-9]|[A-Za-z](?![a-zA-Z])))|\\\\(?!(?:boxed|fbox)\s*\{)|\\[^\\]|([{}])", re.DOTALL)
+_TOKEN = re.compile(
+    r"(\\(?:boxed|fbox|framebox)\s*\{)|(\\boxed(?:\s+|(?=[0-9]))(?=[+-]?[0-9]|[A-Za-z](?![a-zA-Z])))|\\\\(?!(?:boxed|fbox)\s*\{)|\\[^\\]|([{}])",
+    re.DOTALL,
+)
 _BARE = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)*|[A-Za-z]")
 
 

@@ -5,17 +5,78 @@ One table for all readers: `undressed` for mathematics (stages/verifiers/answer_
 import re
 import unicodedata
 
-TEXT = frozenset("text textbf textit textrm texttt textsf textnormal mbox hbox mathrm mathsf operatorname emph".split())
+TEXT = frozenset(
+    [
+        "text",
+        "textbf",
+        "textit",
+        "textrm",
+        "texttt",
+        "textsf",
+        "textnormal",
+        "mbox",
+        "hbox",
+        "mathrm",
+        "mathsf",
+        "operatorname",
+        "emph",
+    ]
+)
 """Commands whose argument is upright text."""
 FACES = frozenset(
-    "boldsymbol bm mathbf mathit mathtt pmb underline Large large LARGE huge Huge small displaystyle textstyle scriptstyle rm bf it "
-    "sf tt left right bigl bigr Bigl Bigr biggl biggr Biggl Biggr big Big bigg Bigg limits nolimits boxed fbox ensuremath bold "
-    "mathnormal mathcal mathscr mathfrak middle".split()
+    [
+        "boldsymbol",
+        "bm",
+        "mathbf",
+        "mathit",
+        "mathtt",
+        "pmb",
+        "underline",
+        "Large",
+        "large",
+        "LARGE",
+        "huge",
+        "Huge",
+        "small",
+        "displaystyle",
+        "textstyle",
+        "scriptstyle",
+        "rm",
+        "bf",
+        "it",
+        "sf",
+        "tt",
+        "left",
+        "right",
+        "bigl",
+        "bigr",
+        "Bigl",
+        "Bigr",
+        "biggl",
+        "biggr",
+        "Biggl",
+        "Biggr",
+        "big",
+        "Big",
+        "bigg",
+        "Bigg",
+        "limits",
+        "nolimits",
+        "boxed",
+        "fbox",
+        "ensuremath",
+        "bold",
+        "mathnormal",
+        "mathcal",
+        "mathscr",
+        "mathfrak",
+        "middle",
+    ]
 )
 """Commands that say how something looks; their argument, if any, is what counts."""
-DRAWN = frozenset("color textcolor hspace vspace phantom hphantom hskip colorbox".split())
+DRAWN = frozenset(["color", "textcolor", "hspace", "vspace", "phantom", "hphantom", "hskip", "colorbox"])
 """Commands whose first argument says how, and is no part of the answer."""
-CLOSING = frozenset("checkmark square blacksquare Box qed therefore because".split())
+CLOSING = frozenset(["checkmark", "square", "blacksquare", "Box", "qed", "therefore", "because"])
 """Signs that close a proof or open a sentence."""
 SPACES = r"\\[,;:> ]|~|\\q?quad(?![a-zA-Z])|\\(?:thin|med|thick|en|hs)space(?![a-zA-Z])|\\enskip(?![a-zA-Z])|\\newline(?![a-zA-Z])"
 _SPACE = re.compile(SPACES)
@@ -30,14 +91,67 @@ _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
 _LOWERED = re.compile("[₀₁₂₃₄₅₆₇₈₉]+")
 _VULGAR = re.compile("[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒]")
 _SIGNS: dict[str, str] = {
-    **{"−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": r"\div ", "√": r"\sqrt ", "∞": r"\infty "},
-    **{"π": r"\pi ", "≤": r"\le ", "⩽": r"\le ", "≥": r"\ge ", "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "≡": r"\equiv "},
-    **{"∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ", "∅": r"\emptyset ", "°": r"^\circ ", "±": r"\pm ", "∓": r"\mp "},
-    **{"θ": r"\theta ", "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "λ": r"\lambda ", "μ": r"\mu "},
-    **{"φ": r"\phi ", "ω": r"\omega ", "σ": r"\sigma ", "ρ": r"\rho ", "τ": r"\tau ", "ε": r"\epsilon ", "∠": r"\angle "},
-    **{"△": r"\triangle ", "…": r"\ldots ", "⋯": r"\cdots ", "′": "'", "’": "'", "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}"},
-    **{"⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "。": ".", "✓": "", "✔": "", "■": "", "□": ""},
-    **{"∶": ":", "₀": "_0", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}", "∖": r"\setminus ", "，": ",", "、": ","},
+    "−": "-",
+    "–": "-",
+    "×": r"\times ",
+    "·": r"\cdot ",
+    "⋅": r"\cdot ",
+    "÷": r"\div ",
+    "√": r"\sqrt ",
+    "∞": r"\infty ",
+    "π": r"\pi ",
+    "≤": r"\le ",
+    "⩽": r"\le ",
+    "≥": r"\ge ",
+    "⩾": r"\ge ",
+    "≠": r"\ne ",
+    "≈": r"\approx ",
+    "≡": r"\equiv ",
+    "∪": r"\cup ",
+    "∩": r"\cap ",
+    "∈": r"\in ",
+    "∅": r"\emptyset ",
+    "°": r"^\circ ",
+    "±": r"\pm ",
+    "∓": r"\mp ",
+    "θ": r"\theta ",
+    "α": r"\alpha ",
+    "β": r"\beta ",
+    "γ": r"\gamma ",
+    "δ": r"\delta ",
+    "λ": r"\lambda ",
+    "μ": r"\mu ",
+    "φ": r"\phi ",
+    "ω": r"\omega ",
+    "σ": r"\sigma ",
+    "ρ": r"\rho ",
+    "τ": r"\tau ",
+    "ε": r"\epsilon ",
+    "∠": r"\angle ",
+    "△": r"\triangle ",
+    "…": r"\ldots ",
+    "⋯": r"\cdots ",
+    "′": "'",
+    "’": "'",
+    "ℝ": r"\mathbb{R}",
+    "ℤ": r"\mathbb{Z}",
+    "⌊": r"\lfloor ",
+    "⌋": r"\rfloor ",
+    "⌈": r"\lceil ",
+    "⌉": r"\rceil ",
+    "。": ".",
+    "✓": "",
+    "✔": "",
+    "■": "",
+    "□": "",
+    "∶": ":",
+    "₀": "_0",
+    "ℕ": r"\mathbb{N}",
+    "ℚ": r"\mathbb{Q}",
+    "ℂ": r"\mathbb{C}",
+    "∖": r"\setminus ",
+    "，": ",",
+    "、": ",",
 }
 _OUTER = (re.compile(r"\*\*(.+)\*\*", re.DOTALL), re.compile(r"__(.+)__", re.DOTALL), re.compile(r"`+([^`]+)`+", re.DOTALL))
 

@@ -6,9 +6,10 @@ import mpmath
 
 from stages.verifiers.answer_equality import same
 from stages.verifiers.answer_nodes import SCALARS, Node
+from stages.verifiers.answer_rationals import Undefined
 from stages.verifiers.answer_reader import readings
 from stages.verifiers.answer_tokens import Unreadable
-from stages.verifiers.answer_values import DIGITS, Point, Undefined
+from stages.verifiers.answer_values import DIGITS, Point
 
 Reply = tuple[str, str]
 
@@ -51,9 +52,14 @@ def kind(node: Node) -> str:
         return "interval or tuple"
     if node.head == "words":
         return "text"
-    return {"number": "number", "list": "list", "set": "set", "relation": "relation", "matrix": "matrix", "quantity": "quantity"}.get(
-        node.head, "union" if node.head in ("union", "intersection", "difference") else "expression"
-    )
+    return {
+        "number": "number",
+        "list": "list",
+        "set": "set",
+        "relation": "relation",
+        "matrix": "matrix",
+        "quantity": "quantity",
+    }.get(node.head, "union" if node.head in ("union", "intersection", "difference") else "expression")
 
 
 def value(latex: str) -> Reply:

@@ -18,7 +18,9 @@ _ANNOUNCED = re.compile(
 _CHOICE = re.compile(r"[(\[]?\s*([A-J])\s*[)\]]?\s*[.:]?", re.IGNORECASE)
 _CHOICE_WITH_TEXT = re.compile(r"(?:\(\s*([A-J])\s*\)|([A-J])\s*[).:])\s*(\S.*)", re.DOTALL)
 _CHOICE_WITH_NUMBER = re.compile(r"([A-J])\s+([-+\\$0-9].*)", re.DOTALL)
-_OTHER_OPTION = re.compile(r"\(\s*[A-J]\s*\)|(?<![A-Za-z])[A-J]\s*[).:](?!\w)|(?:\b(?:or|and)\b|[,;/&])\s*\(?[A-J](?![A-Za-z])|^[A-J](?:\W+[A-J])*\W*$")
+_OTHER_OPTION = re.compile(
+    r"\(\s*[A-J]\s*\)|(?<![A-Za-z])[A-J]\s*[).:](?!\w)|(?:\b(?:or|and)\b|[,;/&])\s*\(?[A-J](?![A-Za-z])|^[A-J](?:\W+[A-J])*\W*$"
+)
 
 
 def text_form(answer: str) -> str:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from stages.verifiers import code_rewards, code_tests
 from stages.verifiers.code_tests import AssertTest, CallTest, Harness, StdinTest, judge, outputs_of, same_output
-from stages.verifiers.output_comparison import close_output, close_result
 from stages.verifiers.languages import missing
 from stages.verifiers.sandbox import why_unavailable
 

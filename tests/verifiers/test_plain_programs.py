@@ -78,7 +78,9 @@ def test_a_program_is_run_as_python_runs_it(program: str, test: StdinTest, outco
         ("1e400", "1.0", 1e-6, False),
     ],
 )
-def test_numbers_with_a_point_have_a_tolerance_and_whole_ones_none(printed: str, expected: str, tolerance: float, same: bool) -> None:
+def test_numbers_with_a_point_have_a_tolerance_and_whole_ones_none(
+    printed: str, expected: str, tolerance: float, same: bool
+) -> None:
     assert close_output(printed, expected, tolerance) is same
 
 
@@ -108,7 +110,11 @@ print("right" if told["answer"].strip().isdigit() and int(told["input"]) % int(t
         ({"function": "f", "arguments": "1", "result": "0.3"}, "def f(x): return 0.1 + 0.2", "right"),
         ({"function": "f", "arguments": "1", "result": "2"}, "# no class Solution here\ndef f(x): return x + 1", "right"),
         ({"function": "f", "arguments": "", "result": "2"}, "from __future__ import annotations\ndef f(): return 2", "right"),
-        ({"function": "f", "arguments": "1", "result": "2"}, "class Solution:\n    def f(self, x: List[int]): return x + 1", "right"),
+        (
+            {"function": "f", "arguments": "1", "result": "2"},
+            "class Solution:\n    def f(self, x: List[int]): return x + 1",
+            "right",
+        ),
         ({"input": "", "output": "1", "tolerance": -1}, "print(1)", "error"),
         ({"input": "", "output": "1", "tolerance": True}, "print(1)", "error"),
         ({"statements": "assert f(1) == 2", "checker": "print(1)"}, "print(1)", "error"),
@@ -157,7 +163,7 @@ CHEATS = [
     "import sys\ndef f(x):\n    frame = sys._getframe()\n    while frame:\n        for value in list(frame.f_locals.values()):\n"
     "            if isinstance(value, str) and '==' in value: return eval(value.split('==')[1])\n        frame = frame.f_back\n    return 0",
     "import gc\ndef f(x):\n    found = [o for o in gc.get_objects() if type(o) is list and 987654 in o]\n    return 987654 if found else 0",
-    "import builtins, json\njson.dumps = lambda *a, **k: '[[\"int\", \"987654\"]]'\nbuiltins.AssertionError = KeyError\ndef f(x): return 0",
+    'import builtins, json\njson.dumps = lambda *a, **k: \'[["int", "987654"]]\'\nbuiltins.AssertionError = KeyError\ndef f(x): return 0',
     "import os\nfor fd in range(3, 20):\n    try: os.write(fd, b'0 5\\nTrue\\n')\n    except OSError: pass\ndef f(x): return 0",
     "import glob, re\ndef f(x):\n    text = ''\n    for path in [*glob.glob('/box/**', recursive=True), *glob.glob('/proc/[0-9]*/cmdline'), '/proc/self/fd/0']:\n"
     "        try: text += open(path, errors='replace').read()\n        except OSError: pass\n"
@@ -214,7 +220,9 @@ def test_results_of_python_s_own_types_are_told_as_they_are(body: str, statement
 
 def test_the_program_s_process_is_given_calls_only() -> None:
     parts = assertions.parted("limit = 5\nassert isclose(f(limit), 987654)\nassert g(1)[0].name == 'x'")
-    assert parts.requests[:2] == (("run", "limit = 5"), ("value", "isclose(f(limit), 987654)")), "a function nobody knows is the program's"
+    assert parts.requests[:2] == (("run", "limit = 5"), ("value", "isclose(f(limit), 987654)")), (
+        "a function nobody knows is the program's"
+    )
     parts = assertions.parted("import math\nassert math.isclose(f(2), 987654)")
     assert parts.requests == (("run", "import math"), ("value", "f(2)"))
     assert "987654" not in json.dumps(parts.requests)
@@ -239,7 +247,8 @@ def test_assertions_that_cannot_be_taken_apart_are_no_tests(statements: str) -> 
 @needs_sandbox
 @pytest.mark.skipif(not SAMPLES.exists() or not RUNS.exists(), reason=f"{SAMPLES} or {RUNS} is not here")
 @pytest.mark.parametrize(
-    ("harness", "refused"), [("lcb-2025-01", set()), ("plain", set()), ("lcb-2025-05", {"abc303_d", "abc338_d", "abc359_d", "abc380_c"})]
+    ("harness", "refused"),
+    [("lcb-2025-01", set()), ("plain", set()), ("lcb-2025-05", {"abc303_d", "abc338_d", "abc359_d", "abc380_c"})],
 )
 def test_officially_right_programs_pass_their_sample_tests(harness: Harness, refused: set[str]) -> None:
     """A tenth of the 300, and the four that the later harness refuses: they read a line, then the rest."""
