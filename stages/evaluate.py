@@ -55,8 +55,8 @@ def evaluate(args: argparse.Namespace) -> None:
     """Ask the command line's model everything, judge what it answers, and write both."""
     seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
     wanted, batch = read("evaluate", Evaluate), read("hardware.generation_batch", int)
-    known = about(args.model)
-    problems, not_asked = readable(read_records(args.problems, Problem), known.pictures)
+    held_out, parameters, known = read_records(args.problems, Problem), count_parameters(args.model), about(args.model)
+    problems, not_asked = readable(held_out, known.pictures)
     judging = read("judge", Judging)
     asked = judge_of(judging, hardware.generation_batch)
     suites = stand_in_suites(problems, decoding(wanted, wanted.samples), hardware.workers, asked)
@@ -67,7 +67,6 @@ def evaluate(args: argparse.Namespace) -> None:
         wanted.benchmarks, root, wanted.limit, lambda _: drawing, rules, hardware.workers, pictures=known.pictures
     )
     asking = [suite for suite in map(inputs_suite, real) if suite is not None]
-    parameters = count_parameters(args.model)
     # What is drawn together decides the random numbers of each response, so that the batch counts here.
     values = [seed, batch, deciding(hardware), model.model_dump(), deciding(wanted), judging.model_dump()]
     state = state_folder(f"evaluate-{args.checkpoint}", [args.model, args.problems, root], values)

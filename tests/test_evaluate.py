@@ -41,6 +41,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     monkeypatch.setitem(sys.modules, "stages.rollout.opening", engines)
     Path("model").mkdir()
     header = json.dumps({"w": {"dtype": "F32", "shape": [7, 3], "data_offsets": [0, 84]}}).encode()
+    Path("model/config.json").write_text('{"model_type": "qwen2_5_vl"}')
     Path("model/model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
     problems = [
         made(n, id=f"{family}-{n}", family=family, modality="image" if image else "text", question=f"{n} + 0?", image=image,
