@@ -98,7 +98,7 @@ def packed_attention(
     fewer; gives (B, L, heads, size). In a row without a mask a sample begins wherever `position_ids`
     (1, L) are 0. With a mask (generation), a cache or several rows it is transformers' own."""
     if attention_mask is not None or query.shape[0] > 1 or query.shape[2] != key.shape[2]:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **others)
+        return _plain(module, query, key, value, attention_mask, dropout, scaling, **others)
     unknown = [name for name in ("softcap", "s_aux") if others.get(name) is not None]
     if unknown or position_ids is None:
         found = f"{unknown[0]!r}" if unknown else "no position_ids"
@@ -121,7 +121,7 @@ def packed_pictures(
     """Attention in both directions between `cu_seq_lens_q`, the bounds of pictures or windows, in
     one row of patches; shapes as in `packed_attention`."""
     if cu_seq_lens_q is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **others)
+        return _plain(module, query, key, value, attention_mask, dropout, scaling, **others)
     return _attend(query, key, value, _bounds(cu_seq_lens_q, torch.Tensor.int), scaling, False, None), None
 
 
@@ -137,11 +137,19 @@ def packed_mask(
     """No mask for one row that is told apart by its positions; else that of sdpa."""
     if batch_size == 1 and q_length == kv_length and attention_mask is None and not use_vmap:
         return None
-    return sdpa_mask(batch_size, q_length, kv_length, attention_mask=attention_mask, use_vmap=use_vmap, **others)
+    found: torch.Tensor | None = sdpa_mask(
+        batch_size, q_length, kv_length, attention_mask=attention_mask, use_vmap=use_vmap, **others
+    )
+    return found
+
+
+def _plain(*given: Any, **others: Any) -> Result:
+    found: Result = sdpa_attention_forward(*given, **others)
+    return found
 
 
 def _bounds(source: torch.Tensor, edges_of: Callable[[torch.Tensor], torch.Tensor]) -> Bounds:
-    known = _KNOWN.get(source)
+    known: Bounds | None = _KNOWN.get(source)
     if known is None:
         edges = edges_of(source)
         known = Bounds(edges, tuple((edges[1:] - edges[:-1]).tolist()))
@@ -173,11 +181,12 @@ def _attend(
         return _by_length(query, key, value, bounds.lengths, scaling, causal, window)
     rows = [part[0].transpose(0, 1) for part in (query, key, value)]
     seen = (-1 if window is None else window - 1, 0) if causal else (-1, -1)
-    longest = max(bounds.lengths)
-    return kernel(*rows, bounds.edges, bounds.edges, longest, longest, scale=scaling, window_size=seen, enable_gqa=True)[None]
+    longest, edges = max(bounds.lengths), bounds.edges
+    out: torch.Tensor = kernel(*rows, edges, edges, longest, longest, scale=scaling, window_size=seen, enable_gqa=True)
+    return out[None]
 
 
-def kernel_for(query: torch.Tensor, value: torch.Tensor) -> Callable[..., torch.Tensor] | None:
+def kernel_for(query: torch.Tensor, value: torch.Tensor) -> Callable[..., Any] | None:
     """The variable-length kernel where it takes these numbers: half precision on a GPU, heads of one size."""
     size = query.shape[-1]
     if not query.is_cuda or query.dtype not in (torch.bfloat16, torch.float16):
@@ -186,7 +195,7 @@ def kernel_for(query: torch.Tensor, value: torch.Tensor) -> Callable[..., torch.
 
 
 @cache
-def variable_length_kernel() -> Callable[..., torch.Tensor] | None:
+def variable_length_kernel() -> Callable[..., Any] | None:
     """torch's varlen_attn, whose result for a sample does not depend on its neighbours; None where
     this torch has none that knows windows."""
     try:
