@@ -57,7 +57,9 @@ def model() -> Model:
         package_file(source, revision)
     except DataError as error:
         pytest.skip(str(error))
-    return Model(source=source, revision=revision, context=CONTEXT, instruction=INSTRUCTION)
+    return Model(
+        source=source, revision=revision, context=CONTEXT, instruction=INSTRUCTION, system=None, thinking=None, chat_template=None
+    )
 
 
 @pytest.fixture(scope="module")

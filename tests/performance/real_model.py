@@ -48,7 +48,15 @@ def run(repeats: int) -> list[Row]:
 def real_material() -> Material:
     """The checkpoint as `base` writes it, problems of level 2, the preset's settings."""
     values = overrides.preset("smollm2")
-    model = Model(source=values["model.source"], revision=values["model.revision"], context=512, instruction="Answer in \\boxed{}.")
+    model = Model(
+        source=values["model.source"],
+        revision=values["model.revision"],
+        context=512,
+        instruction="Answer in \\boxed{}.",
+        system=None,
+        thinking=None,
+        chat_template=None,
+    )
     folder = ROOT / "artifacts/benchmarks/smollm2"
     if not (folder / "config.json").exists():
         adopt(model, folder)
