@@ -18,6 +18,7 @@ from flows.feasible import variables
 from flows.machine import GIB, size, this_machine
 from flows.plan import changed
 from stages.data.files import DataError
+from stages.models.broken_torchvision import WHY_NOT, picture_path
 from stages.run.params import Params, parsed
 from stages.run.secrets import hidden
 from stages.verifiers.languages import LANGUAGES, missing
@@ -207,6 +208,10 @@ def _disk(root: Path) -> Iterator[Line]:
             )
 
 
+def _pictures(_root: Path) -> Iterator[Line]:
+    yield Line("note" if WHY_NOT.startswith("torchvision is installed") else "ok", "pictures", f"become pixels {picture_path()}")
+
+
 def _code(_root: Path) -> Iterator[Line]:
     reason = why_unavailable()
     yield Line("note", "sandbox", reason) if reason else Line("ok", "sandbox", "model-written code can be run")
@@ -228,4 +233,4 @@ def _servers(root: Path) -> Iterator[Line]:
         yield Line("ok", "key", line)
 
 
-_CHECKS: tuple[Callable[[Path], Iterator[Line]], ...] = (_python, _tools, _size, _disk, _code, _servers)
+_CHECKS: tuple[Callable[[Path], Iterator[Line]], ...] = (_python, _tools, _size, _disk, _pictures, _code, _servers)
