@@ -19,6 +19,7 @@ from flows.machine import GIB, size, this_machine
 from flows.plan import changed
 from stages.data.files import DataError
 from stages.run.params import Params, parsed
+from stages.run.secrets import hidden
 from stages.verifiers.languages import LANGUAGES, missing
 from stages.verifiers.sandbox import why_unavailable
 
@@ -216,16 +217,12 @@ def _code(_root: Path) -> Iterator[Line]:
 
 
 def _servers(root: Path) -> Iterator[Line]:
-    url = server.api_url(root)
-    if os.environ.get("PREFECT_API_URL") and not server.alive(url, timeout=1):
-        yield Line("lacks", "prefect", f"no server answers at PREFECT_API_URL={url}; start it, or unset the variable")
+    url, named = server.answering(root, timeout=1), os.environ.get("PREFECT_API_URL")
+    if named and not url:
+        yield Line("lacks", "prefect", f"no server answers at PREFECT_API_URL={hidden(named)}; start it, or unset the variable")
     else:
-        yield Line(
-            "ok",
-            "prefect",
-            f"{url} answers" if server.alive(url, timeout=1) else "no server is up; `make run` starts one on this machine",
-        )
-    store = re.sub(r"//[^/@]*@", "//", tracking.store(root))
+        yield Line("ok", "prefect", f"{hidden(url)} answers" if url else "no server is up; `make run` starts one on this machine")
+    store = hidden(tracking.store(root))
     yield Line("ok", "mlflow", f"runs go to {store}" if tracking.available() else "off (K15_TRACKING=off, or not installed)")
     for line in variables(SECRETS):
         yield Line("ok", "key", line)

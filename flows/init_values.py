@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.architecture import Model
-from flows.fitting import Place, fitted
+from flows.fitting import Place, fitted, needed
 from flows.init_data import KINDS, Data, Found, Lengths
 from flows.machine import Machine, size
 from flows.value_checks import REAL
@@ -155,10 +155,11 @@ def _hardware(chosen: Chosen, asked: Asked, context: int, answer: int, params: P
     place = Place(asked.gpu, share, context, min(context, prompt + answer))
     found = fitted(asked.model, start, place)
     if found is None:
-        weights = asked.model.weights or 0
+        need = needed(asked.model, start, place)
+        step = need.states + need.gradients + need.step
         raise DataError(
-            f"{asked.source} with {weights:,} weights does not fit {asked.ranks} x {size(share)}: its states alone take "
-            f"{size(16 * weights)}; name more or larger GPUs, or a smaller model"
+            f"{asked.source} with {asked.model.weights:,} weights does not fit {asked.ranks} x {size(share)}: an optimizer step "
+            f"takes {size(step)} where nothing is spread; name more or larger GPUs, or a smaller model"
         )
     chosen.put("hardware.device", found.device)
     chosen.put("hardware.processes", found.processes, "one for each GPU" if asked.gpu else "")

@@ -2,7 +2,7 @@
 
 The report's windows: table 2 has the 64 problems of release v5 that are dated 2024-11-30 or later (its cells are 64ths, and the
 published verdicts of o1-mini give its 53.1 there); table 3 has 2024-08 to 2024-11. Judged in the sandbox by the harness' rules
-(stages/verifiers/sandboxed_tests.py, code_tests.py)."""
+(stages/verifiers/sandboxed_tests.py, code_tests.py): those of January 2025, with which the published verdicts were made, or of May."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

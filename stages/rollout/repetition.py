@@ -50,7 +50,8 @@ class TailWatch:
         self.repetition = repetition
         self.periods = np.arange(1, repetition.max_period + 1)
         self.needed, self.needed_plain = (
-            np.array([repetition.needed(period, plain) for period in self.periods.tolist()]) - self.periods for plain in (False, True)
+            np.array([repetition.needed(period, plain) for period in self.periods.tolist()]) - self.periods
+            for plain in (False, True)
         )
         self.runs = np.zeros((rows, repetition.max_period), dtype=np.int64)
         self.history = np.full((rows, repetition.max_period + HISTORY), NOTHING, dtype=np.int64)

@@ -5,12 +5,13 @@ sets. Brackets count, but for a list written in round brackets."""
 
 from collections.abc import Callable, Sequence
 
-from stages.verifiers.answer_intervals import COMPARISONS, is_interval, pieces_of, same_pieces, variable_of
+from stages.verifiers.answer_forms import entries, has_matrix, size_of
+from stages.verifiers.answer_intervals import is_interval, pieces_of, same_pieces, variable_of
 from stages.verifiers.answer_nodes import SCALARS, Node, has_symbol, is_label
+from stages.verifiers.answer_rationals import exact
 from stages.verifiers.answer_relations import same_relation
 from stages.verifiers.answer_tokens import Unreadable
-from stages.verifiers.answer_units import measure
-from stages.verifiers.answer_values import Undefined, exact, same_value
+from stages.verifiers.answer_values import same_value
 
 _NOTHING = frozenset(["no solution", "no solutions", "none", "empty set", "no real solution", "no real solutions", "the empty set"])
 _NEAR = 0.01
@@ -174,27 +175,8 @@ def _unique(nodes: Sequence[Node]) -> list[Node]:
 def _same_matrices(gold: Node, answer: Node) -> bool:
     if gold.head == answer.head == "matrix":
         return gold.text == answer.text and _in_order(gold.args, answer.args)
-    mine, theirs = _entries(gold), _entries(answer)
+    mine, theirs = entries(gold), entries(answer)
     return mine is not None and theirs is not None and mine.text == theirs.text and _in_order(mine.args, theirs.args)
-
-
-def _entries(node: Node) -> Node | None:
-    """A matrix multiplied out: a number times a matrix, a matrix by a number, minus a matrix."""
-    if node.head == "matrix":
-        return node
-    if node.head not in ("multiply", "divide", "negate"):
-        return None
-    place = next((number for number, one in enumerate(node.args) if _entries(one) is not None), None)
-    if place is None or (node.head == "divide" and place == 1):
-        return None
-    inner = _entries(node.args[place])
-    assert inner is not None
-    entries = tuple(node._replace(args=(*node.args[:place], entry, *node.args[place + 1 :])) for entry in inner.args)
-    return inner._replace(args=entries)
-
-
-def _has_matrix(node: Node) -> bool:
-    return any(one.head == "matrix" for one in node.walk())
 
 
 def _same_quantities(gold: Node, answer: Node) -> bool:
@@ -206,21 +188,10 @@ def _same_quantities(gold: Node, answer: Node) -> bool:
         return same(quantity.args[0], other) if quantity is gold else same(other, quantity.args[0])
     if gold.text == answer.text:
         return same(gold.args[0], answer.args[0])
-    mine, theirs = (_size(node) for node in (gold, answer))
+    mine, theirs = (size_of(node) for node in (gold, answer))
     if mine is None or theirs is None or mine[0] != theirs[0]:
         return False
     return same_value(mine[1], theirs[1])
-
-
-def _size(node: Node) -> tuple[str, Node] | None:
-    """What a quantity measures, and its size."""
-    if node.text.startswith("= "):
-        return node.text[2:], node.args[0]
-    found = measure(node.text)
-    if found is None or node.args[0].head not in SCALARS:
-        return None
-    factor = Node("divide", "", (Node("number", str(found[1].numerator)), Node("number", str(found[1].denominator))))
-    return found[0], Node("multiply", "", (node.args[0], factor))
 
 
 def _same_congruences(gold: Node, answer: Node) -> bool:
@@ -250,7 +221,7 @@ def _same_ratios(gold: Node, answer: Node) -> bool:
 
 
 def _same_scalars(gold: Node, answer: Node) -> bool:
-    if _has_matrix(gold) or _has_matrix(answer):
+    if has_matrix(gold) or has_matrix(answer):
         return _same_matrices(gold, answer)
     if same_value(gold, answer):
         return True
@@ -277,4 +248,3 @@ _KINDS: tuple[tuple[tuple[str, ...], Callable[[Node, Node], bool]], ...] = (
     (("based",), _same_bases),
     (("ratio",), _same_ratios),
 )
-__all__ = ["COMPARISONS", "Undefined", "same"]

@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import mpmath
 
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_values import DIGITS, Point, Undefined, close
+from stages.verifiers.answer_rationals import Undefined
+from stages.verifiers.answer_values import DIGITS, Point, close
 
 COMPARISONS = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "!=": "!="}
 """Each comparison, and what it is when its sides change places."""

@@ -8,7 +8,8 @@ import mpmath
 
 from stages.verifiers.answer_intervals import COMPARISONS
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_values import DIGITS, POINTS, SURE, Point, Undefined, close
+from stages.verifiers.answer_rationals import Undefined
+from stages.verifiers.answer_values import DIGITS, POINTS, SURE, Point, close
 
 _WHOLE = frozenset(["number", "symbol", "add", "multiply", "negate", "power"])
 _MOST = 4

@@ -1,8 +1,7 @@
 """Whether two values are the same: rational numbers exactly, other numbers to 500 digits, expressions at several points.
 
 Two different analytic expressions agree at a random point with probability zero (for polynomials: Schwartz, J. ACM 27, 1980), so
-a few points decide. A decimal fraction with six decimals or more is a rounded rational number that has no end, never a rounded root;
-one of 15 significant digits is a float, which is as good as what it stands for."""
+a few points decide."""
 
 import hashlib
 from collections.abc import Callable
@@ -12,14 +11,13 @@ from typing import Any
 import mpmath
 
 from stages.verifiers.answer_nodes import Node
+from stages.verifiers.answer_rationals import FLOAT_DIGITS, MAX_BITS, MAX_FACTORIAL, Undefined, decimal, exact, rounded, significant
 from stages.verifiers.answer_tokens import Unreadable
 
 DIGITS, SURE, BOUNDED_DIGITS = 600, 500, 25
 """Digits that are computed, that must agree, and that must agree where a sum or an integral is computed."""
-MAX_BITS, MAX_FACTORIAL = 400_000, 20_000
 POINTS = 5
 """Points at which expressions are compared: three positive, one negative, one mixed."""
-FLOAT_DIGITS, ROUNDED_DECIMALS = 15, 6
 _CALLS: dict[str, Callable[[Any], Any]] = {
     **{
         name: getattr(mpmath, name)
@@ -39,75 +37,6 @@ _CALLS: dict[str, Callable[[Any], Any]] = {
 }
 _CIRCULAR = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
 _SEVERAL: dict[str, Callable[..., Any]] = {"max": max, "min": min}
-
-
-class Undefined(ValueError):
-    """The expression has no value: a division by zero, a number too large to be computed."""
-
-
-def exact(node: Node) -> Fraction | None:
-    """The rational number that `node` writes by rational operations, else None. Raises Undefined."""
-    parts = [exact(one) for one in node.args]
-    if any(part is None for part in parts) and node.head != "number":
-        return None
-    args = [part for part in parts if part is not None]
-    match node.head:
-        case "number":
-            return Fraction(node.text)
-        case "repeating":
-            return _repeating(node.text)
-        case "add":
-            return sum(args, Fraction(0))
-        case "negate":
-            return -args[0]
-        case "multiply":
-            return args[0] * args[1]
-        case "divide":
-            return args[0] / _divisor(args[1])
-        case "power":
-            return _power(*args)
-        case "percent":
-            return args[0] / 100
-        case "degrees":
-            return args[0]
-        case "absolute":
-            return abs(args[0])
-        case "floor" | "ceiling":
-            return Fraction(args[0].__floor__() if node.head == "floor" else args[0].__ceil__())
-        case "factorial" | "binomial":
-            return _counted(node.head, args)
-    return None
-
-
-def _repeating(text: str) -> Fraction:
-    whole, digits, period = text.split(" ")
-    tail = Fraction(int(period), 10 ** len(period) - 1) / 10 ** len(digits)
-    return Fraction(f"{whole}.{digits or '0'}") + tail
-
-
-def _divisor(value: Fraction) -> Fraction:
-    if value == 0:
-        raise Undefined("a division by zero")
-    return value
-
-
-def _power(base: Fraction, exponent: Fraction) -> Fraction | None:
-    if exponent.denominator != 1:
-        return None
-    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-    if abs(exponent) * bits > MAX_BITS and base not in (0, 1, -1):
-        raise Undefined("a number that is too large to be computed")
-    return _divisor(base) ** int(exponent) if exponent < 0 else base ** int(exponent)
-
-
-def _counted(head: str, args: list[Fraction]) -> Fraction | None:
-    if any(one.denominator != 1 or one < 0 for one in args):
-        return None
-    if any(one > MAX_FACTORIAL for one in args[:1]):
-        raise Undefined("a number that is too large to be computed")
-    import math
-
-    return Fraction(math.factorial(int(args[0])) if head == "factorial" else math.comb(int(args[0]), int(args[1])))
 
 
 class Point:
@@ -242,7 +171,7 @@ def same_value(gold: Node, answer: Node) -> bool:
         return gold == answer
     one, other = exact(gold), _defined(answer)
     if one is not None and other is not None:
-        return one == other or _rounded(gold, one, answer, other) or _rounded(answer, other, gold, one)
+        return one == other or rounded(gold, one, answer, other) or rounded(answer, other, gold, one)
     with mpmath.workdps(DIGITS):
         if not _agree(gold, answer, 0):
             return _float_of(gold, answer)
@@ -272,29 +201,10 @@ def _agree(gold: Node, answer: Node, number: int) -> bool:
     return close(expected, found, BOUNDED_DIGITS if point.bounded else SURE)
 
 
-def decimal(node: Node) -> str | None:
-    """The digits behind the point of a decimal fraction, else None."""
-    while node.head in ("negate", "percent"):
-        node = node.args[0]
-    return node.text.partition(".")[2] or None if node.head == "number" else None
-
-
-def _rounded(node: Node, value: Fraction, other: Node, target: Fraction) -> bool:
-    """Whether `node` is a decimal fraction that stands for `target`: its first digits, or a float."""
-    digits = decimal(node)
-    if digits is None or value == 0 or target == 0:
-        return False
-    if _significant(node) >= FLOAT_DIGITS:
-        return abs(value - target) <= abs(target) / 10 ** (FLOAT_DIGITS - 1)
-    if len(digits) < ROUNDED_DECIMALS or _significant(node) < ROUNDED_DECIMALS or decimal(other) is not None or _ends(target):
-        return False
-    return abs(value - target) < Fraction(1, 10 ** (len(digits) + (2 if node.head == "percent" else 0)))
-
-
 def _float_of(gold: Node, answer: Node) -> bool:
     """Whether one of two numbers is a float that stands for the other."""
     for node, other in ((gold, answer), (answer, gold)):
-        if decimal(node) is not None and _significant(node) >= FLOAT_DIGITS and exact(other) is None:
+        if decimal(node) is not None and significant(node) >= FLOAT_DIGITS and exact(other) is None:
             return _agree_in(node, other, FLOAT_DIGITS - 1)
     return False
 
@@ -304,18 +214,3 @@ def _agree_in(one: Node, other: Node, digits: int) -> bool:
         return close(Point(0).value(one), Point(0).value(other), digits)
     except Undefined:
         return False
-
-
-def _significant(node: Node) -> int:
-    while node.args:
-        node = node.args[0]
-    return len(node.text.replace(".", "").lstrip("0"))
-
-
-def _ends(value: Fraction) -> bool:
-    """Whether the decimal fraction of `value` has an end."""
-    rest = value.denominator
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
-    return rest == 1

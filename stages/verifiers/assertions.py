@@ -152,7 +152,9 @@ class _Splitter(ast.NodeTransformer):
         if isinstance(node, ast.Call | ast.Attribute | ast.Subscript | ast.Name) and self._rooted(node):
             self.found.append(node)
             return ast.parse(f"results_[{self.first + len(self.found) - 1}]", mode="eval").body
-        if isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) and _uses_unknown(node, self.known):
+        if isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) and _uses_unknown(
+            node, self.known
+        ):
             raise ValueError("an assertion that calls the program inside a loop cannot be taken apart")
         return self.generic_visit(node)
 
@@ -184,7 +186,9 @@ def _bound(node: ast.AST) -> Iterator[str]:
 def _literal(statement: ast.Assert, calls: Sequence[ast.expr]) -> str | None:
     """The literal that one call must equal, where the assertion says only that."""
     match statement.test:
-        case ast.Compare(left=ast.Subscript(value=ast.Name(id="results_")), ops=[ast.Eq()], comparators=[expected]) if len(calls) == 1:
+        case ast.Compare(left=ast.Subscript(value=ast.Name(id="results_")), ops=[ast.Eq()], comparators=[expected]) if (
+            len(calls) == 1
+        ):
             try:
                 ast.literal_eval(expected)
             except (ValueError, TypeError, SyntaxError, RecursionError):

@@ -6,9 +6,10 @@ import mpmath
 
 from stages.verifiers.answer_equality import same
 from stages.verifiers.answer_nodes import SCALARS, Node
+from stages.verifiers.answer_rationals import Undefined
 from stages.verifiers.answer_reader import readings
 from stages.verifiers.answer_tokens import Unreadable
-from stages.verifiers.answer_values import DIGITS, Point, Undefined
+from stages.verifiers.answer_values import DIGITS, Point
 
 Reply = tuple[str, str]
 

