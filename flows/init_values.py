@@ -159,7 +159,7 @@ def _best(asked: Asked, context: int, hardware: Hardware) -> Hardware:
 def _data(chosen: Chosen, asked: Asked, context: int, answer: int, params: Params) -> int:
     """Sources, splits and pictures; returns the number of training problems."""
     sources = _sources(asked, params)
-    train = sum(source["train"] * len(source["families"]) for source in sources)
+    train: int = sum(source["train"] * len(source["families"]) for source in sources)
     if asked.data is not None:
         chosen.put("collect.root", str(asked.data.root))
     if asked.data is not None or asked.model.vision is None:
