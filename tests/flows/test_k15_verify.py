@@ -48,7 +48,10 @@ def test_a_verdict_a_row_in_order_and_the_counts_last(tmp_path: Path) -> None:
 @pytest.mark.skipif(HERE is not None, reason=str(HERE))
 def test_tests_of_a_program_stand_in_the_row_as_they_are(tmp_path: Path) -> None:
     gold = {"tests": [{"input": "3 4\n", "output": "7\n"}]}
-    done = k15(tmp_path / "rows.jsonl", [{"verifier": "code", "gold": gold, "response": "```python\nprint(sum(map(int, input().split())))"}])
+    done = k15(
+        tmp_path / "rows.jsonl",
+        [{"verifier": "code", "gold": gold, "response": "```python\nprint(sum(map(int, input().split())))"}],
+    )
     assert json.loads(done.stdout.splitlines()[0])["outcome"] == "right", done.stdout
 
 

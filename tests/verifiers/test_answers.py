@@ -16,8 +16,27 @@ from stages.verifiers.verdict import answerable_all, verify_all
 CASES = [json.loads(line) for line in Path("tests/cases/answers.jsonl").read_text(encoding="utf-8").splitlines()]
 DRESSES = st.sampled_from(
     [
-        *("%s", "{%s}", "\\boldsymbol{%s}", "\\mathbf{\\text{%s}}", "\\color{red}{%s}", "$%s$", "\\[%s\\]", "**%s**", "%s.", "x = %s"),
-        *("\\text{Answer: }%s", "%s \\text{ apples}", "\\left(%s\\right)", "\\displaystyle %s", "%s^\\circ", "{\\large %s}", "%s = %s"),
+        *(
+            "%s",
+            "{%s}",
+            "\\boldsymbol{%s}",
+            "\\mathbf{\\text{%s}}",
+            "\\color{red}{%s}",
+            "$%s$",
+            "\\[%s\\]",
+            "**%s**",
+            "%s.",
+            "x = %s",
+        ),
+        *(
+            "\\text{Answer: }%s",
+            "%s \\text{ apples}",
+            "\\left(%s\\right)",
+            "\\displaystyle %s",
+            "%s^\\circ",
+            "{\\large %s}",
+            "%s = %s",
+        ),
     ]
 )
 JUNK = st.sampled_from(
@@ -65,7 +84,11 @@ def test_what_is_not_read_is_never_dropped(number: int, junk: str, before: bool)
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.integers(1, 999), st.lists(st.integers(0, 999), min_size=1, max_size=3), st.sampled_from([",", "{,}", ",\\!", "\\,", ",\\! "]))
+@given(
+    st.integers(1, 999),
+    st.lists(st.integers(0, 999), min_size=1, max_size=3),
+    st.sampled_from([",", "{,}", ",\\!", "\\,", ",\\! "]),
+)
 def test_thousands_are_separated_in_five_ways(first: int, groups: list[int], mark: str) -> None:
     digits = "".join(f"{group:03d}" for group in groups)
     written = mark.join([str(first), *(f"{group:03d}" for group in groups)])
@@ -93,7 +116,9 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert str(error)
 
 
-@pytest.mark.parametrize("text", ["(" * 900, "{" * 900 + "1" + "}" * 900, "\\sqrt" * 300, "\\frac" * 300, "-" * 1900, "1" * 1900, "|" * 900])
+@pytest.mark.parametrize(
+    "text", ["(" * 900, "{" * 900 + "1" + "}" * 900, "\\sqrt" * 300, "\\frac" * 300, "-" * 1900, "1" * 1900, "|" * 900]
+)
 def test_deep_nesting_is_refused_and_length_is_no_depth(text: str) -> None:
     try:
         assert readings(text)
@@ -104,9 +129,23 @@ def test_deep_nesting_is_refused_and_length_is_no_depth(text: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "verifier"),
     [
-        *(("7", "integer"), ("-7", "integer"), ("1,000", "integer"), ("\\textbf{7}", "integer"), ("7.5", "math"), ("1e-05", "math")),
+        *(
+            ("7", "integer"),
+            ("-7", "integer"),
+            ("1,000", "integer"),
+            ("\\textbf{7}", "integer"),
+            ("7.5", "math"),
+            ("1e-05", "math"),
+        ),
         *(("3x-y+13=0", "math"), ("x=5", "math"), ("x+y", "math"), ("\\frac{1}{2}", "math"), ("7 cm", "math"), ("(2, 3)", "math")),
-        *(("New York", "text"), ("New\\ York", "text"), ("Evelyn", "text"), ("B", "text"), ("rock & roll", "text"), ("yes", "text")),
+        *(
+            ("New York", "text"),
+            ("New\\ York", "text"),
+            ("Evelyn", "text"),
+            ("B", "text"),
+            ("rock & roll", "text"),
+            ("yes", "text"),
+        ),
         *(("\\text{Evelyn}", "text"), ("\\pi", "math"), ("\\foo{5}", "math"), ("true", "text")),
     ],
 )
