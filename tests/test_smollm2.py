@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import CPU, INSTRUCTION, fine_tuning, hardware, partial_rollouts, problem, reinforcement
+from tiny import CPU, INSTRUCTION, fine_tuning, hardware, params, partial_rollouts, problem, reinforcement
 from transformers import AutoModelForCausalLM
 
 from flows import overrides
@@ -57,9 +57,7 @@ def model() -> Model:
         package_file(source, revision)
     except DataError as error:
         pytest.skip(str(error))
-    return Model(
-        source=source, revision=revision, context=CONTEXT, instruction=INSTRUCTION, system=None, thinking=None, chat_template=None
-    )
+    return Model(**{**params()["model"], "source": source, "revision": revision, "context": CONTEXT})
 
 
 @pytest.fixture(scope="module")
