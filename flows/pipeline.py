@@ -55,9 +55,7 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=__doc__)
-    parser.add_argument(
-        "--preset", metavar="NAME", help="overrides of flows/presets/NAME.yaml; several with commas, the later wins"
-    )
+    parser.add_argument("--preset", metavar="NAME", help=overrides.PRESET_HELP)
     parser.add_argument("--data", metavar="DIR", type=Path, help="your files: DIR/train and DIR/bench")
     parser.add_argument("-S", dest="values", metavar="key=value", action="append", default=[], help="one parameter")
     parser.add_argument("--force", action="store_true", help="run stages in which nothing changed, too")

@@ -51,7 +51,7 @@ def of_run(root: Path, ended: Collection[str]) -> Scores:
         checkpoints |= found
         if not found:
             missing.append(name.partition("@")[2] or name)
-    needed = {name for name, paths in evaluations.items() if read & {*paths}}
+    needed = {name for name, paths in evaluations.items() if any(read & {path, *path.parents} for path in paths)}
     report = REPORT in ended and REPORT in written and needed <= {*ended}
     whole, few = _reported(root) if report else ({}, {})
     numbers = few | {name: summary.line(scores) for name, scores in checkpoints.items()}

@@ -28,7 +28,7 @@ from flows.progress import Progress, Screen, Tail, clock
 from flows.server import answering, use_server
 from stages.run.secrets import hidden
 
-GPU_STAGES = {"base", "sft", "curate", "rl", "sample", "dpo", "evaluate", "reward_model"}
+GPU_STAGES = {"base", "sft", "curate", "warm_up", "rl", "sample", "dpo", "evaluate", "reward_model"}
 GPU_DEVICE = Path("/dev/nvidiactl")
 TASK = "K15_TASK_RUN_ID"
 """Set inside a Prefect task; the stage then opens none of its own."""

@@ -19,6 +19,7 @@ import psutil
 
 from flows import graph
 from flows.relocated import relocate
+from stages.models.origin import label_of
 from stages.run.secrets import hidden
 
 EXPERIMENT = "k15"
@@ -223,6 +224,12 @@ def _metric_name(dotted: str) -> str:
     return re.sub(r"[^\w/. -]", "_", re.sub(r"(?<!\d)\.|\.(?!\d)", "/", dotted))
 
 
+def started_from(root: Path) -> str:
+    """What the run's checkpoints are made of, by the config of the first; "" before there is one."""
+    path = root / graph.MODELS / "base/config.json"
+    return label_of(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else ""
+
+
 def provenance(root: Path) -> dict[str, str]:
     """Tags that say what exactly ran: commit, dirty or not, md5 of dvc.lock, the Prefect run."""
     head, dirty = graph.commit(root)
@@ -231,6 +238,7 @@ def provenance(root: Path) -> dict[str, str]:
         "git.commit": head,
         "mlflow.source.git.commit": head,  # the column "Version" of MLflow's page
         "git.dirty": str(dirty).lower(),
+        "model": started_from(root),
         "dvc.lock.md5": md5(lock.read_bytes()).hexdigest() if lock.exists() else "",
         "prefect.task_run_id": os.environ.get("K15_TASK_RUN_ID", ""),
         "prefect.flow_run_id": os.environ.get(FLOW_RUN, ""),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stages.data.files import DataError, write_json
-from stages.models.loading import device_of, load_model, load_processor
+from stages.models.loading import device_of, dtype_of, load_model, load_processor
 from stages.models.value_head import ValueJudge, new_head, save_head
 from stages.prompts.render import Renderer
 from stages.rollout.asking import Asking, responder_of
@@ -18,6 +18,7 @@ from stages.run.optional import RewardModelling
 from stages.run.params import Hardware, read
 from stages.run.program import run
 from stages.run.ranks import rank
+from stages.run.sections import deciding
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
@@ -60,7 +61,7 @@ def main() -> None:
 def trained(kind: str, args: Any, rows: Sequence[RewardRow], wanted: RewardModelling, hardware: Hardware, seed: int) -> None:
     """Train one of the two by the loop of SFT and save it in OUT/`kind`."""
     device = device_of(hardware)
-    net, processor = load_model(args.init, device), load_processor(args.init)
+    net, processor = load_model(args.init, device, dtype=dtype_of(hardware, device)), load_processor(args.init)
     text = net.config.get_text_config()
     text.max_position_embeddings = max(text.max_position_embeddings, wanted.context)
     renderer = Renderer(processor, "", wanted.context)
@@ -75,7 +76,7 @@ def trained(kind: str, args: Any, rows: Sequence[RewardRow], wanted: RewardModel
         return learning_rate(step, total, wanted.learning_rate, 0.1 * wanted.learning_rate, wanted.warmup, "cosine")
 
     engine = start(net, hardware, device, grad_clip=1.0, head=head)
-    values = [seed, wanted.model_dump(), hardware.model_dump()]
+    values = [seed, wanted.model_dump(), deciding(hardware)]
     state = state_folder(f"reward_model-{args.name}-{kind}", [args.init, args.rows], values)
     plan, filler = Plan(wanted.epochs, wanted.batch, seed, rate), picture_filler(renderer, net, hardware)
     train(engine, samples, loss, plan, hardware, stage_spool(f"reward_model@{args.name}"), state, filler)

@@ -31,7 +31,7 @@ def groups(tiny: Tiny) -> list[SampleGroup]:
 
 
 def alone(model: torch.nn.Module, sample: TrainingSample) -> torch.Tensor:
-    return TokenLogProbs(model)(pack([sample], 1000, 1, 0)[0])[0].sum()
+    return TokenLogProbs(model)(pack([sample], 1000, 0)[0])[0].sum()
 
 
 @pytest.mark.parametrize("nll_weight", [0.0, 3.0])
@@ -43,14 +43,14 @@ def test_a_step_equals_plain_dpo(tiny: Tiny, nll_weight: float) -> None:
     assert len(found) == 6
     engine = start(tiny.model(), hardware(), CPU, 1e9)
     samples = pair_samples(found, tiny.renderer(), engine.model)
-    reference = log_probs(engine, pack(samples, 300, 2, 0), len(samples))
+    reference = log_probs(engine, pack(samples, 600, 0), len(samples))
     lengths = torch.tensor([len(pair.chosen.token_ids) for pair in found])
     order = [4, 1, 5, 0]
     plain = tiny.model().train()
     optimizer = torch.optim.AdamW(plain.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.0)
     for _ in range(2):
         members = [samples[2 * pair + side] for pair in order for side in (0, 1)]
-        batches = pack(members, 200, 1, 0)
+        batches = pack(members, 200, 0)
         assert len(batches) > 2, "the two of a pair lie in different micro-batches"
         loss_of = pair_loss(engine, reference, lengths, order, order, batches, dpo)
         loss = optimizer_step(engine, batches, loss_of, 1e-3).loss

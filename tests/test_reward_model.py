@@ -39,7 +39,7 @@ def test_a_value_in_a_packed_row_is_the_value_alone(tiny: Tiny) -> None:
     samples = [sample for sample in value_samples(TEXTS, renderer, model) if sample]
     alone = [value_of(model, head, sample.prompt).item() for sample in samples]
     engine = start(model, hardware(), CPU, 1.0, head=head)
-    (batch,) = pack(samples, 256, 4, 0)
+    (batch,) = pack(samples, 1024, 0)
     with torch.no_grad():
         values, _ = engine.deepspeed(batch)
     together = [values[batch.sample_of_target.tolist().index(place)].item() for place in range(3)]

@@ -28,7 +28,7 @@ INSTRUCTION = "Answer in \\boxed{}."
 def params(**changed: Any) -> dict[str, Any]:
     """params.yaml of the project with some dotted keys (written a__b) changed."""
     tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    tree["hardware"] |= {"device": "cpu", "pack_tokens": 256, "micro_batch_rows": 4, "generation_batch": 64, "workers": 1}
+    tree["hardware"] |= {"device": "cpu", "micro_batch_tokens": 1024, "generation_batch": 64, "workers": 1}
     tree["model"] |= {"source": "scratch", "revision": None, "context": CONTEXT, "instruction": INSTRUCTION}
     for key, value in changed.items():
         *path, last = key.split("__")

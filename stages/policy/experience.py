@@ -131,7 +131,7 @@ class Experience:
     def rendered(self, problems: Sequence[CuratedProblem]) -> list[Rendered]:
         """Their prompts, pictures included, as the trainer and the engine read them."""
         missing = list({problem.id: problem for problem in problems if problem.id not in self._prompts}.values())
-        made = self.renderer.render([Prompt.of(problem) for problem in missing])
+        made = self.renderer.render([Prompt.of(problem) for problem in missing], remade=True)
         self._prompts |= {problem.id: prompt for problem, prompt in zip(missing, made, strict=True)}
         return [self._prompts[problem.id] for problem in problems]
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,7 @@ from stages.policy.mismatch import measure, mismatch
 from stages.rollout.partial import token_ids
 from stages.run.ranks import share
 from stages.run.seeds import stream_seed
+from stages.training.ahead import Lazily, one_ahead
 from stages.training.batches import PackedBatch, TrainingSample, pack
 from stages.training.engine import Engine, StepResult, forwards, gather_objects, optimizer_step, reset_optimizer
 from stages.training.log_probs import join_for_batch, split_by_sample, sum_by_sample
@@ -83,13 +84,23 @@ class Learner:
         place_of = {index: place for place, index in enumerate(mine)}
         first = self._begin(iteration)
         steps: list[StepResult] = []
+        drawn = self._mini_batches(iteration, len(lessons), minis)
+        mine_of = ([place_of[index] for index in lesson_ids if index in place_of] for lesson_ids in drawn)
+        for members, batches in one_ahead((members, self._packed(samples, members)) for members in mine_of):
+            steps.append(self._step(batches, members, advantage, reference, count, first, len(steps)))
+        return steps, gaps | ages(lessons)
+
+    def _mini_batches(self, iteration: int, lessons: int, minis: int) -> Iterator[list[int]]:
+        """The lessons of every optimizer step of the iteration, all of them once in each pass."""
         for sweep in range(self.rl.passes):
             generator = torch.Generator().manual_seed(stream_seed(self.experience.seed, "mini", iteration, sweep))
-            order = torch.randperm(len(lessons), generator=generator).tolist()
-            for mini in range(minis):
-                members = [place_of[index] for index in order[mini::minis] if index in place_of]
-                steps.append(self._step(samples, members, advantage, reference, count, first + len(steps)))
-        return steps, gaps | ages(lessons)
+            order = torch.randperm(lessons, generator=generator).tolist()
+            yield from (order[mini::minis] for mini in range(minis))
+
+    def _packed(self, samples: Sequence[TrainingSample], members: Sequence[int]) -> Lazily[PackedBatch]:
+        """Micro-batches of this rank's part of a mini-batch; of any sample where it has none."""
+        chosen = [samples[index] for index in members] or samples[:1]
+        return pack(chosen, self.hardware.micro_batch_tokens, self.pad_id, self.filler)
 
     def _begin(self, iteration: int) -> int:
         """Reset the optimizer for the new problem (§2.3.2); the number of the first step in the schedule of the learning rate. The
@@ -119,7 +130,7 @@ class Learner:
         """log pi_i of every response, computed once by the trainer: the policy at the start of this iteration, also for tokens
         that older ones drew (§2.3.2: the data may be off-policy). And the mismatch with the engine's own over the tokens of this
         iteration, which the same weights drew; {} when there are none. `counted` is False for lessons that another rank counts."""
-        batches = pack(samples, self.hardware.pack_tokens, self.hardware.micro_batch_rows, self.pad_id, self.filler)
+        batches = pack(samples, self.hardware.micro_batch_tokens, self.pad_id, self.filler)
         whole = torch.zeros(len(samples))
         tokens: dict[int, torch.Tensor] = {}
         gaps = [torch.zeros(0)]
@@ -142,15 +153,15 @@ class Learner:
 
     def _step(
         self,
-        samples: list[TrainingSample],
+        batches: Sequence[PackedBatch],
         members: list[int],
         advantage: torch.Tensor,
         reference: "Reference",
         count: float,
+        first: int,
         step: int,
     ) -> StepResult:
-        chosen = [samples[index] for index in members] or samples[:1]
-        batches = pack(chosen, self.hardware.pack_tokens, self.hardware.micro_batch_rows, self.pad_id, self.filler)
+        """Step number `step` of an iteration whose first is number `first` of the learning rate's schedule."""
         device = self.trainer.device
         a, r = advantage[members].to(device), reference.whole_N[members].to(device)
         tokens = [reference.tokens[index].to(device) for index in members]
@@ -168,7 +179,8 @@ class Learner:
             length_N = None if lengths is None else lengths[present]
             return mirror_descent_loss(whole[present], r[present], a[present], self.tau, length_N) / count
 
-        return optimizer_step(self.trainer, batches, loss_of, warmed(step, self.rl.learning_rate, self.rl.warmup_steps))
+        rate = warmed(first + step, self.rl.learning_rate, self.rl.warmup_steps)
+        return optimizer_step(self.trainer, batches, loss_of, rate, entropies=step == 0)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,16 @@ from stages.data.files import write_json
 from stages.reporting.checks import checks
 from stages.reporting.curves import Validation
 from stages.reporting.evaluations import Benchmark, Evaluation, Score
+from stages.reporting.handed_on import Handed
 from stages.reporting.limits import whole_anywhere
 
 
-def summarise(evaluations: Mapping[str, Evaluation], total: Sequence[Validation], seconds: Mapping[str, float]) -> dict[str, Any]:
+def summarise(
+    evaluations: Mapping[str, Evaluation], total: Sequence[Validation], seconds: Mapping[str, float], handed: Handed
+) -> dict[str, Any]:
     """The content of summary.json. A benchmark run on part of its items is left out, as in tables 2 and 3."""
     return {
+        "handed_on": {name: one.model_dump() for name, one in handed.items()},
         "checkpoints": {name: scores(evaluation) for name, evaluation in evaluations.items()},
         "rl": [
             {
@@ -26,7 +30,7 @@ def summarise(evaluations: Mapping[str, Evaluation], total: Sequence[Validation]
             for point in total
         ],
         "seconds": dict(seconds),
-        "checks": checks(evaluations, total),
+        "checks": checks(evaluations, total, handed),
     }
 
 

@@ -12,6 +12,7 @@ import torch
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from stages.data.files import DataError
+from stages.models.attention import PACKED
 
 ALIGNMENT = 16  # columns; kernels on GPUs want masks that begin at such places
 SLACK = 64
@@ -173,7 +174,7 @@ def check_layers(config: Any) -> None:
     kinds = set(getattr(config, "layer_types", None) or ())
     if "chunked_attention" in kinds or len({sliding for sliding in slidings if sliding is not None}) > 1:
         raise DataError(f"layers of the kinds {sorted(kinds)}: the embedded engine knows full and one sliding attention; use vLLM")
-    if config._attn_implementation not in ("sdpa", "eager"):
+    if config._attn_implementation not in ("sdpa", "eager", PACKED):
         raise DataError(
             f"attention {config._attn_implementation!r}: the embedded engine brings masks of its own, for 'sdpa' and 'eager'; load "
             "the model with one of these"

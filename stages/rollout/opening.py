@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from stages.models.loading import described, device_of, load_model, load_processor
+from stages.models.loading import described, device_of, dtype_of, load_model, load_processor
 from stages.prompts.render import Renderer
 from stages.rollout.engine import Engine
 from stages.rollout.golden import Golden
@@ -23,7 +23,7 @@ def open_rollout_engine(
     engine is missing or cannot run the model."""
     if hardware.engine == "transformers":
         return TransformersEngine(net, renderer, hardware.generation_batch)
-    started = start_vllm(folder, net, renderer.processor.tokenizer, renderer.context, hardware, cache_bytes)
+    started = start_vllm(folder, net, renderer, hardware, cache_bytes)
     return VLLMEngine(started, renderer, golden)
 
 
@@ -31,12 +31,12 @@ def load_engine(folder: Path, model: Model, hardware: Hardware, cache_bytes: int
     """The engine for a checkpoint folder that is asked, not trained: each rank has one of its own, and they need not ask alike.
     Where a model is spread over several processes (vllm.tensor_parallel) these would have to, so that the embedded one is used,
     and says so."""
-    processor = load_processor(folder)
-    renderer = Renderer(processor, model.instruction, model.context)
+    renderer = Renderer.of(load_processor(folder), model)
     if hardware.engine == "vllm" and hardware.vllm.tensor_parallel == 1:
         net = described(folder)
-        started = start_vllm(folder, net, processor.tokenizer, model.context, hardware, cache_bytes, apart=True)
+        started = start_vllm(folder, net, renderer, hardware, cache_bytes, apart=True)
         return VLLMEngine(started, renderer, None)
     if hardware.engine == "vllm" and rank() == 0:
         print("hardware.vllm.tensor_parallel is above 1: vLLM generates in RL only, the embedded engine here", flush=True)
-    return TransformersEngine(load_model(folder, device_of(hardware)), renderer, hardware.generation_batch)
+    device = device_of(hardware)
+    return TransformersEngine(load_model(folder, device, dtype=dtype_of(hardware, device)), renderer, hardware.generation_batch)

@@ -45,6 +45,16 @@ class Teacher(Section):
         return self
 
 
+class SelfTaught(Section):
+    """How the model itself writes demonstrations for problems that nobody has solved in writing (§2.2)."""
+
+    temperature: float = Field(ge=0)
+    max_tokens: int | None = Field(ge=1)
+    """None: all that model.context leaves."""
+    per_prompt: int = Field(ge=1)
+    """As of a teacher."""
+
+
 class WarmUp(Section):
     tries: int = Field(ge=1)
     hazard: float = Field(ge=0, lt=1)
@@ -52,6 +62,8 @@ class WarmUp(Section):
     min_rows: int = Field(ge=1)
     limits: dict[WarmUpLimit, Limits]
     teacher: Teacher | None
+    self_taught: SelfTaught | None
+    """None: such problems stay without a demonstration. Read without a teacher only."""
 
 
 class RewardModelling(Section):

@@ -1,7 +1,7 @@
 """The one door to DeepSpeed: start it, take optimizer steps over packed micro-batches, reset the optimizer."""
 
+import math
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,15 +9,19 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from stages.models.attention import use_packed_attention
+from stages.models.loading import dtype_of
 from stages.run.params import Hardware
 from stages.run.ranks import collective_time_out, during, rank, world_size
+from stages.training import library
 from stages.training.batches import PackedBatch
 from stages.training.log_probs import TokenLogProbs, sum_by_sample
 from stages.training.optimizers import adamw, muon
+from stages.training.output_layer import head_of
 from stages.training.values import TokenValues
 
 LossOf = Callable[[PackedBatch, torch.Tensor, torch.Tensor], torch.Tensor]
-"""(batch, log-probs (T,), entropies (T,)) -> this micro-batch's part of the loss, summed over micro-batches and ranks."""
+"""(batch, log-probs (T,), entropies (T,) or (0,)) -> this micro-batch's part of the loss, summed over micro-batches and ranks."""
 
 
 @dataclass
@@ -42,7 +46,7 @@ class StepResult:
     grad_norm: float
     tokens: int
     entropy: float
-    """Mean over the tokens that carry loss, in nats."""
+    """Mean over the tokens that carry loss, in nats; not a number where it was not asked for."""
 
 
 def start(
@@ -55,14 +59,14 @@ def start(
     muon_ratio: float | None = None,
 ) -> Engine:
     """Wrap `model` by DeepSpeed with AdamW (weight decay 0), or with Muon at `muon_ratio` times its learning rate, which is set by
-    each step. Muon wants whole float32 matrices: ZeRO and bf16 are off then. With a value `head` each target gets its value instead
-    of its log-probability."""
+    each step. Muon wants whole float32 matrices: ZeRO and bf16 are off then. With bf16 DeepSpeed keeps float32 master weights.
+    With a value `head` each target gets its value instead of its log-probability."""
     os.environ.setdefault("DS_ACCELERATOR", "cuda" if device.type == "cuda" else "cpu")
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "0")  # alone: any free port, so that several stages run side by side
     for name, value in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0")):
         os.environ.setdefault(name, value)
-    deepspeed = _deepspeed()
+    deepspeed = library.deepspeed()
     deepspeed.utils.logger.setLevel("ERROR")
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # for inference only, and would be compiled for a minute
     backend = "gloo"
@@ -73,26 +77,18 @@ def start(
         deepspeed.init_distributed(dist_backend=backend, timeout=collective_time_out(), verbose=False)
     if hardware.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    use_packed_attention(model)
     model.train()
     module = TokenLogProbs(model, temperature) if head is None else TokenValues(model, head)
     optimizer = adamw(module) if muon_ratio is None else muon(module, muon_ratio)
     zero_stage = hardware.zero_stage if muon_ratio is None else 0
-    config = _config(zero_stage, bf16=device.type == "cuda" and muon_ratio is None, clip=grad_clip)
+    config = _config(zero_stage, bf16=muon_ratio is None and dtype_of(hardware, device) is torch.bfloat16, clip=grad_clip)
     with during("sharing the first weights"):
         engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=config)
+    if zero_stage == 3 and head is None:  # the output layer's weights are read outside it
+        for parameter in head_of(model).parameters():
+            deepspeed.zero.register_external_parameter(module, parameter)
     return Engine(engine, device, zero_stage)
-
-
-def _deepspeed() -> Any:
-    """DeepSpeed, without the MLflow that its autotuner, unused here, would import for more than a second."""
-    hidden = {} if "mlflow" in sys.modules else {"mlflow": None}
-    sys.modules.update(hidden)  # type: ignore[arg-type]  # None: its import raises ImportError
-    try:
-        import deepspeed
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-    return deepspeed
 
 
 def _config(zero_stage: int, bf16: bool, clip: float) -> dict[str, Any]:
@@ -108,7 +104,9 @@ def _config(zero_stage: int, bf16: bool, clip: float) -> dict[str, Any]:
     }
 
 
-def optimizer_step(engine: Engine, batches: Sequence[PackedBatch], loss_of: LossOf, learning_rate: float) -> StepResult:
+def optimizer_step(
+    engine: Engine, batches: Sequence[PackedBatch], loss_of: LossOf, learning_rate: float, entropies: bool = True
+) -> StepResult:
     """Forward and backward over all micro-batches of this rank, then one step. Ranks with fewer micro-batches repeat one of
     theirs with weight zero, so that collectives meet. `loss_of` divides by the count over all ranks itself."""
     for group in engine.deepspeed.optimizer.param_groups:
@@ -118,7 +116,7 @@ def optimizer_step(engine: Engine, batches: Sequence[PackedBatch], loss_of: Loss
     for place in range(passes):
         batch = batches[min(place, len(batches) - 1)].to(engine.device)
         with during("forward"):
-            logp, entropy = engine.deepspeed(batch)
+            logp, entropy = engine.deepspeed(batch, entropies)
         loss = loss_of(batch, logp, entropy)
         if place >= len(batches):
             loss = loss * 0.0
@@ -132,9 +130,8 @@ def optimizer_step(engine: Engine, batches: Sequence[PackedBatch], loss_of: Loss
         engine.deepspeed.step()
     with during("sums of the step"):
         total = _reduce(sums, dist.ReduceOp.SUM).tolist()
-    return StepResult(
-        total[0], norm if norm is not None else _float(engine.deepspeed), int(total[1]), total[2] / max(1.0, total[3])
-    )
+    entropy_mean = total[2] / max(1.0, total[3]) if entropies else math.nan
+    return StepResult(total[0], norm if norm is not None else _float(engine.deepspeed), int(total[1]), entropy_mean)
 
 
 def forwards(engine: Engine, batches: Sequence[PackedBatch]) -> list[tuple[PackedBatch, torch.Tensor]]:
@@ -146,7 +143,7 @@ def forwards(engine: Engine, batches: Sequence[PackedBatch]) -> list[tuple[Packe
         for place in range(passes):
             batch = batches[min(place, len(batches) - 1)].to(engine.device)
             with during("forward"):
-                logp, _ = engine.deepspeed(batch)
+                logp, _ = engine.deepspeed(batch, entropies=False)
             found += [(batch, logp)] if place < len(batches) else []
     return found
 

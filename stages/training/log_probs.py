@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from stages.training.batches import PackedBatch
+from stages.training.output_layer import head_of, token_entropies, token_log_probs
 
 
 class TokenLogProbs(nn.Module):
@@ -19,18 +20,14 @@ class TokenLogProbs(nn.Module):
         self.model = model
         self.temperature = temperature
 
-    def forward(self, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        """(log-probability, entropy) of each target, both (T,) in float32 and natural logs; the entropy carries no gradient."""
+    def forward(self, batch: PackedBatch, entropies: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        """(log-probability, entropy) of each target, both (T,) in float32 and natural logs; the entropy carries no gradient, and
+        is (0,) when it is not asked for: it costs a second pass through the output layer."""
         hidden = self.model.model(**batch.inputs, use_cache=False).last_hidden_state
-        chosen = hidden[batch.target_rows, batch.target_columns]
-        logits = self.model.get_output_embeddings()(chosen).float()
+        chosen, head = hidden[batch.target_rows, batch.target_columns], head_of(self.model)
         cap = getattr(self.model.config.get_text_config(), "final_logit_softcapping", None)
-        if cap is not None:
-            logits = torch.tanh(logits / cap) * cap
-        logs = torch.log_softmax(logits / self.temperature, dim=-1)
-        with torch.no_grad():
-            entropy = -(logs.exp() * logs).sum(-1)
-        return logs.gather(-1, batch.targets[:, None])[:, 0], entropy
+        logp = token_log_probs(chosen, head, batch.targets, self.temperature, cap)
+        return logp, token_entropies(chosen if entropies else chosen[:0], head, self.temperature, cap)
 
 
 def sum_by_sample(values: torch.Tensor, batch: PackedBatch, samples: int) -> torch.Tensor:

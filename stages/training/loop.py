@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from stages.run.params import Hardware
 from stages.run.ranks import during, rank, share
 from stages.run.seeds import stream_seed
 from stages.run.spool import Spool
+from stages.training.ahead import Lazily, one_ahead
 from stages.training.batches import PackedBatch, TrainingSample, pack
 from stages.training.checkpoints import SaveClock, load_state, save_state
 from stages.training.engine import Engine, LossOf, optimizer_step
@@ -65,12 +67,16 @@ def train(
     if rank() == 0:
         spool.truncate(first)
     pad_id = engine.model.config.get_text_config().pad_token_id or 0
-    clock = SaveClock()
-    for step in range(first, len(steps)):
+    clock = SaveClock(hardware.save_seconds)
+
+    def packed(step: int) -> Lazily[PackedBatch]:
+        mine = share(steps[step]) or steps[step][:1]
+        members = [samples[plan.unit * unit + place] for unit in mine for place in range(plan.unit)]
+        return pack(members, hardware.micro_batch_tokens, pad_id, filler)
+
+    for step, batches in one_ahead((step, packed(step)) for step in range(first, len(steps))):
         began = time.monotonic()
         mine = share(steps[step])
-        members = [samples[plan.unit * unit + place] for unit in mine or steps[step][:1] for place in range(plan.unit)]
-        batches = pack(members, hardware.pack_tokens, hardware.micro_batch_rows, pad_id, filler)
         loss_of = loss_for(steps[step], mine, batches) if mine else _nothing
         rate = plan.rate(step, len(steps))
         with during(f"step {step}"):
@@ -85,7 +91,7 @@ def train(
             spool.log_speed(step, {"tokens_per_second": result.tokens / seconds})
         with during(f"saving after step {step}"):
             if step + 1 < len(steps) and clock.due():
-                save_state(engine, state, step + 1, {})
+                clock.save(partial(save_state, engine, state, step + 1, {}))
 
 
 def mean_token_loss(indices: Sequence[int], samples: Sequence[TrainingSample]) -> LossOf:

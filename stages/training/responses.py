@@ -21,7 +21,7 @@ def response_log_probs(
     All ranks must call, each with a response of its own."""
     sample = TrainingSample(prompt, tuple(response), position_ids(engine.model, prompt, len(response)))
     filler = picture_filler(renderer, engine.model, hardware)
-    batches = pack([sample], hardware.pack_tokens, 1, renderer.processor.tokenizer.pad_token_id or 0, filler)
+    batches = pack([sample], hardware.micro_batch_tokens, renderer.processor.tokenizer.pad_token_id or 0, filler)
     ((_, logp),) = forwards(engine, batches)
     found: list[float] = logp.float().cpu().tolist()
     return found

@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from stages.models.loading import end_ids
 from stages.models.positions import position_ids
 from stages.models.value_head import value_prompt
 from stages.prompts.render import Renderer
@@ -22,19 +21,20 @@ class TokenValues(nn.Module):
         self.model = model
         self.head = head
 
-    def forward(self, batch: PackedBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        """(value, zero) of each target, both (T,) in float32."""
+    def forward(self, batch: PackedBatch, entropies: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
+        """(value, zero) of each target, both (T,) in float32; without `entropies` as TokenLogProbs."""
         hidden = self.model.model(**batch.inputs, use_cache=False).last_hidden_state
         values = self.head(hidden[batch.target_rows, batch.target_columns])[:, 0].float()
-        return values, torch.zeros_like(values)
+        return values, torch.zeros_like(values if entropies else values[:0])
 
 
 def value_samples(texts: Sequence[str], renderer: Renderer, model: Any) -> list[TrainingSample | None]:
     """A sample with one target for each text, whose value stands at the last token of the prompt; None over the context."""
     prompts = renderer.render([value_prompt(text) for text in texts], room=None)
-    end = end_ids(model)[0]
     return [
-        TrainingSample(prompt, (end,), position_ids(model, prompt, 1)) if len(prompt.token_ids) < renderer.context else None
+        TrainingSample(prompt, (renderer.turn_end,), position_ids(model, prompt, 1))
+        if len(prompt.token_ids) < renderer.context
+        else None
         for prompt in prompts
     ]
 

@@ -38,7 +38,7 @@ def rollout_copy(engine: Engine, folder: Path) -> Any:
     """The model that generates: the trained one itself, or under ZeRO-3, whose weights are in pieces, a whole copy of it."""
     if engine.zero_stage < 3:
         return engine.model
-    return load_model(folder, engine.device)
+    return load_model(folder, engine.device, dtype=engine.model.dtype)
 
 
 def trained_weights(engine: Engine) -> Iterator[tuple[str, torch.Tensor]]:

@@ -72,8 +72,7 @@ class Material:
             "layers": LAYERS,
             "parameters": sum(p.numel() for p in self.net().parameters()),
             "context": self.model.context,
-            "pack_tokens": self.hardware.pack_tokens,
-            "micro_batch_rows": self.hardware.micro_batch_rows,
+            "micro_batch_tokens": self.hardware.micro_batch_tokens,
         }
 
 

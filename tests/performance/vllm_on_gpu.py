@@ -191,7 +191,7 @@ class Bench:
 
     def trainer(self, prompt: Rendered, response: tuple[int, ...], temperature: float = 1.0) -> list[float]:
         sample = TrainingSample(prompt, response, position_ids(self.model, prompt, len(response)))
-        batch = pack([sample], CONTEXT, 1, 0)[0].to(self.device)
+        batch = pack([sample], CONTEXT, 0)[0].to(self.device)
         with torch.no_grad():
             found: list[float] = TokenLogProbs(self.model, temperature)(batch)[0].tolist()
         return found

@@ -115,7 +115,7 @@ def plain_steps(
     reference, losses = None, []
     for rate in rates:
         optimizer.param_groups[0]["lr"] = rate
-        values = [TokenLogProbs(plain)(pack([sample], 1000, 1, 0)[0])[0] for sample in samples]
+        values = [TokenLogProbs(plain)(pack([sample], 1000, 0)[0])[0] for sample in samples]
         places = kept or [slice(None)] * len(values)
         logp = torch.stack([value[place].sum() for value, place in zip(values, places, strict=False)])
         reference = logp.detach() if reference is None else reference
@@ -274,7 +274,7 @@ def test_mismatch_is_of_the_tokens_that_the_same_weights_drew(tiny: Tiny) -> Non
         [score(p, [made(p, n, (1, 4), (2, 3)) for n in range(2)], [Verdict("right", None, "")] * 2, 0.0)], 2, False
     )
     samples = found._samples(lessons)
-    logp = [TokenLogProbs(tiny.model())(pack([sample], 1000, 1, 0)[0])[0] for sample in samples]
+    logp = [TokenLogProbs(tiny.model())(pack([sample], 1000, 0)[0])[0] for sample in samples]
     expected = -5.0 - float(torch.cat([values[4:] for values in logp]).detach().mean())
     assert gap((1, 4), (2, 3)) == pytest.approx(expected, abs=1e-4)
     assert gap((0, 4), (1, 3)) == 0.0, "no token of this iteration: no figure"

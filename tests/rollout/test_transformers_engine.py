@@ -321,7 +321,7 @@ def test_log_probs_equal_the_trainers(engine: TransformersEngine, prompts: list[
         for found in group:
             sample = TrainingSample(prompt, found.token_ids, position_ids(engine.model, prompt, len(found.token_ids)))
             with torch.no_grad():
-                logp, _ = TokenLogProbs(engine.model, temperature)(pack([sample], 400, 1, 0)[0])
+                logp, _ = TokenLogProbs(engine.model, temperature)(pack([sample], 400, 0)[0])
             assert found.logprobs == pytest.approx(logp.tolist(), abs=TOLERANCE)
 
 
@@ -380,5 +380,4 @@ def test_several_end_tokens_and_none(tiny: Tiny, prompts: list[Prompt]) -> None:
     assert any(row[-1] == comma for row in found)
     assert all(comma not in row[:-1] for row in found)
     model.generation_config.eos_token_id = None
-    with pytest.raises(DataError, match="generation_config names no eos_token_id"):
-        TransformersEngine(model, tiny.renderer(), 64)
+    assert TransformersEngine(model, tiny.renderer(), 64).ends.tolist() == ends[:1], "the template's"

@@ -55,7 +55,7 @@ def main(folder: Path, shown: Path, tensor_parallel: int) -> None:
     first = engine.extend(requests, HOT)
     gaps = [gap(first, embedded.extend(requests, HOT))]
     samples, _ = demonstration_samples(demonstrations, renderer, trainer.model)
-    batches = pack(samples, 640, 4, 0, picture_filler(renderer, trainer.model, chosen))
+    batches = pack(samples, 2560, 0, picture_filler(renderer, trainer.model, chosen))
     optimizer_step(trainer, batches, mean_token_loss(range(len(samples)), samples), 1e-2)
     engine.take_weights(whole(trainer))
     embedded.take_weights(whole(trainer))

@@ -1,15 +1,18 @@
 """Optimizer steps through DeepSpeed against plain torch; the reset of the optimizer; saving."""
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from tiny import CPU, Tiny, hardware, largest_gap, weights
 
 from stages.data.files import DataError
+from stages.models.loading import dtype_of, load_model
 from stages.training.batches import TrainingSample, pack
 from stages.training.engine import Engine, StepResult, forwards, log_probs, optimizer_step, reset_optimizer, start
 from stages.training.log_probs import TokenLogProbs
@@ -50,11 +53,9 @@ def filler(tiny: Tiny) -> TrainingSample | None:
 def step(filler: TrainingSample | None) -> Step:
     """One optimizer step on the mean token loss, as the training loop does it."""
 
-    def take(
-        engine: Engine, samples: list[TrainingSample], rate: float = 1e-3, rows: int = 100, row_tokens: int = 256
-    ) -> StepResult:
+    def take(engine: Engine, samples: list[TrainingSample], rate: float = 1e-3, tokens: int = 10_000) -> StepResult:
         loss = mean_token_loss(range(len(samples)), samples)
-        return optimizer_step(engine, pack(samples, row_tokens, rows, 0, filler if engine.zero_stage == 3 else None), loss, rate)
+        return optimizer_step(engine, pack(samples, tokens, 0, filler if engine.zero_stage == 3 else None), loss, rate)
 
     return take
 
@@ -75,7 +76,7 @@ def plain_steps(tiny: Tiny) -> Callable[[float], Plain]:
         losses = []
         for _ in range(2):
             optimizer.zero_grad()
-            parts = [-TokenLogProbs(model)(pack([found], 1000, 1, 0)[0])[0].sum() / tokens for found in samples]
+            parts = [-TokenLogProbs(model)(pack([found], 1000, 0)[0])[0].sum() / tokens for found in samples]
             sum(parts).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), clip)
             optimizer.step()
@@ -96,7 +97,7 @@ def test_steps_equal_plain_adamw(
     tmp_path: Path,
 ) -> None:
     engine = started(zero_stage=zero_stage)
-    losses = [step(engine, samples, rows=1).loss for _ in range(2)]
+    losses = [step(engine, samples, tokens=256).loss for _ in range(2)]
     expected, plain_losses = plain_steps(1e9)
     assert losses == pytest.approx(plain_losses, rel=1e-5)
     save_model(engine, tiny.renderer().processor, tmp_path / "saved")
@@ -120,8 +121,8 @@ def test_gradients_are_clipped_to_the_norm(
 def test_many_micro_batches_equal_one(started: Started, step: Step, samples: list[TrainingSample], zero_stage: int) -> None:
     one, many = started(zero_stage=zero_stage), started(zero_stage=zero_stage)
     for _ in range(2):
-        left = step(one, samples, rows=100, row_tokens=10_000)
-        right = step(many, samples, rows=1, row_tokens=64)
+        left = step(one, samples)
+        right = step(many, samples, tokens=64)
         assert left.loss == pytest.approx(right.loss, rel=1e-5)
         assert left.grad_norm == pytest.approx(right.grad_norm, rel=1e-4)
         assert left.entropy == pytest.approx(right.entropy, rel=1e-5)
@@ -171,10 +172,10 @@ def test_reset_zeroes_moments_and_counter(started: Started, step: Step, samples:
 
 def test_log_probs_without_gradient(started: Started, tiny: Tiny, samples: list[TrainingSample]) -> None:
     engine = started()
-    found = log_probs(engine, pack(samples, 200, 2, 0), len(samples))
-    alone = torch.stack([TokenLogProbs(tiny.model())(pack([s], 1000, 1, 0)[0])[0].sum() for s in samples]).detach()
+    found = log_probs(engine, pack(samples, 400, 0), len(samples))
+    alone = torch.stack([TokenLogProbs(tiny.model())(pack([s], 1000, 0)[0])[0].sum() for s in samples]).detach()
     torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-4)
-    assert all(not logp.requires_grad for _, logp in forwards(engine, pack(samples, 200, 2, 0)))
+    assert all(not logp.requires_grad for _, logp in forwards(engine, pack(samples, 400, 0)))
     assert all(p.grad is None for p in engine.model.parameters())
 
 
@@ -189,3 +190,40 @@ def test_a_model_that_cannot_be_saved_is_one_clear_error(started: Started, tiny:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match=r"file: cannot save the model .*; free disk space"):
         save_model(started(), tiny.renderer().processor, tmp_path / "file")
+
+
+@pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
+def test_bfloat16_steps_float32_master_weights(
+    tiny: Tiny, samples: list[TrainingSample], filler: TrainingSample | None, zero_stage: int, tmp_path: Path
+) -> None:
+    """A step of 2e-5 is a tenth of the distance of two bf16 numbers near 0.1: without masters such weights would never move. The
+    checkpoint is in the training dtype."""
+    wanted = hardware(zero_stage=zero_stage, dtype="bfloat16")
+    model = load_model(tiny.folder, CPU, dtype=dtype_of(wanted, CPU))
+    engine = start(model, wanted, CPU, 1e9)
+    batches = pack(samples[:2], 10_000, 0, filler if zero_stage else None)
+    before = weights(load_model(tiny.folder, CPU, dtype=torch.bfloat16))
+    losses = [optimizer_step(engine, batches, mean_token_loss([0, 1], samples), 2e-5).loss for _ in range(30)]
+    assert losses[-1] < losses[0]
+    save_model(engine, tiny.renderer().processor, tmp_path)
+    with safe_open(tmp_path / "model.safetensors", "pt") as file:
+        assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.bfloat16}  # noqa: SIM118
+    after = weights(load_model(tmp_path, CPU, dtype=torch.bfloat16))
+    large = [name for name in before if float(before[name].abs().mean()) > 0.05 and not name.endswith("bias")]
+    moved = sum(int((before[name] != after[name]).sum()) for name in large)
+    assert moved > 0.2 * sum(before[name].numel() for name in large)
+
+
+def test_muon_keeps_float32(tiny: Tiny) -> None:
+    wanted = hardware(dtype="bfloat16")
+    engine = start(tiny.model(), wanted, CPU, 1.0, muon_ratio=0.5)
+    assert engine.model.dtype == torch.float32
+    assert not engine.deepspeed.bfloat16_enabled()
+
+
+def test_entropies_only_where_they_are_read(started: Started, samples: list[TrainingSample]) -> None:
+    engine = started()
+    batches = pack(samples, 10_000, 0)
+    loss = mean_token_loss(range(len(samples)), samples)
+    assert math.isnan(optimizer_step(engine, batches, loss, 0.0, entropies=False).entropy)
+    assert optimizer_step(engine, batches, loss, 0.0).entropy > 1

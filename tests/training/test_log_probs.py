@@ -12,7 +12,7 @@ from stages.training.log_probs import TokenLogProbs, join_for_batch, split_by_sa
 def test_log_probs_and_entropy_equal_the_logits_of_the_model(tiny: Tiny, temperature: float) -> None:
     model = tiny.model().eval()
     found = next(found for found in tiny.samples(model) if found.prompt.pixels)
-    (batch,) = pack([found], 1000, 1, 0)
+    (batch,) = pack([found], 1000, 0)
     with torch.no_grad():
         logp, entropy = TokenLogProbs(model, temperature)(batch)
         kinds = torch.cat([found.prompt.per_token["mm_token_type_ids"], torch.zeros(len(found.response_ids), dtype=torch.long)])
@@ -26,7 +26,7 @@ def test_log_probs_and_entropy_equal_the_logits_of_the_model(tiny: Tiny, tempera
 
 def test_sums_by_sample_by_hand(tiny: Tiny) -> None:
     samples = tiny.samples(tiny.model())[:3]
-    (batch,) = pack(samples, 1000, 3, 0)
+    (batch,) = pack(samples, 3000, 0)
     ones = sum_by_sample(torch.ones(len(batch.targets)), batch, 4)
     assert ones.tolist() == [*(float(len(found.response_ids)) for found in samples), 0.0]
 
@@ -36,7 +36,7 @@ def test_values_of_a_batch_are_taken_apart_and_joined(tiny: Tiny) -> None:
     samples = tiny.samples(tiny.model())[:5]
     values = [torch.arange(len(found.response_ids)) + 1000.0 * index for index, found in enumerate(samples)]
     found: dict[int, torch.Tensor] = {}
-    for batch in pack(samples, 200, 1, 0):
+    for batch in pack(samples, 200, 0):
         joined = join_for_batch(values, batch)
         assert len(joined) == len(batch.targets)
         assert (joined // 1000).long().tolist() == batch.sample_of_target.tolist()

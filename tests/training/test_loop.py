@@ -45,13 +45,13 @@ def sample(prompt: int, response: int, **options: object) -> TrainingSample:
 def test_loss_tokens_by_hand_and_as_packed() -> None:
     samples = [sample(4, 3), sample(4, 3, loss_mask=(True, False, False))]
     assert [loss_tokens(found) for found in samples] == [3, 1]
-    assert [len(pack([found], 10, 1, 0)[0].targets) for found in samples] == [3, 1]
+    assert [len(pack([found], 10, 0)[0].targets) for found in samples] == [3, 1]
 
 
 def test_the_mean_is_over_the_tokens_of_all_ranks() -> None:
     samples = [sample(2, 3), sample(2, 5), sample(2, 9)]
     loss_of = mean_token_loss([0, 1], samples)
-    (batch,) = pack(samples[:1], 10, 1, 0)
+    (batch,) = pack(samples[:1], 10, 0)
     # this rank holds 3 tokens of log-probability -2; both ranks together hold 8
     assert loss_of(batch, torch.full((3,), -2.0), torch.zeros(3)).item() == 6 / 8
 

@@ -37,7 +37,7 @@ def by_torch(tiny: Tiny, samples: list[TrainingSample], steps: int) -> nn.Module
     tokens = sum(len(found.response_ids) for found in samples)
     for _ in range(steps):
         model.zero_grad()
-        sum(-TokenLogProbs(model)(pack([found], 1000, 1, 0)[0])[0].sum() / tokens for found in samples).backward()
+        sum(-TokenLogProbs(model)(pack([found], 1000, 0)[0])[0].sum() / tokens for found in samples).backward()
         for optimizer in both:
             optimizer.step()
     return model
@@ -49,7 +49,7 @@ def test_steps_equal_torchs_muon_and_adamw(tiny: Tiny, samples: list[TrainingSam
     assert engine.zero_stage == 0, "Muon has whole matrices, whatever the other stages are told"
     loss = mean_token_loss(range(len(samples)), samples)
     for _ in range(2):
-        result = optimizer_step(engine, pack(samples, 256, 100, 0), loss, RATE)
+        result = optimizer_step(engine, pack(samples, 10_000, 0), loss, RATE)
     assert result.grad_norm > 0.1
     expected, before, found = weights(by_torch(tiny, samples, 2)), weights(tiny.model()), weights(engine.model)
     for name, value in expected.items():
@@ -62,7 +62,7 @@ def test_a_matrix_moves_by_its_rate_in_every_direction(tiny: Tiny, samples: list
     """Muon's update is nearly orthogonal: all singular values of a step lie near the learning rate (0.68 to 1.13 of it,
     https://kellerjordan.github.io/posts/muon), where those of the gradient differ by orders of magnitude."""
     engine = start(tiny.model(), hardware(), CPU, 1e9, muon_ratio=RATIO)
-    optimizer_step(engine, pack(samples, 256, 100, 0), mean_token_loss(range(len(samples)), samples), RATE)
+    optimizer_step(engine, pack(samples, 10_000, 0), mean_token_loss(range(len(samples)), samples), RATE)
     before, found = weights(tiny.model()), weights(engine.model)
     (name,) = (name for name in matrices(engine.model) if name.endswith("language_model.layers.0.self_attn.o_proj.weight"))
     step = torch.linalg.svdvals(found[name] - before[name]) / (RATIO * RATE)

@@ -39,7 +39,7 @@ def one(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def play_alone(checkpoint: Path, problems: list[Any], folder: Path) -> None:
-    for name in ("sft", "unlike", "policy", "partial"):
+    for name in ("sft", "heads", "unlike", "policy", "partial"):
         place = folder / name
         place.mkdir()
         two_ranks.SCENARIOS[name](Tiny(checkpoint, problems), 0, place)
@@ -65,6 +65,16 @@ def test_sft_ends_with_the_losses_and_weights_of_one_rank(tiny: Tiny, one: Path,
     for alone, together in zip(left, right, strict=True):
         assert together == pytest.approx(alone, rel=1e-4)
     assert largest_gap(saved(tiny, one / "sft"), saved(tiny, place)) < ROUNDING
+
+
+@pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
+def test_an_output_layer_of_its_own_or_with_a_cap_learns_the_same(one: Path, two: Path, zero_stage: int) -> None:
+    """Its weights are read in chunks, outside the layer, whose pieces ZeRO-3 gathers."""
+    place = finished(two, "heads", zero_stage)
+    left, right = (json.loads((folder / "told.json").read_text()) for folder in (one / "heads", place))
+    assert len(left) == 4
+    for alone, together in zip(left, right, strict=True):
+        assert together == pytest.approx(alone, rel=1e-4)
 
 
 @pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])

@@ -17,7 +17,7 @@ def test_as_the_model_says_at_the_trainers_temperature(tiny: Tiny, zero_stage: i
     samples = tiny.samples(model)
     chosen = [next(s for s in samples if not s.prompt.pixels), next(s for s in samples if s.prompt.pixels)]
     with torch.no_grad():
-        expected = [TokenLogProbs(model, 0.7)(pack([sample], 400, 1, 0)[0])[0].tolist() for sample in chosen]
+        expected = [TokenLogProbs(model, 0.7)(pack([sample], 400, 0)[0])[0].tolist() for sample in chosen]
     wanted = hardware(zero_stage=zero_stage)
     engine = start(model, wanted, CPU, 1.0, 0.7)
     for sample, values in zip(chosen, expected, strict=True):

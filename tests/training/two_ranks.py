@@ -32,7 +32,7 @@ LATE = 400.0
 
 def sft(tiny: Tiny, zero_stage: int, folder: Path) -> None:
     """Three steps of the training loop on text and pictures; the last batch is short."""
-    wanted = hardware(zero_stage=zero_stage, micro_batch_rows=1)
+    wanted = hardware(zero_stage=zero_stage, micro_batch_tokens=256)
     model = tiny.model()
     samples = tiny.samples(model)[1::5]
     engine = start(model, wanted, CPU, 1.0)
@@ -60,15 +60,33 @@ def unlike(tiny: Tiny, zero_stage: int, folder: Path) -> None:
     engine = start(model, wanted, CPU, 1.0)
     filler = picture_filler(tiny.renderer(), model, wanted)
     loss = mean_token_loss(range(len(everyone)), everyone)
-    batches = pack(mine, 128, 1, 0, filler)
+    batches = pack(mine, 128, 0, filler)
     forwards(engine, batches)
     losses = [optimizer_step(engine, batches, loss, 1e-3).loss]
-    batches = pack(text if rank() == 0 else pictures[:1], 400, 1, 0, filler)
+    batches = pack(text if rank() == 0 else pictures[:1], 400, 0, filler)
     half = mean_token_loss(range(len(text)), text)
     nothing = optimizer_step(engine, batches, half if rank() == 0 else lambda _, logp, __: logp.sum() * 0.0, 1e-3)
     save_model(engine, load_processor(tiny.folder), folder / "model")
     if rank() == 0:
         (folder / "losses.json").write_text(json.dumps([*losses, nothing.loss]))
+
+
+def heads(tiny: Tiny, zero_stage: int, folder: Path) -> None:
+    """A step with an output layer of its own weights, and one with capped logits; on one rank or shared out among two."""
+    samples = tiny.samples(tiny.model())[1::8]
+    mine = samples[rank() :: world_size()]
+    told = []
+    for cap in (None, 5.0):
+        model = tiny.model()
+        torch.manual_seed(9)
+        model.lm_head.weight = torch.nn.Parameter(torch.randn_like(model.lm_head.weight) / 4)
+        model.config.get_text_config().final_logit_softcapping = cap
+        engine = start(model, hardware(zero_stage=zero_stage), CPU, 1e9)
+        batches = pack(mine, 400, 0, picture_filler(tiny.renderer(), model, hardware(zero_stage=zero_stage)))
+        steps = [optimizer_step(engine, batches, mean_token_loss(range(len(samples)), samples), 1e-3) for _ in range(2)]
+        told += [[step.loss, step.grad_norm, step.entropy] for step in steps]
+    if rank() == 0:
+        (folder / "told.json").write_text(json.dumps(told))
 
 
 def learner(tiny: Tiny, zero_stage: int, segment: int | None = None, **changed: Any) -> Learner:
@@ -140,10 +158,10 @@ def partial(tiny: Tiny, zero_stage: int, folder: Path) -> None:
 
 def clock(_: Tiny, __: int, folder: Path) -> None:
     """Ranks whose clocks differ decide together: the first of them decides."""
-    found = SaveClock()
+    found = SaveClock(1000.0)
     answers = []
     for late in ((True, False), (False, True)):
-        found.every, found.last = 1000.0, time.monotonic() - (2000.0 if late[rank()] else 0.0)
+        found.next = time.monotonic() + (-1000.0 if late[rank()] else 1000.0)
         answers.append(found.due())
     (folder / f"answers-{rank()}.json").write_text(json.dumps(answers))
 
@@ -158,7 +176,7 @@ def late(checkpoint: Path, problems: list[Any]) -> None:
         if step == 2 and rank() == 1:
             time.sleep(LATE)
         with during(f"rl iteration {step}"):
-            optimizer_step(engine, pack(samples, 256, 4, 0, None), mean_token_loss([0, 1], samples), 1e-3)
+            optimizer_step(engine, pack(samples, 1024, 0), mean_token_loss([0, 1], samples), 1e-3)
 
 
 def gone(checkpoint: Path, problems: list[Any], folder: Path) -> None:
@@ -181,8 +199,16 @@ def whole_weights(engine: Engine) -> dict[str, torch.Tensor]:
     return found
 
 
-SCENARIOS = {"clock": clock, "sft": sft, "unlike": unlike, "policy": policy, "iteration": iteration, "partial": partial}
-PLAN = [(name, stage) for name in ("sft", "unlike") for stage in range(4)]
+SCENARIOS = {
+    "clock": clock,
+    "sft": sft,
+    "heads": heads,
+    "unlike": unlike,
+    "policy": policy,
+    "iteration": iteration,
+    "partial": partial,
+}
+PLAN = [(name, stage) for name in ("sft", "heads", "unlike") for stage in range(4)]
 PLAN += [("clock", 0)]
 PLAN += [(name, stage) for name in ("policy", "iteration", "partial") for stage in (0, 2, 3)]
 
