@@ -1,7 +1,7 @@
 r"""Whether two read answers are the same, kind by kind. Values are compared by stages/verifiers/answer_values.py.
 
-What an answer may leave out or add: the name of what it is (x = 5), a unit, a percent sign. Order counts in groups, not in lists and
-sets. Brackets count, but for a list written in round brackets."""
+What an answer may leave out or add: the name of what it is (x = 5), a unit, a percent sign. Order counts in groups, not in
+lists and sets. Brackets count, but for a list written in round brackets."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from stages.verifiers.answer_intervals import is_interval, pieces_of, same_piece
 from stages.verifiers.answer_nodes import SCALARS, Node, has_symbol, is_label
 from stages.verifiers.answer_rationals import exact
 from stages.verifiers.answer_relations import same_relation
-from stages.verifiers.answer_tokens import Unreadable
+from stages.verifiers.answer_tokens import UnreadableError
 from stages.verifiers.answer_values import same_value
 
 _NOTHING = frozenset(["no solution", "no solutions", "none", "empty set", "no real solution", "no real solutions", "the empty set"])
@@ -19,7 +19,7 @@ _NEAR = 0.01
 
 
 def same(gold: Node, answer: Node) -> bool:
-    """Whether `answer` says what `gold` says. Raises Undefined where the gold answer has no value, Unreadable."""
+    """Whether `answer` says what `gold` says. Raises UndefinedError where the gold answer has no value, UnreadableError."""
     if gold == answer:
         return True
     if gold.head == "relation" and answer.head == "relation":
@@ -28,8 +28,8 @@ def same(gold: Node, answer: Node) -> bool:
         values = stated(answer, gold)
         return values is not None and all(same(gold, value) for value in values)
     if gold.head == "relation" and not variable_of(gold):
-        values = named_value(gold)
-        return values is not None and same(values, answer)
+        value = named_value(gold)
+        return value is not None and same(value, answer)
     return _same_sets(gold, answer) or _same_kind(gold, answer)
 
 
@@ -92,14 +92,13 @@ def _same_sets(gold: Node, answer: Node) -> bool:
     described = [
         is_interval(node) or node.head in ("union", "intersection", "difference") or variable_of(node) for node in (gold, answer)
     ]
-    numbers = [
-        shown or node.head == "set" or node.text.startswith(("all ", "real ")) for node, shown in zip((gold, answer), described)
-    ]
+    named = [node.head == "set" or node.text.startswith(("all ", "real ")) for node in (gold, answer)]
+    numbers = [one or other for one, other in zip(described, named, strict=True)]
     if not all(numbers) or not any(described) or (gold.head == answer.head == "group"):
         return False
     try:
         one, other = pieces_of(gold), pieces_of(answer)
-    except Unreadable:
+    except UnreadableError:
         return False
     return one is not None and other is not None and same_pieces(one, other)
 

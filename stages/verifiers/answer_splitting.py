@@ -6,39 +6,14 @@ from itertools import pairwise
 
 from stages.verifiers.answer_atoms import OPEN
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_tokens import Token, Unreadable
+from stages.verifiers.answer_tokens import Token, UnreadableError
 from stages.verifiers.answer_units import LETTERS
+from stages.verifiers.dressing import named
 
 AND = ("and", "or", r"\or", r"\and")
-_LEADING = frozenset(
-    [
-        "the",
-        "final",
-        "correct",
-        "right",
-        "best",
-        "answer",
-        "answers",
-        "option",
-        "choice",
-        "value",
-        "values",
-        "result",
-        "solution",
-        "solutions",
-        "therefore",
-        "thus",
-        "so",
-        "hence",
-        "it",
-        "we",
-        "get",
-        "have",
-        "is",
-        "are",
-        "equals",
-        "be",
-    ]
+_LEADING = named(
+    "the final correct right best answer answers option choice value values result solution solutions therefore thus "
+    "so hence it we get have is are equals be"
 )
 """Words that announce an answer."""
 _BASED = re.compile(r"\(?\s*([0-9A-Z]+)\s*\)?\s*_\s*\{?\s*(?:\\text\s*\{\s*)?([0-9]{1,2}|[a-z]{3,9})\s*\}?\s*\}?")
@@ -140,7 +115,7 @@ def before_modulus(tokens: Sequence[Token]) -> tuple[Sequence[Token], Sequence[T
     if before and before[-1].text == "(" and inner and inner[-1].text == ")":
         before, inner = before[:-1], inner[:-1]
     if len(places) > 1 or not before or not inner:
-        raise Unreadable("a modulus without its numbers")
+        raise UnreadableError("a modulus without its numbers")
     return before, inner
 
 
