@@ -58,6 +58,26 @@ def unrunnable(gold: str) -> str | None:
     return why_unavailable() or missing(language)
 
 
+def hidden_tests(question: str, gold: str) -> tuple[int, int]:
+    """(tests that the question does not show, all tests) of a gold answer: a test is shown where all its texts stand in the question,
+    white space aside. Rewards whose tests are all shown can be had by a table. ValueError for no tests."""
+    shown = _squeezed(question)
+    _, tests = tests_from(gold)
+    return sum(not all(_squeezed(text) in shown for text in _texts(test)) for test in tests), len(tests)
+
+
+def _texts(test: Test) -> list[str]:
+    if isinstance(test, StdinTest):
+        return [test.input, test.output]
+    if isinstance(test, CallTest):
+        return [*test.arguments.split("\n"), test.result]
+    return [test.statements]
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.replace('"', "'").split())
+
+
 def program_of(response: str, language: str = "python") -> str | None:
     """The program of a response after the thinking part; None without one."""
     return program_in(final_part(response), language)
