@@ -35,7 +35,7 @@ def same(gold: Node, answer: Node) -> bool:
 
 def named_value(gold: Node) -> Node | None:
     """The value of a gold answer of the form x = 5, which may be answered by 5 alone; None for any other relation."""
-    if set(gold.text.split()) <= {"=", "~", "in"} and is_label(gold.args[0]) and not any(map(_only_label, gold.args[1:])):
+    if set(gold.text.split()) <= {"=", "~", "in"} and is_label(gold.args[0]) and all(one.head != "words" for one in gold.args[1:]):
         return gold.args[-1]
     if gold.text == "=" and is_label(gold.args[1]) and not has_symbol(gold.args[0]):
         return gold.args[0]
@@ -51,7 +51,10 @@ def stated(answer: Node, gold: Node) -> list[Node] | None:
         return None
     sides = [side for side in answer.args if not (is_label(side) and side != gold)]
     if not any(has_symbol(side) for side in sides[-1:]) and not has_symbol(gold):
-        sides = [side for side in sides if not has_symbol(side)]
+        values = [side for side in sides if not has_symbol(side)]
+        if len(values) < len(sides) and any(exact(side) == 0 for side in values):
+            return None  # an equation in its normal form states no value
+        sides = values
     if not sides:
         return [answer.args[-1]]
     if "~" in operators and len(sides) > 1:
@@ -65,10 +68,6 @@ def _near(sides: Sequence[Node]) -> bool:
         return True
     first, *others = [float(number) for number in numbers if number is not None]
     return all(abs(first - other) <= _NEAR * abs(other) for other in others)
-
-
-def _only_label(node: Node) -> bool:
-    return node.head == "words"
 
 
 def _same_relations(gold: Node, answer: Node) -> bool:
@@ -141,8 +140,7 @@ def _one_name(items: Sequence[Sequence[Node]]) -> bool:
 
 
 def _value_of(node: Node) -> Node:
-    value = named_value(node) if node.head == "relation" else None
-    return node if value is None else value
+    return (named_value(node) if node.head == "relation" else None) or node
 
 
 def _brackets(node: Node) -> str:
@@ -182,7 +180,7 @@ def _same_quantities(gold: Node, answer: Node) -> bool:
     """A unit may be left out; two units must measure the same, in sizes that are converted, or be the same word."""
     if gold.head != "quantity" or answer.head != "quantity":
         quantity, other = (gold, answer) if gold.head == "quantity" else (answer, gold)
-        if quantity.text.startswith("= "):
+        if quantity.text.startswith("= ") or other.head in ("degrees", "percent"):
             return False
         return same(quantity.args[0], other) if quantity is gold else same(other, quantity.args[0])
     if gold.text == answer.text:
@@ -212,7 +210,12 @@ def _same_bases(gold: Node, answer: Node) -> bool:
     if gold.head == answer.head == "based":
         return gold == answer
     based, other = (gold, answer) if gold.head == "based" else (answer, gold)
-    return other == based.args[0]
+    return other.head in SCALARS and _written(other) == based.args[0].text
+
+
+def _written(node: Node) -> str:
+    """A plain number as it is written."""
+    return f"-{_written(node.args[0])}" if node.head == "negate" else node.text if node.head == "number" else ""
 
 
 def _same_ratios(gold: Node, answer: Node) -> bool:
@@ -225,7 +228,7 @@ def _same_scalars(gold: Node, answer: Node) -> bool:
     if same_value(gold, answer):
         return True
     signs = [_percent(node) for node in (gold, answer)]
-    if (signs[0] is None) == (signs[1] is None):
+    if (signs[0] is None) == (signs[1] is None) or "degrees" in (gold.head, answer.head):
         return False
     return same_value(signs[0] or gold, signs[1] or answer)
 

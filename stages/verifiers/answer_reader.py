@@ -48,15 +48,14 @@ def readings(answer: str) -> list[Node]:
         variants += [(unit, False) for unit in [letters_as_units(tokens)] if unit]
         for some, tight in variants:
             try:
-                node = Reader(tight).answer(some)
+                found.append(Reader(tight).answer(some))
             except (UnreadableError, RecursionError) as error:
                 reason = error if isinstance(error, UnreadableError) else UnreadableError("nested too deeply")
-                continue
-            if node not in found:
-                found.append(node)
+        phrase = None if found else words(tokens, numbers=True)
+        found += [phrase] if phrase else []
     if not found:
         raise reason
-    return found
+    return list(dict.fromkeys(found))
 
 
 class Reader:

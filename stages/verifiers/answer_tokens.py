@@ -109,7 +109,10 @@ _EXPONENT = re.compile(r"(?<![A-Za-z0-9.}\)])([0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE](
 _DAYTIME = re.compile(r"(?<![A-Za-z\\])([ap])\.?\s?m\b\.?")
 _SIGN_IN_BRACES = re.compile(r"(?<!\\)\{\s*([,:;=])\s*\}")
 _NOT = re.compile(r"\\not\s*(=|\\equiv|\\in)")
-_GLUED = re.compile(r"(\\(?:%s|pi|cdot|times|lceil|lfloor|angle))([a-zA-Z]{1,3})" % "|".join(sorted(GREEK, key=len, reverse=True)))  # noqa: UP031
+_GLUED = re.compile(
+    r"(\\(?:%s|pi|cdot|times|lceil|lfloor|angle))([a-zA-Z]{1,3})"  # noqa: UP031
+    % "|".join(sorted(GREEK | {name for name in FUNCTIONS if len(name) > 2}, key=len, reverse=True))
+)
 _PRIMES = re.compile(r"\^\s*(?:\{\s*((?:\\prime\s*)+)\}|((?:\\prime)))")
 MAX_TOKENS = 1200
 

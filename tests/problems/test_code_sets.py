@@ -88,7 +88,9 @@ def test_a_table_written_from_the_question_of_mbpp_is_not_rewarded() -> None:
     assert tests[1] not in draft.question
     assert code_rewards.hidden_tests(draft.question, draft.answer) == (2, 3)
     assert verify_program(draft.answer, table_of(draft.question)).outcome == "wrong"
-    assert verify_program(draft.answer, table_of(draft.question + "\n" + "\n".join(tests[1:]))).outcome == "right", "with all it would be"
+    assert verify_program(draft.answer, table_of(draft.question + "\n" + "\n".join(tests[1:]))).outcome == "right", (
+        "with all it would be"
+    )
     assert verify_program(draft.answer, str(draft.solution_short)).outcome == "right"
 
 
