@@ -24,7 +24,7 @@ sys.path[:0] = [str(PROJECT), str(PROJECT / "tests/flows")]
 from browser import browser_page, mlflow_page  # noqa: E402
 from toy_repository import Toy, build  # noqa: E402
 
-from flows import graph, server, tracking  # noqa: E402
+from flows import graph, keys, server, tracking, ui  # noqa: E402
 
 
 def main() -> None:
@@ -35,9 +35,9 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         house(Path(folder)) as toy,
         mlflow_page(toy) as address,
-        browser_page() as page,
+        browser_page(login=keys.auth(toy.root)) as page,
     ):
-        prefect(page, str(server.api_url(toy.root)))
+        prefect(page, str(server.api_url(toy.root)), keys.auth(toy.root))
         mlflow(page, address, toy)
         page.goto((PROJECT / "results/report/index.html").as_uri())
         take(page, "report")
@@ -72,11 +72,13 @@ def house(root: Path) -> Iterator[Toy]:
         toy.call("-m", "flows.server", "down")
 
 
-def prefect(page: Page, api: str) -> None:
+def prefect(page: Page, api: str, login: str) -> None:
     """The page of the first run, with its graph."""
     body = json.dumps({"sort": "START_TIME_ASC", "flows": {"name": {"any_": ["pipeline"]}}}).encode()
-    asked = urllib.request.Request(f"{api}/flow_runs/filter", body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", "Authorization": keys.basic(login)}
+    asked = urllib.request.Request(f"{api}/flow_runs/filter", body, headers)
     run = json.loads(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked).read())[0]
+    page.goto(ui.prefect_login(api, login))
     page.goto(f"{api.removesuffix('/api')}/runs/flow-run/{run['id']}")
     page.get_by_text(run["name"]).first.wait_for(timeout=120_000)
     page.wait_for_timeout(15_000)

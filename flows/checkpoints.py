@@ -50,10 +50,13 @@ def ensure(store: Store, name: str, digest: str, run: str | None, params: Mappin
 
 
 def log_evaluated(store: Store, run: str, models: Mapping[str, str], results: tuple[Path, ...]) -> None:
-    """Scores of an evaluation to its checkpoint, which becomes a version of the registered model and takes its alias."""
+    """Scores of an evaluation to its checkpoint, which becomes a version of the registered model and takes its alias; one that is
+    another checkpoint, handed on, has none of its own."""
     for path in results:
         if path.suffix == ".json" and path.stem in models and path.is_file():
             scores = json.loads(path.read_text(encoding="utf-8"))
+            if "same_as" in scores:
+                continue
             parts = {name: scores[name] for name in ("suites", "benchmarks") if name in scores}
             store.metrics(run, [{"step": 0, "time": path.stat().st_mtime, **parts}], models[path.stem])
             register(store, run, path.stem, models[path.stem])

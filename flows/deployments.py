@@ -18,7 +18,8 @@ from typing import Any
 
 from flows import environment
 from flows.processes import exit_on_signals
-from flows.server import ServerError, ensure
+from flows.server import ServerError, access, ensure
+from stages.run.secrets import hidden
 
 LAST_WORDS = 30.0
 """Seconds that runs have to end when this program ends."""
@@ -34,7 +35,8 @@ def main() -> int:
     root = Path.cwd()
     environment.prepare(root)
     try:
-        os.environ["PREFECT_API_URL"] = url = ensure(root)
+        url = ensure(root)
+        os.environ |= access(root, url)
     except ServerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -55,23 +57,24 @@ def main() -> int:
         for deployment in made:
             deployment.apply()
         print(f"deployed to work pool {options.pool}; on each machine: prefect worker start --pool {options.pool} --limit 1")
+        print("with PREFECT_API_URL, and PREFECT_API_AUTH_STRING where the server asks for one, in its environment")
         return 0
     with _alone(root) as alone:
         if not alone:
             print("another process of this checkout serves the recipe already", flush=True)
             return 0
-        print(f"serving pipeline/{options.name} on {url.removesuffix('/api')}; Ctrl-C stops it", flush=True)
+        print(f"serving pipeline/{options.name} on {hidden(url.removesuffix('/api'))}; Ctrl-C stops it", flush=True)
         return _serve(made)
 
 
 def _serve(made: list[Any]) -> int:
     """Run what is asked of these deployments until Ctrl-C or SIGTERM. What runs then is cancelled, like by the page's button: no
     process of it is left, and the page says so. (Prefect's own `serve` would leave it "Running" there.)"""
-    from prefect.runner import Runner
+    from flows.runner import OwnRunner
 
-    runner = Runner(pause_on_shutdown=False, limit=1)
+    runner = OwnRunner()
     for deployment in made:
-        runner.add_deployment(deployment)
+        runner.serve(deployment)
     loop = threading.Thread(target=lambda: asyncio.run(runner.start()), name="runner", daemon=True)
     exit_on_signals()
     try:

@@ -13,9 +13,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from flows import environment, server, tracking
+from flows import environment, measured_rates, overrides, server, tracking
 from flows.feasible import variables
 from flows.machine import GIB, size, this_machine
+from flows.plan import changed
+from stages.data.files import DataError
+from stages.models.broken_torchvision import WHY_NOT, picture_path
+from stages.run.params import Params, parsed
+from stages.run.secrets import hidden
 from stages.verifiers.languages import LANGUAGES, missing
 from stages.verifiers.sandbox import why_unavailable
 
@@ -32,6 +37,9 @@ SECRETS = {
 DESCRIPTION = """\
 Check this machine. Lines begin with ok, with note (something optional is not there: what it is for, and how to get it), or with
 lacks (a run cannot work without it); the exit code is 1 when there is one of these.
+
+With --measure it measures instead how fast this machine multiplies, trains, generates and writes with a model (under a minute for a
+small one) and keeps that in the user's cache folder, where `k15 plan` takes its seconds from.
 """
 
 
@@ -52,13 +60,22 @@ def add_command(commands: Any) -> None:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--measure", action="store_true", help="measure the rates that `k15 plan` takes its seconds from")
+    parser.add_argument(
+        "--model", metavar="FOLDER", type=Path, help="with --measure: a checkpoint; default: artifacts/models/base, else a tiny one"
+    )
+    parser.add_argument("--preset", metavar="NAME", help="with --measure: values of hardware and context as `k15 plan` takes them")
     parser.set_defaults(run=run)
 
 
-def run(_args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Print all lines; 1 when something is lacking."""
     root = Path.cwd()
     environment.prepare(root)
+    if args.measure:
+        return _measure(root, args.model, args.preset)
+    if args.model or args.preset:
+        raise DataError("--model and --preset say what --measure measures with; add it")
     lines = [line for check in _CHECKS for line in check(root)]
     width = max(len(line.what) for line in lines)
     for line in lines:
@@ -66,6 +83,36 @@ def run(_args: argparse.Namespace) -> int:
     lacking = sum(line.state == "lacks" for line in lines)
     print(f"{lacking} things are lacking" if lacking else "nothing is lacking; `k15 plan` says what a run would do")
     return int(bool(lacking))
+
+
+def _measure(root: Path, folder: Path | None, preset: str | None) -> int:
+    """Measure, print and keep the rates of this machine."""
+    from flows.measuring import measure
+
+    params, machine = parsed(changed(root, overrides.chosen(preset, None, []))), this_machine(root)
+    made = root / "artifacts/models/base"
+    with tempfile.TemporaryDirectory(dir=root, prefix=".measure-") as scratch:
+        if folder is None and (made / "config.json").is_file():
+            folder = made
+        name = str(folder) if folder else "a tiny model of params.yaml's shape"
+        found = measure(params, folder or _tiny(Path(scratch), params), name, Path(scratch))
+    path = measured_rates.keep(found, machine)
+    print(f"{found.model}, {found.weights:,} weights, {found.dtype} on {found.device}, one process:")
+    print(f"  matrix product {found.matmul / 1e9:,.0f} GFLOP/s, disk {found.disk / 1e6:,.0f} MB/s")
+    print(f"  training {found.trained:,.0f} tokens/s, generation {found.generated:,.0f} tokens/s, {found.rows} rows")
+    print(f"kept in {path}; `k15 plan` takes its seconds from there")
+    return 0
+
+
+def _tiny(folder: Path, params: Params) -> Path:
+    """A checkpoint of random numbers of the shape in params.yaml's section base."""
+    from stages.models.scratch import TinyShape, build_model, build_processor, save, train_tokenizer
+
+    base = params.base
+    tokenizer = train_tokenizer(["What is 17 + 25? Answer in \\boxed{}."], base.vocabulary)
+    shape = TinyShape(base.hidden, base.layers, base.heads, params.model.context, base.initializer_range)
+    save(folder / "tiny", build_model(tokenizer, shape, 0), build_processor(tokenizer, 1 << 16))
+    return folder / "tiny"
 
 
 def _python(_root: Path) -> Iterator[Line]:
@@ -161,6 +208,10 @@ def _disk(root: Path) -> Iterator[Line]:
             )
 
 
+def _pictures(_root: Path) -> Iterator[Line]:
+    yield Line("note" if WHY_NOT.startswith("torchvision is installed") else "ok", "pictures", f"become pixels {picture_path()}")
+
+
 def _code(_root: Path) -> Iterator[Line]:
     reason = why_unavailable()
     yield Line("note", "sandbox", reason) if reason else Line("ok", "sandbox", "model-written code can be run")
@@ -171,19 +222,15 @@ def _code(_root: Path) -> Iterator[Line]:
 
 
 def _servers(root: Path) -> Iterator[Line]:
-    url = server.api_url(root)
-    if os.environ.get("PREFECT_API_URL") and not server.alive(url, timeout=1):
-        yield Line("lacks", "prefect", f"no server answers at PREFECT_API_URL={url}; start it, or unset the variable")
+    url, named = server.answering(root, timeout=1), os.environ.get("PREFECT_API_URL")
+    if named and not url:
+        yield Line("lacks", "prefect", f"no server answers at PREFECT_API_URL={hidden(named)}; start it, or unset the variable")
     else:
-        yield Line(
-            "ok",
-            "prefect",
-            f"{url} answers" if server.alive(url, timeout=1) else "no server is up; `make run` starts one on this machine",
-        )
-    store = re.sub(r"//[^/@]*@", "//", tracking.store(root))
+        yield Line("ok", "prefect", f"{hidden(url)} answers" if url else "no server is up; `make run` starts one on this machine")
+    store = hidden(tracking.store(root))
     yield Line("ok", "mlflow", f"runs go to {store}" if tracking.available() else "off (K15_TRACKING=off, or not installed)")
     for line in variables(SECRETS):
         yield Line("ok", "key", line)
 
 
-_CHECKS: tuple[Callable[[Path], Iterator[Line]], ...] = (_python, _tools, _size, _disk, _code, _servers)
+_CHECKS: tuple[Callable[[Path], Iterator[Line]], ...] = (_python, _tools, _size, _disk, _pictures, _code, _servers)

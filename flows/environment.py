@@ -38,9 +38,3 @@ def prepare(root: Path) -> None:
     path = os.environ.get("PATH", os.defpath)
     if path.split(os.pathsep)[0] != folder:
         os.environ["PATH"] = os.pathsep.join([folder, path])
-
-
-def use_server(url: str) -> None:
-    """Before Prefect is imported for a run on this terminal: its server, and its log for the page only."""
-    os.environ["PREFECT_API_URL"] = url
-    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")

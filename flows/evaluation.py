@@ -9,9 +9,10 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
+from flows import page_values
 from flows.progress import Screen
 from flows.stage import gpu_lock
-from flows.tasks import StageError, stream
+from flows.streaming import StageError, stream
 from stages.run.sections import BenchmarkName
 
 
@@ -38,16 +39,19 @@ def evaluation(
     """Ask a model the items of benchmarks and score its responses, as `k15 generate` does; run again, it goes on where it was.
 
     Args:
-        model: A checkpoint folder, or a hub id with its revision.
+        model: A folder of artifacts/models, or a model that params.yaml or a preset names.
         name: Of the column of scores; responses and scores go to artifacts/answers/NAME.
         benchmarks: Which of the twelve.
-        data: Folder that holds a folder for each benchmark.
+        data: Folder that holds a folder for each benchmark, as evaluate.root of params.yaml or a preset has it.
         revision: Commit of the hub id.
         limit: Items of each benchmark, evenly spaced. Empty means all.
         protocol: Whose defaults of temperature, samples and tokens; of short-CoT or of long-CoT models.
         context: Tokens of prompt and response together. Empty means the model's own.
         max_tokens: Tokens of a response at most.
     """
+    page_values.model(Path.cwd(), model, revision)
+    page_values.folder(Path.cwd(), "evaluate.root", data)
+    page_values.name(name)
     root, given = Path.cwd(), {"revision": revision, "limit": limit, "context": context, "max-tokens": max_tokens}
     command = [
         sys.executable,

@@ -7,16 +7,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows import launch, server, sizes
+from flows import fitting, launch, server, value_checks
+from flows.architecture import Model
+from flows.estimate import Memory, disk_of, width_of
+from flows.fitting import on_gpu
 from flows.machine import Machine, size
+from flows.model_sources import model_of
+from flows.workload import problems
 from stages.benchmarks.registry import BENCHMARKS
 from stages.data.files import DataError
+from stages.models.registry_package import cache_folder, is_cached, is_package
 from stages.rollout.endpoint import Endpoint
-from stages.run.params import Hardware, Params
+from stages.run.params import Params
+from stages.run.secrets import hidden
 from stages.verifiers.sandbox import why_unavailable
-
-SHARE = 0.8
-"""Of a memory, beyond which the plan warns: the estimate knows no fragments, no pictures, no other program."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,6 @@ def findings(params: Params, machine: Machine, root: Path, checkpoints: int) -> 
     return sorted(found, key=lambda finding: not finding.fatal)
 
 
-def on_gpu(hardware: Hardware, machine: Machine) -> bool:
-    """Whether the training stages will run on a GPU."""
-    return hardware.device == "cuda" or (hardware.device == "auto" and bool(machine.gpus))
-
-
 def _processes(params: Params, machine: Machine, _root: Path) -> Iterator[Finding]:
     hardware, here = params.hardware, len(machine.gpus)
     elsewhere = bool(os.environ.get("K15_HOSTFILE") or os.environ.get("K15_LAUNCHER"))
@@ -50,9 +49,8 @@ def _processes(params: Params, machine: Machine, _root: Path) -> Iterator[Findin
             f"hardware.processes is {hardware.processes}, but {here} GPU(s) are here; lower it, or name more hosts by K15_HOSTFILE",
         )
     if hardware.engine == "vllm" and importlib.util.find_spec("vllm") is None:
-        yield Finding(
-            True, "hardware.engine is vllm, which is not installed; `make vllm` does that, or set hardware.engine=transformers"
-        )
+        absent = "hardware.engine is vllm, which is not installed; `make vllm` does that, or set hardware.engine=transformers"
+        yield Finding(not machine.assumed, absent)
     if hardware.engine == "vllm" and hardware.processes % hardware.vllm.tensor_parallel:
         yield Finding(True, "hardware.processes is no multiple of hardware.vllm.tensor_parallel")
     if hardware.processes > 1:
@@ -65,8 +63,10 @@ def _processes(params: Params, machine: Machine, _root: Path) -> Iterator[Findin
 
 
 def _sets(params: Params, _machine: Machine, _root: Path) -> Iterator[Finding]:
-    there = sizes.problems(params)
-    for phase, rl in (("long", params.rl.long), ("short", params.rl.short)):
+    there = problems(params)
+    for phase, rl in params.rl:
+        if rl is None:
+            continue
         if rl.prompts > there["train"]:
             yield Finding(True, f"rl.{phase}.prompts is {rl.prompts}, but collect.sources ask for {there['train']} problems only")
         if rl.prompts < params.hardware.processes:
@@ -125,7 +125,10 @@ def _model(params: Params, _machine: Machine, _root: Path) -> Iterator[Finding]:
     source, folder = params.model.source, Path(params.model.source)
     if source == "scratch":
         return
-    if folder.is_dir():
+    if is_package(source):
+        if not is_cached(source, str(params.model.revision)):
+            yield Finding(False, f"{source} is not in the cache {cache_folder()}; `base` downloads it")
+    elif folder.is_dir():
         for pattern in ("config.json", "*.safetensors"):
             if not any(folder.glob(pattern)):
                 yield Finding(True, f"model.source {source}: no {pattern} there, so no transformers checkpoint")
@@ -171,40 +174,56 @@ def _judge(params: Params, _machine: Machine, root: Path) -> Iterator[Finding]:
         yield Finding(True, f"judge: {error}")
 
 
+def _values(params: Params, _machine: Machine, root: Path) -> Iterator[Finding]:
+    yield from (Finding(False, text) for check in value_checks.CHECKS for text in check(params, root))
+
+
 def _servers(_params: Params, _machine: Machine, _root: Path) -> Iterator[Finding]:
     if (url := os.environ.get("PREFECT_API_URL")) and not server.alive(url, timeout=1):
-        yield Finding(True, f"PREFECT_API_URL={url}: no Prefect server answers there; start it, or unset the variable")
+        yield Finding(True, f"PREFECT_API_URL={hidden(url)}: no Prefect server answers there; start it, or unset the variable")
 
 
 _CHECKS: tuple[Callable[[Params, Machine, Path], Iterator[Finding]], ...] = (
-    _processes, _sets, _sources, _model, _benchmarks, _judge, _servers,
+    _processes, _sets, _sources, _model, _benchmarks, _judge, _values, _servers,
 )  # fmt: skip
 
 
 def _room(params: Params, machine: Machine, root: Path, checkpoints: int) -> Iterator[Finding]:
     """Memory of a rank and disk, where the number of weights is known."""
-    model, gpu = sizes.model_of(params, root), on_gpu(params.hardware, machine)
+    model, place = model_of(params, root), fitting.place_of(params, machine)
     if model.weights is None:
         yield Finding(False, f"memory and disk are not checked: the number of weights is {model.source}")
         return
-    need = sizes.memory_of(model, params.hardware, params.model.context, gpu)
-    ranks_here = min(params.hardware.processes, len(machine.gpus)) if gpu and machine.gpus else params.hardware.processes
-    there = min(one.memory for one in machine.gpus) if gpu and machine.gpus else machine.memory // max(1, ranks_here)
-    what = "a GPU's" if gpu else "a rank's share of the main"
-    always = need.states + need.copies
-    if gpu and not machine.gpus:
+    need = fitting.needed(model, params.hardware, place)
+    if place.gpu and not place.there:
         yield Finding(False, f"a rank needs about {size(need.total)} of a GPU's memory; none is here to compare it with")
-    elif always > there:
-        more = "more ranks or a higher hardware.zero_stage"
-        yield Finding(True, f"a rank's weights, gradients and moments take {size(always)}, {what} memory is {size(there)}; {more}")
-    elif need.total > SHARE * there:
-        less = "lower hardware.micro_batch_tokens or generation_batch, or set gradient_checkpointing"
-        yield Finding(False, f"a rank needs about {size(need.total)} of {what} memory, {size(there)}; {less}")
-    disk, free = sizes.disk_of(model, checkpoints, gpu), machine.free_disk
+    elif need.total > place.there:
+        yield Finding(True, f"{_lacking(need, place)}; {_remedy(model, params, place)}")
+    elif not fitting.fits(model, params.hardware, place):
+        yield Finding(False, f"{_lacking(need, place)}, little is left; {_remedy(model, params, place)}")
+    disk, free = disk_of(model, checkpoints, width_of(params.hardware, place.gpu)), machine.free_disk
     if checkpoints and disk > free:
         yield Finding(
-            True, f"{checkpoints} checkpoints and the state to resume take {size(disk)}, {size(free)} are free; free some"
+            not machine.assumed,
+            f"{checkpoints} checkpoints and the state to resume take {size(disk)}, {size(free)} are free; free some",
         )
+
+
+def _lacking(need: Memory, place: fitting.Place) -> str:
+    """What a rank needs, its largest parts, and what there is."""
+    largest = sorted(need.parts().items(), key=lambda part: -part[1])[:4]
+    parts = ", ".join(f"{name} {size(count)}" for name, count in largest)
+    when = "training" if need.training >= need.generation else "generating"
+    return f"a rank needs about {size(need.total)} while {when} ({parts}); {place.name} memory is {size(place.there)}"
+
+
+def _remedy(model: Model, params: Params, place: fitting.Place) -> str:
+    """The values to lower, and to what."""
+    better = fitting.fitted(model, params.hardware, place)
+    if better is None:
+        return "no micro-batch is small enough: more GPUs, larger ones, a shorter model.context or a smaller model"
+    values = fitting.differences(params.hardware, better)
+    return "set " + " ".join(f"{key}={str(value).lower()}" for key, value in values.items())
 
 
 def variables(names: Mapping[str, str]) -> list[str]:

@@ -18,7 +18,7 @@ class Values(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     seed: int | None = _value("seed", "Every stream of random numbers follows from it.", ge=0)
-    model_source: str | None = _value("model.source", "scratch, a local folder, or a hub id.")
+    model_source: str | None = _value("model.source", "scratch, or a model that params.yaml or a preset names.")
     model_revision: str | None = _value("model.revision", "Commit of the hub id.")
     processes: int | None = _value("hardware.processes", "Ranks of a training stage.", ge=1)
     long_iterations: int | None = _value("rl.long.iterations", "Iterations of RL for long answers.", ge=1)

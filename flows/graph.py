@@ -151,10 +151,28 @@ def digests(root: Path, name: str) -> dict[str, str]:
     """DVC's hash of each checkpoint of a stage as it lies there now, by its folder's name. DVC keeps them in its state, so that its
     own commit need not hash again. Raises GraphError where there is no such stage."""
     with opened(root) as repo:
-        stage = next((one for one in stages_of(repo) if one.name == name), None)
-        if stage is None:
-            raise GraphError(f"no stage {name!r} in dvc.yaml")
-        return {Path(out.fs_path).name: str(out.get_hash().value) for out in _models(stage)}
+        return {Path(out.fs_path).name: str(out.get_hash().value) for out in _models(_stage(repo, name))}
+
+
+def lend_hashes(root: Path, name: str) -> None:
+    """Let DVC know the hashes of a checkpoint that a stage handed on: its files are hard links to those of another one, which DVC
+    has hashed. Weights of any size cost nothing then. GraphError where there is no such stage."""
+    with opened(root) as repo:
+        for out in _models(_stage(repo, name)):
+            own = Path(out.fs_path)
+            others = (file for folder in own.parent.glob("*") if folder != own for file in folder.rglob("*") if file.is_file())
+            known = {file.stat().st_ino: file for file in others}
+            for file in own.rglob("*"):
+                source = known.get(file.stat().st_ino)
+                if source and (found := repo.state.get(str(source), out.fs)[1]):
+                    repo.state.save(str(file), out.fs, found)
+
+
+def _stage(repo: Any, name: str) -> Any:
+    for stage in stages_of(repo):
+        if stage.name == name:
+            return stage
+    raise GraphError(f"no stage {name!r} in dvc.yaml")
 
 
 def _models(stage: Any) -> list[Any]:

@@ -1,5 +1,6 @@
-"""The command `k15`: `plan` and `doctor` look before a run, `replay` feeds MLflow later; `generate` asks a model the items of
-benchmarks, `score` scores responses, `compare` compares two models."""
+"""The command `k15`: `init` writes the values of a run, `plan` and `doctor` look before it,
+`replay` feeds MLflow later; `generate` asks a model the items of benchmarks, `score` scores
+responses, `compare` compares two models, `verify` judges responses by the rules of RL's rewards."""
 
 import argparse
 import json
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows import doctor, generate, k15_compare, plan, replay
+from flows import doctor, generate, k15_compare, k15_init, k15_verify, plan, replay
 from stages.benchmarks.benchmark import Benchmark
 from stages.benchmarks.registry import BENCHMARKS
 from stages.benchmarks.scoring import NAMED, SECONDS, Scored, score_file
@@ -57,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     """What the command line may hold."""
     top = argparse.ArgumentParser(prog="k15", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
+    k15_init.add_command(commands)
     plan.add_command(commands)
     doctor.add_command(commands)
     replay.add_command(commands)
@@ -83,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
     )
     score.set_defaults(run=_score)
     k15_compare.add(commands)
+    k15_verify.add(commands)
     return top
 
 

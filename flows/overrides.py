@@ -17,21 +17,35 @@ def presets() -> list[str]:
     return sorted(found.stem for found in PRESETS.glob("*.yaml"))
 
 
+PRESET_HELP = f"{', '.join(presets())}, or the path of a file that `k15 init` wrote; several with commas, the later wins"
+"""Of --preset, for the command lines that take it."""
+
+
 def chosen(name: str | None, folder: Path | None, words: Iterable[str]) -> dict[str, Any]:
-    """The dotted overrides of a command line; later ones win: presets ("real-data,one-gpu"), then --data, then -S."""
+    """The dotted overrides of a command line; later ones win: presets ("real-data,one-gpu"), each with what it takes of --data (the
+    preset of its name and "-data") where that is given, then --data, then -S."""
     values: dict[str, Any] = {}
     for one in name.split(",") if name else ():
         values |= preset(one)
+        if folder and f"{one}-data" in presets():
+            values |= preset(f"{one}-data")
     values |= data(folder) if folder else {}
     return values | parse(words)
 
 
 def preset(name: str) -> dict[str, Any]:
-    """The dotted overrides of flows/presets/<name>.yaml. Raises ParamsError when there is no such preset."""
-    path = PRESETS / f"{name}.yaml"
+    """The dotted overrides of flows/presets/<name>.yaml, or of a file of that form where `name` ends in .yaml or .yml.
+
+    Raises ParamsError when there is no such preset or file, or when it has another form."""
+    is_path = name.endswith((".yaml", ".yml"))
+    path = Path(name) if is_path else PRESETS / f"{name}.yaml"
     if not path.is_file():
-        raise ParamsError(f"no preset {name!r}; there are: {', '.join(presets()) or 'none'}")
-    found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        hint = f"; there are: {', '.join(presets()) or 'none'}" if not is_path else "; `k15 init` writes one"
+        raise ParamsError(f"no {'file' if is_path else 'preset'} {name!r}{hint}")
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: not YAML: {error}") from error
     if not isinstance(found, dict):
         raise ParamsError(f"{path}: expected lines 'section.key: value', found {type(found).__name__}")
     return found

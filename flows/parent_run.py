@@ -1,22 +1,39 @@
-"""MLflow's run of a whole pipeline, the line that is compared: all parameters, the report's few numbers, a description, figures."""
+"""MLflow's run of a whole pipeline, the line that is compared: all parameters, its few numbers, a description, the report."""
 
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from flows.tracking import Store
 
 
-def description(numbers: Mapping[str, Any]) -> str:
-    """What the run's page says first, in Markdown: accuracy and tokens of each checkpoint, from the report's metrics.json."""
-    lines = ["| checkpoint | accuracy, % | mean tokens |", "| --- | ---: | ---: |"]
-    lines += [
-        f"| {name} | {row['accuracy']} | {row['tokens']} |"
-        for name, row in numbers.items()
-        if isinstance(row, dict) and "accuracy" in row
-    ]
-    return "\n".join([*lines, "", f"Headline checks that hold: {numbers['checks_held']}"])
+@dataclass(frozen=True)
+class Ending:
+    """How a pipeline ended and what it made; nothing of another run."""
+
+    status: str
+    """MLflow's word: FINISHED, FAILED or KILLED."""
+    said: str
+    """What the description says below the table: what failed, what was not evaluated."""
+    time: float
+    """Seconds since 1970, the time of its numbers."""
+    params: Mapping[str, Any]
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+    """As in the report's metrics.json, of this run only."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """The key of each stage that ended."""
+    report: Path | None = None
+    """The folder of the report, where it is this run's."""
+
+
+def description(numbers: Mapping[str, Any], said: str = "") -> str:
+    """What the run's page says first, in Markdown: accuracy and tokens of each checkpoint, then `said`."""
+    rows = {name: row for name, row in numbers.items() if isinstance(row, dict) and "accuracy" in row}
+    lines = ["| checkpoint | accuracy, % | mean tokens |", "| --- | ---: | ---: |"] if rows else []
+    lines += [f"| {name} | {row['accuracy']} | {row['tokens']} |" for name, row in rows.items()]
+    held = [f"Headline checks that hold: {numbers['checks_held']}"] if "checks_held" in numbers else []
+    return "\n\n".join(part for part in ("\n".join(lines), *held, said) if part)
 
 
 def compared(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -30,20 +47,17 @@ def compared(numbers: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def finish_pipeline(
-    root: Path, pipeline: str, status: str, params: Mapping[str, Any], keys: Mapping[str, str], results: Path | None = None
-) -> None:
-    """The parent run gets all parameters, the few final numbers (all scores are on the runs of its stages), a description, report,
-    figures, its stages' keys. `results` is the folder of the results, the checkout's own by default."""
-    connected, folder = Store.connect(root, pipeline), results or root / "results"
-    connected.params(connected.parent, params)
-    if (final := folder / "report/metrics.json").is_file():
-        numbers = json.loads(final.read_text(encoding="utf-8"))
-        for row in compared(numbers):
-            connected.metrics(connected.parent, [{"step": 0, "time": final.stat().st_mtime, **row}])
-        connected.client.set_tag(connected.parent, "mlflow.note.content", description(numbers))
-    if (folder / "report").is_dir():
-        connected.client.log_artifacts(connected.parent, str(folder / "report"), "report")
-    for stage, key in keys.items():
+def finish_pipeline(root: Path, pipeline: str, ending: Ending) -> None:
+    """The parent run gets all parameters, the few final numbers (all scores are on the runs of its stages), a description, the
+    report, its stages' keys, and its end."""
+    connected = Store.connect(root, pipeline)
+    connected.params(connected.parent, ending.params)
+    for row in compared(ending.numbers):
+        connected.metrics(connected.parent, [{"step": 0, "time": ending.time, **row}])
+    if text := description(ending.numbers, ending.said):
+        connected.client.set_tag(connected.parent, "mlflow.note.content", text)
+    if ending.report and ending.report.is_dir():
+        connected.client.log_artifacts(connected.parent, str(ending.report), "report")
+    for stage, key in ending.keys.items():
         connected.client.set_tag(connected.parent, f"stage_key.{stage.replace('@', '_')}", key)
-    connected.client.set_terminated(connected.parent, status)
+    connected.client.set_terminated(connected.parent, ending.status)

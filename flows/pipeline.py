@@ -1,7 +1,8 @@
 """The main job: `python -m flows.pipeline [--preset NAME] [--data DIR] [-S key=value ...] [targets ...]`.
 
 Overrides go into params.yaml, a local Prefect server is started if none answers, the flow runs the graph of dvc.yaml,
-and the end is a short table with the paths of everything. Where nothing changed and no server is up, none is started.
+and the end is a short table of what this very run measured, with the paths of everything. Where nothing changed and no
+server is up, none is started.
 What cannot work on this machine (`k15 plan` says the same and more) stops a run of the whole graph before anything changes.
 """
 
@@ -16,11 +17,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from flows import environment, graph, overrides, plan, summary
+from flows import environment, graph, overrides, plan, scores, summary
 from flows.processes import exit_on_signals
 from flows.progress import clock
-from flows.server import ServerError, alive, api_url, ensure
+from flows.server import ServerError, answering, ensure, use_server
 from stages.run.params import ParamsError, parsed
+from stages.run.secrets import hidden
 
 
 def main() -> int:
@@ -37,24 +39,23 @@ def main() -> int:
         _override(values)
         nodes = graph.nodes(root, options.targets)
         changes = graph.changes(root, [node.name for node in nodes])
-        code = _run(root, options, len(nodes), changes)
+        code, ended = _run(root, options, [node.name for node in nodes], changes)
+        print(f"{'done' if code == 0 else 'stopped'} after {clock(time.monotonic() - start)}")
+        made = scores.of_run(root, ended)
     except (ParamsError, graph.GraphError, ServerError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {hidden(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on where this stopped", file=sys.stderr)
         return 130
-    print(f"{'done' if code == 0 else 'stopped'} after {clock(time.monotonic() - start)}")
-    if code == 0:
-        print("\n".join(summary.table(root) + summary.places(root)))
+    for line in [*summary.table(made), *(summary.places(root, made) if code == 0 else ())]:
+        print(line)
     return code
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m flows.pipeline", description=__doc__)
-    parser.add_argument(
-        "--preset", metavar="NAME", help="overrides of flows/presets/NAME.yaml; several with commas, the later wins"
-    )
+    parser.add_argument("--preset", metavar="NAME", help=overrides.PRESET_HELP)
     parser.add_argument("--data", metavar="DIR", type=Path, help="your files: DIR/train and DIR/bench")
     parser.add_argument("-S", dest="values", metavar="key=value", action="append", default=[], help="one parameter")
     parser.add_argument("--force", action="store_true", help="run stages in which nothing changed, too")
@@ -82,20 +83,22 @@ def _override(values: Mapping[str, Any]) -> None:
         print("written to params.yaml; `git checkout params.yaml` goes back")
 
 
-def _run(root: Path, options: argparse.Namespace, count: int, changes: Mapping[str, str]) -> int:
-    if not changes and not options.force and not alive(api_url(root)):
-        print(f"all {count} stages are cached: nothing that they read has changed")
-        return 0
+def _run(root: Path, options: argparse.Namespace, names: list[str], changes: Mapping[str, str]) -> tuple[int, list[str]]:
+    """The exit code, and the stages that this run executed, restored or found unchanged."""
+    if not changes and not options.force and not answering(root):
+        print(f"all {len(names)} stages are cached: nothing that they read has changed")
+        return 0, names
     if importlib.util.find_spec("prefect") is None:
         print("Prefect is not installed: running `dvc repro` without it")
         words = ["repro", *(["--force"] if options.force else []), *options.targets]
-        return subprocess.run(graph.dvc_command(*words), cwd=root, check=False).returncode
-    print(f"{count} stages, {len(changes)} changed so far; looking for the Prefect server", flush=True)
+        code = subprocess.run(graph.dvc_command(*words), cwd=root, check=False).returncode
+        return code, names if code == 0 else scores.unchanged(root, names)
+    print(f"{len(names)} stages, {len(changes)} changed so far; looking for the Prefect server", flush=True)
     url = ensure(root)
-    environment.use_server(url)
+    use_server(root, url)
     import httpx
 
-    from flows.tasks import pipeline
+    from flows.tasks import pipeline, stages_ended
 
     try:
         state: Any = pipeline(targets=options.targets or None, force=options.force, return_state=True)
@@ -104,9 +107,9 @@ def _run(root: Path, options: argparse.Namespace, count: int, changes: Mapping[s
             f"the Prefect server at {url} went away ({error}); the same command goes on where this stopped"
         ) from error
     if state.is_completed():
-        return 0
-    print(f"{state.message}\nmore: {url.removesuffix('/api')} in a browser", file=sys.stderr)
-    return 1
+        return 0, stages_ended(state)
+    print(hidden(f"{state.message}\nmore: {url.removesuffix('/api')} in a browser"), file=sys.stderr)
+    return 1, stages_ended(state)
 
 
 if __name__ == "__main__":

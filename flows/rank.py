@@ -11,7 +11,10 @@ from types import FrameType
 
 from flows.processes import signal_on_death_of
 
-OUT_OF_MEMORY = "; the kernel does that when memory runs out (dmesg tells): lower hardware.micro_batch_tokens or generation_batch"
+OUT_OF_MEMORY = (
+    "; the kernel does that when memory runs out (dmesg tells): lower hardware.micro_batch_tokens or generation_batch, and run the "
+    "same command: training goes on from its last saved state"
+)
 
 
 def main() -> int:

@@ -25,9 +25,10 @@ from flows.feeder import Feeder
 from flows.hashing import hash_checkpoints
 from flows.processes import Group, Parent, exit_on_signals
 from flows.progress import Progress, Screen, Tail, clock
-from flows.server import alive, api_url
+from flows.server import answering, use_server
+from stages.run.secrets import hidden
 
-GPU_STAGES = {"base", "sft", "curate", "rl", "sample", "dpo", "evaluate", "reward_model"}
+GPU_STAGES = {"base", "sft", "curate", "warm_up", "rl", "sample", "dpo", "evaluate", "reward_model"}
 GPU_DEVICE = Path("/dev/nvidiactl")
 TASK = "K15_TASK_RUN_ID"
 """Set inside a Prefect task; the stage then opens none of its own."""
@@ -62,9 +63,9 @@ def main() -> int:
     root = Path.cwd()
     environment.prepare(root)
     exit_on_signals()
-    url = api_url(root)
-    if TASK not in os.environ and importlib.util.find_spec("prefect") and alive(url):
-        environment.use_server(str(url))
+    url = answering(root) if TASK not in os.environ and importlib.util.find_spec("prefect") else None
+    if url:
+        use_server(root, url)
         from flows.tasks import run_single  # the only way Prefect gets into this process
 
         return run_single(stage.name, stage.command, root)
@@ -113,7 +114,7 @@ def execute(stage: Stage, root: Path) -> int:
     with gpu_lock(stage.name):
         start, code = time.time(), 130
         feeder = Feeder(root, stage.name, spool, start)
-        with Group(command, sink, environ, root) as group:
+        with feeder, Group(command, sink, environ, root) as group:
             if tracking.available():
                 feeder.start()
             try:
@@ -167,6 +168,7 @@ def mark(name: str, failure: str = "") -> None:
 
 def failed(name: str, code: int, reason: str) -> int:
     """Say so on one last line; returns `code`."""
+    reason = hidden(reason)
     mark(name, f"{code} {reason}")
     print(f"stage {name} failed (exit {code}): {reason}", file=sys.stderr, flush=True)
     return code

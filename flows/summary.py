@@ -1,45 +1,34 @@
-"""What a finished run says on the terminal: a short table, and where everything is."""
+"""What a run says on the terminal when it ends: a short table, and where everything is."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import yaml
+from flows.scores import Scores
 
 COMMANDS = """\
 pages     make ui          (Prefect's runs and MLflow's curves, on this machine only; make down stops the server)
 compare   dvc metrics diff, dvc params diff, dvc plots diff"""
 
 
-def table(root: Path) -> list[str]:
-    """Checkpoint, accuracy on the held-out stand-in problems with its interval, mean tokens; empty where there is no report."""
-    path = root / "results/report/summary.json"
-    if not path.is_file():
-        return []
-    checkpoints = json.loads(path.read_text(encoding="utf-8")).get("checkpoints", {})
+def table(scores: Scores) -> list[str]:
+    """Checkpoint, accuracy on the held-out stand-in problems with its interval, mean tokens, of the evaluations of this very run;
+    then what it has no numbers of."""
     lines = [f"{'checkpoint':<12} {'accuracy':>8} {'95% interval':>16} {'tokens':>8} {'n':>6}"]
-    for name, suites in _in_order(root, checkpoints).items():
+    for name, suites in scores.checkpoints.items():
         if overall := suites.get("overall"):
             low, high = overall["ci95"]
             accuracy, tokens, count = overall["accuracy"], overall["mean_tokens"], overall["n"]
             lines.append(f"{name:<12} {accuracy:>8.3f} {f'{low:.3f} to {high:.3f}':>16} {tokens:>8.1f} {count:>6}")
-    return (
-        ["", "on held-out problems of the run's own sources, which stand in for benchmarks:", *lines, ""] if len(lines) > 1 else []
-    )
+    head = ["", "on held-out problems of the run's own sources, which stand in for benchmarks:", *lines] if len(lines) > 1 else []
+    said = ["", scores.said()] if scores.missing else []
+    return [*head, *said, ""] if head or said else []
 
 
-def _in_order(root: Path, checkpoints: Mapping[str, Any]) -> dict[str, Any]:
-    """As dvc.yaml lists them (in the file they are sorted by name), then any others."""
-    path = root / "dvc.yaml"
-    found = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    listed = found.get("stages", {}).get("evaluate", {}).get("foreach", [])
-    return {name: checkpoints[name] for name in [*listed, *checkpoints] if name in checkpoints}
-
-
-def places(root: Path) -> list[str]:
-    """Paths of report and figures that exist, and the commands of the pages."""
+def places(root: Path, scores: Scores) -> list[str]:
+    """Paths of report and figures where they are of this run, and the commands of the pages."""
     folder = root / "results/report"
+    if not scores.report:
+        old = ["report    none of this run; results/report is of an earlier one"] if folder.is_dir() else []
+        return [*old, *COMMANDS.splitlines()]
     pages = [f"report    {path.relative_to(root)}" for path in sorted(folder.glob("*.html"))]
     figures = sorted(path for kind in ("svg", "png") for path in folder.rglob(f"*.{kind}"))
     shown = sorted({str(path.parent.relative_to(root)) for path in figures})

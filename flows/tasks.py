@@ -18,22 +18,14 @@ from prefect.client.schemas.objects import State
 from prefect.context import TaskRunContext
 from prefect.states import Completed
 
-from flows import graph, parent_run, replay, run_page, tracking, worktrees
+from flows import ending, graph, kept, run_page, tracking, worktrees
 from flows.afresh import FRESH
 from flows.form import Values, dotted
-from flows.overrides import chosen
-from flows.processes import Group
-from flows.progress import EVERY, Progress, Screen, Tail, clock
+from flows.page_values import accepted
+from flows.progress import Screen, clock
+from flows.scores import Scores, of_run
 from flows.stage import MARKS, TASK
-from stages.run.params import load
-
-
-class StageError(RuntimeError):
-    """A stage ended with a code other than 0; the message carries its last words."""
-
-    def __init__(self, name: str, code: int, reason: str) -> None:
-        super().__init__(f"stage {name} failed (exit {code}): {reason}")
-        self.code = code
+from flows.streaming import StageError, stream
 
 
 @task(name="stage", task_run_name="{name}", cache_policy=NO_CACHE)
@@ -69,41 +61,10 @@ def skip_stage(name: str, label: str) -> State:
 
 
 @task(name="results", task_run_name="results", cache_policy=NO_CACHE)
-def log_results(root: Path, run: str, status: str, names: list[str]) -> None:
+def log_results(root: Path, run: str, status: str, made: Scores, ended: list[str], said: str) -> None:
     """Final numbers, parameters and figures to MLflow's parent run. What MLflow refuses is a warning, no more."""
-    keys = {name: facts.key for name, facts in graph.facts(root, names).items()}
-    params = graph.flat(load(root / "params.yaml").model_dump())
-    try:
-        parent_run.finish_pipeline(root, run, status, params, keys)
-    except Exception as error:  # noqa: BLE001 (a tracker of any kind, broken in any way, must not fail the pipeline)
-        kept = replay.keep_pipeline(root, run, int(status != "FINISHED"), params, keys)
-        get_run_logger().warning(
-            "MLflow did not take the results (%s: %s); kept in %s for k15 replay", type(error).__name__, error, kept
-        )
-
-
-def stream(name: str, command: list[str], root: Path, environ: Mapping[str, str], screen: Screen) -> tuple[int, str]:
-    """Run to the end, each line to Prefect's log and the terminal; the exit code and the last error line."""
-    logger = get_run_logger()
-    errors: list[str] = []
-
-    def sink(line: str, stream: str) -> None:
-        if stream == "stderr" and line.strip():
-            errors[:] = [line]
-        logger.info(line)
-        screen.line(line, stream)
-
-    progress, tail = Progress(name), Tail(root / f"artifacts/spool/{name}.jsonl", time.time())
-    told = time.monotonic()
-    with Group(command, sink, environ, root) as group:
-        while (code := group.wait(0.5)) is None:
-            progress.update(tail.rows())
-            screen.progress(line := progress.line())
-            if line and time.monotonic() - told > EVERY:
-                told = time.monotonic()
-                logger.info(line)
-    screen.close()
-    return code, errors[-1] if errors else "it printed no reason"
+    if refused := ending.finish(root, run, status, made, ended, said):
+        get_run_logger().warning(refused)
 
 
 def _flow_name() -> str:
@@ -124,15 +85,16 @@ def pipeline(
     Args:
         targets: Stages of dvc.yaml; what they need runs first. Empty means all; sft means each sft@...
         force: Run stages in which nothing changed, too.
-        overrides: Values of params.yaml for this run only, by dotted name, for example {"rl.long.tau": 0.2}. A run with any value
-            of its own works in a git worktree at the checkout's commit and becomes a DVC experiment.
+        overrides: Values of params.yaml for this run only, by dotted name, for example {"rl.long.tau": 0.2}. Numbers, switches and
+            choices; paths, models and addresses only as params.yaml or a preset has them. A run with any value of its own works in
+            a git worktree at the checkout's commit and becomes a DVC experiment.
         retries: How often a failed stage is tried again; it goes on from its last saved state.
         preset: A file of flows/presets, without .yaml; several with commas.
         values: The values that are changed most often.
     """
     root = Path.cwd()
     nodes = [node.name for node in graph.nodes(root, targets or ())]
-    return _run(root, nodes, force, chosen(preset, None, ()) | dotted(values) | (overrides or {}), retries)
+    return _run(root, nodes, force, accepted(root, preset, dotted(values) | (overrides or {})), retries)
 
 
 @flow(name="one-stage", flow_run_name="{stage}")
@@ -150,40 +112,72 @@ def one_stage(
     """
     root = Path.cwd()
     nodes = [node.name for node in graph.nodes(root, [stage]) if stage in (node.name, node.name.split("@")[0])]
-    return _run(root, nodes, force, dotted(values) | (overrides or {}), retries)
+    return _run(root, nodes, force, accepted(root, None, dotted(values) | (overrides or {})), retries)
+
+
+def stages_ended(state: State) -> list[str]:
+    """The stages that a run of the pipeline in this process executed, restored or found unchanged, by its state."""
+    result = state.result(raise_on_failure=False)
+    return list(result.ended if isinstance(result, StageError) else result if isinstance(result, list) else ())
 
 
 def _run(root: Path, names: list[str], force: bool, values: dict[str, Any], retries: int) -> Any:
     """The stages called `names`, in the checkout or, with values of its own, in a worktree; the state of the flow."""
     run = str(prefect.runtime.flow_run.id)
+    stores = {"MLFLOW_TRACKING_URI": tracking.store(root), kept.PLACE: str(root / kept.KEPT)}
     place = worktrees.enter(root, run, values) if values else root
     force = force and prefect.runtime.flow_run.run_count == 1  # a retry from the page must not redo what is done
-    stores = {"MLFLOW_TRACKING_URI": tracking.store(root), replay.PLACE: str(root / replay.KEPT)}
     environ = {"K15_PIPELINE_ID": run, **stores, **({FRESH: "1"} if force else {})}
     nodes = [node for node in graph.nodes(place) if node.name in names]
-    states, executed = _run_graph(place, nodes, environ, force, retries)
+    states, dirty = dict[str, State](), set[str]()
+    with ending.noted(place, run, stores):
+        try:
+            _run_graph(place, nodes, environ, force, retries, states, dirty)
+        except BaseException:  # cancelled, or Ctrl-C
+            if dirty and tracking.available():
+                ending.cancelled(place, run, _ended(states), [node.name for node in nodes if node.name not in states][:1])
+            raise
+        return _finished(root, place, run, states, dirty)
+
+
+def _ended(states: Mapping[str, State]) -> list[str]:
+    return [name for name, state in states.items() if state.is_completed()]
+
+
+def _finished(root: Path, place: Path, run: str, states: dict[str, State], dirty: set[str]) -> Any:
+    """Tell MLflow and the page how the run ended, with the scores of this run only; the state of the flow."""
+    ended = _ended(states)
     failed = next((state for state in states.values() if not state.is_completed()), None)
-    if executed and tracking.available():
-        os.environ.update(stores)
-        log_results(place, run, "FAILED" if failed else "FINISHED", list(states))
+    made = of_run(place, ended)
+    if dirty and tracking.available():
+        status, said = ("FAILED", f"failed at {list(states)[-1]}") if failed else ("FINISHED", "")
+        log_results(place, run, status, made, ended, said)
     try:
-        run_page.publish(place, {name: str(state.name) for name, state in states.items()})
+        run_page.publish(place, {name: str(state.name) for name, state in states.items()}, made)
     except Exception as error:  # noqa: BLE001 (a summary that the server does not take must not fail the run)
         get_run_logger().warning("no summary on the run's page: %s: %s", type(error).__name__, error)
     if failed:
+        raised = failed.result(raise_on_failure=False)
+        if isinstance(raised, StageError):
+            raised.ended = ended
+            raise raised
         return failed.result(raise_on_failure=True)
     if place != root:
         get_run_logger().info("kept as DVC experiment %s", worktrees.keep(place, run))
         worktrees.leave(root, place)
-    return Completed(message=f"{executed} stages executed or restored, {len(states) - executed} unchanged")
+    return Completed(message=f"{len(dirty)} stages executed or restored, {len(states) - len(dirty)} unchanged", data=ended)
 
 
 def _run_graph(
-    root: Path, nodes: list[graph.Node], environ: dict[str, str], force: bool, retries: int
-) -> tuple[dict[str, State], int]:
-    """States by stage, up to and with the first that failed, and how many were not just skipped."""
-    states: dict[str, State] = {}
-    dirty: set[str] = set()
+    root: Path,
+    nodes: list[graph.Node],
+    environ: dict[str, str],
+    force: bool,
+    retries: int,
+    states: dict[str, State],
+    dirty: set[str],
+) -> None:
+    """Put into `states` the state of each stage, up to and with the first that failed, and into `dirty` those not just skipped."""
     changes = graph.changes(root, [node.name for node in nodes])
     for place, node in enumerate(nodes, start=1):
         waits = [states[name] for name in node.upstream if name in states]
@@ -200,7 +194,6 @@ def _run_graph(
         states[node.name] = run(node.name, command, root, environ, label, return_state=True, wait_for=waits)
         if not states[node.name].is_completed():
             break
-    return states, len(dirty)
 
 
 @flow(name="stage")

@@ -18,10 +18,15 @@ from typing import Any
 import psutil
 
 from flows import graph
+from flows.relocated import relocate
+from stages.models.origin import label_of
+from stages.run.secrets import hidden
 
 EXPERIMENT = "k15"
-REPLAYED = "replayed"
-"""Tag of a run that was stored later: the name under which it was kept."""
+PLACE = Path("artifacts/mlflow/mlflow.db")
+"""The project's own store; the files of its runs lie beside it."""
+LAUNCH = "launch"
+"""Tag of a stage's run: the name of that launch, under which it is found again when it is stored later."""
 FLOW_RUN = "K15_FLOW_RUN_ID"
 """Set by the flow: Prefect's run that a stage belongs to."""
 BATCH = 1000
@@ -32,12 +37,17 @@ DIGEST = 36
 
 def store(root: Path) -> str:
     """MLFLOW_TRACKING_URI, else the project's own sqlite file, absolute, so that no ./mlruns can take its place."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve()}/artifacts/mlflow/mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / PLACE}"
 
 
 def available() -> bool:
     """False when MLflow is not installed or K15_TRACKING=off."""
     return os.environ.get("K15_TRACKING") != "off" and importlib.util.find_spec("mlflow") is not None
+
+
+def reason(error: Exception) -> str:
+    """Why MLflow did not take something, on one short line without passwords."""
+    return f"{type(error).__name__}: {hidden(' '.join(str(error).split()))[:200]}"
 
 
 def pipeline_id() -> str:
@@ -68,11 +78,18 @@ class Store:
         import mlflow
 
         uri = store(root)
+        files = None
         if uri.startswith("sqlite:///"):
-            _found(Path(uri.removeprefix("sqlite:///")))
+            if "?" in uri:  # MLflow would take the rest for options, and write somewhere else
+                raise ValueError("a path with '?' cannot hold MLflow's store; rename the folder, or set MLFLOW_TRACKING_URI")
+            database = Path(uri.removeprefix("sqlite:///"))
+            _found(database)
+            own = database.parts[-len(PLACE.parts) :] == PLACE.parts  # of this checkout, or of that whose worktree this is
+            files = ((database if own else root / PLACE).parent / "files").resolve().as_uri()
+            if own:
+                relocate(database, EXPERIMENT, files)
         client = mlflow.MlflowClient(tracking_uri=uri)
         found = client.get_experiment_by_name(EXPERIMENT)
-        files = (root / "artifacts/mlflow/files").resolve().as_uri() if uri.startswith("sqlite:///") else None
         experiment = found.experiment_id if found else client.create_experiment(EXPERIMENT, artifact_location=files)
         runs = client.search_runs([experiment], f"tags.pipeline_id = '{pipeline}' and tags.kind = 'pipeline'", max_results=1)
         if runs:
@@ -82,14 +99,20 @@ class Store:
         return cls(client, experiment, parent.info.run_id)
 
     def child(self, stage: str, tags: Mapping[str, str]) -> str:
-        """A new run under the parent."""
+        """A new run under the parent, which is running with it."""
+        if not self.running(self.parent):
+            self.client.update_run(self.parent, status="RUNNING")
         tags = {"kind": "stage", "stage": stage, "mlflow.parentRunId": self.parent, "mlflow.source.name": f"k15 {stage}", **tags}
         return str(self.client.create_run(self.experiment, tags=tags, run_name=stage).info.run_id)
 
-    def replayed(self, name: str) -> str | None:
-        """The run that an interrupted replay of the kept run `name` made."""
-        found = self.client.search_runs([self.experiment], f"tags.{REPLAYED} = '{name}'", max_results=1)
+    def launched(self, name: str) -> str | None:
+        """The run of the launch `name`, where one was made."""
+        found = self.client.search_runs([self.experiment], f"tags.{LAUNCH} = '{name}'", max_results=1)
         return str(found[0].info.run_id) if found else None
+
+    def running(self, run: str) -> bool:
+        """Whether the run has no end yet."""
+        return bool(self.client.get_run(run).info.status == "RUNNING")
 
     def metrics(self, run: str, rows: list[dict[str, Any]], model: str | None = None) -> None:
         """Rows of a spool as curves; {"speed": {"tokens": 9}} becomes `speed/tokens`. With `model` they belong to it, too."""
@@ -132,7 +155,7 @@ class Store:
         from mlflow.entities import Param
 
         known = self.client.get_run(run).data.params
-        made = [Param(name, str(value)[:6000]) for name, value in values.items() if name not in known]
+        made = [Param(name, hidden(str(value))[:6000]) for name, value in values.items() if name not in known]
         for start in range(0, len(made), 100):
             self.client.log_batch(run, params=made[start : start + 100])
 
@@ -201,6 +224,12 @@ def _metric_name(dotted: str) -> str:
     return re.sub(r"[^\w/. -]", "_", re.sub(r"(?<!\d)\.|\.(?!\d)", "/", dotted))
 
 
+def started_from(root: Path) -> str:
+    """What the run's checkpoints are made of, by the config of the first; "" before there is one."""
+    path = root / graph.MODELS / "base/config.json"
+    return label_of(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else ""
+
+
 def provenance(root: Path) -> dict[str, str]:
     """Tags that say what exactly ran: commit, dirty or not, md5 of dvc.lock, the Prefect run."""
     head, dirty = graph.commit(root)
@@ -209,8 +238,9 @@ def provenance(root: Path) -> dict[str, str]:
         "git.commit": head,
         "mlflow.source.git.commit": head,  # the column "Version" of MLflow's page
         "git.dirty": str(dirty).lower(),
+        "model": started_from(root),
         "dvc.lock.md5": md5(lock.read_bytes()).hexdigest() if lock.exists() else "",
         "prefect.task_run_id": os.environ.get("K15_TASK_RUN_ID", ""),
         "prefect.flow_run_id": os.environ.get(FLOW_RUN, ""),
     }
-    return {name: value for name, value in tags.items() if value}
+    return {name: hidden(value) for name, value in tags.items() if value}

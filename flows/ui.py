@@ -10,12 +10,16 @@ import sqlite3
 import sys
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from flows import environment, tracking
 from flows.deployments import LAST_WORDS
+from flows.guard import ENTER
+from flows.keys import auth
 from flows.launch import free_port
 from flows.processes import Group, exit_on_signals
-from flows.server import ServerError, ensure
+from flows.server import ServerError, access, ensure
+from stages.run.secrets import hidden
 
 
 def mlflow_page(root: Path) -> tuple[str, list[str]]:
@@ -24,8 +28,7 @@ def mlflow_page(root: Path) -> tuple[str, list[str]]:
     if store.startswith(("http://", "https://")):
         return store, []
     port = str(free_port())
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--host", "127.0.0.1", "--port", port]
-    return f"http://127.0.0.1:{port}", [*command, "--workers", "1"]
+    return f"http://127.0.0.1:{port}", [sys.executable, "-m", "flows.guarded", "mlflow", port]
 
 
 def runs_of(root: Path) -> str:
@@ -40,6 +43,16 @@ def runs_of(root: Path) -> str:
     return ""
 
 
+def prefect_login(url: str, login: str) -> str:
+    """The address that opens Prefect's page on `url` for who has the `login`: what stands behind # a browser keeps to itself."""
+    return f"{url.removesuffix('/api')}{ENTER}#{quote(login)}"
+
+
+def with_login(address: str, login: str) -> str:
+    """The address with user and key in it, which a browser takes out and sends to that server alone."""
+    return address.replace("://", f"://{login}@", 1)
+
+
 def show(root: Path, cron: str | None) -> int:
     """Print the addresses and stay until one of the programs ends; its exit code."""
     running: list[Group] = []
@@ -47,20 +60,20 @@ def show(root: Path, cron: str | None) -> int:
         if importlib.util.find_spec("prefect"):
             own = not os.environ.get("PREFECT_API_URL")
             url = ensure(root)
-            print(f"Prefect  {url.removesuffix('/api')}   (stays up; `make down` stops it)", flush=True)
+            opens = prefect_login(url, auth(root)) if own else hidden(url.removesuffix("/api"))
+            print(f"Prefect  {opens}   (stays up; `make down` stops it)", flush=True)
             if own:
                 words = [sys.executable, "-m", "flows.deployments", *(["--cron", cron] if cron else [])]
-                known = {**os.environ, "PREFECT_API_URL": url}
+                known = {**os.environ, **access(root, url)}
                 running.append(stack.enter_context(Group(words, _say, known, root, grace=2 * LAST_WORDS)))
         if importlib.util.find_spec("mlflow"):
             address, command = mlflow_page(root)
-            # The job runner of `mlflow ui` is 13 processes and 2.7 GB that reading runs does not need.
-            quiet = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
             if command:
-                running.append(stack.enter_context(Group(command, lambda _line, _stream: None, quiet, root)))
-            print(
-                f"MLflow   {address}{runs_of(root)}{'   (ready in some seconds; Ctrl-C stops it)' if command else ''}", flush=True
-            )
+                running.append(stack.enter_context(Group(command, lambda _line, _stream: None, dict(os.environ), root)))
+            opens = with_login(address, auth(root)) if command else hidden(address)
+            more = "   (ready in some seconds; Ctrl-C stops it)" if command else ""
+            print(f"MLflow   {opens}{runs_of(root)}{more}", flush=True)
+        print("The addresses hold this checkout's key: who has one can start programs here.", flush=True)
         while running:
             for group in list(running):
                 code = group.wait(0.5)

@@ -8,7 +8,8 @@ from typing import Any
 
 from stages.data.files import read_records
 from stages.data.records import Problem
-from stages.models.loading import device_of, dtype_of, load_model, load_processor
+from stages.models.adoption import adopt
+from stages.models.loading import device_of
 from stages.models.positions import position_ids
 from stages.models.scratch import TinyShape, build_model, build_processor, train_tokenizer
 from stages.problems.pretraining import Document, documents
@@ -18,12 +19,13 @@ from stages.prompts.render import Rendered, Renderer
 from stages.run.params import Base, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
+from stages.run.sections import deciding
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 from stages.training.batches import TrainingSample
 from stages.training.checkpoints import drop_state
-from stages.training.engine import barrier, start
+from stages.training.engine import start
 from stages.training.loop import Plan, mean_token_loss, train
 from stages.training.samples import picture_filler
 from stages.training.schedules import learning_rate
@@ -44,13 +46,9 @@ def main() -> None:
     if model.source == "scratch":
         pretrain(options.problems, options.out, model)
     elif rank() == 0:
-        hardware = read("hardware", Hardware)
-        device = device_of(hardware)
-        load_model(model.source, device, model.revision, dtype_of(hardware, device)).save_pretrained(options.out)
-        load_processor(model.source, model.revision).save_pretrained(options.out)
+        adopt(model, options.out)
     if rank() == 0:
         spool.write_csv(options.curves)
-    barrier()
 
 
 def pretrain(problems: Path, out: Path, model: Model) -> None:
@@ -62,8 +60,7 @@ def pretrain(problems: Path, out: Path, model: Model) -> None:
     shape = TinyShape(base.hidden, base.layers, base.heads, model.context, base.initializer_range)
     net = build_model(tokenizer, shape, stream_seed(seed, "init"))
     renderer = Renderer(processor, "", model.context)
-    samples = document_samples(generated, renderer, net)
-    device = device_of(hardware)
+    samples, device = document_samples(generated, renderer, net), device_of(hardware)
     ratio = None if base.muon_learning_rate is None else base.muon_learning_rate / base.learning_rate
     engine = start(net.to(device), hardware, device, grad_clip=1.0, muon_ratio=ratio)
     plan = Plan(
@@ -73,7 +70,7 @@ def pretrain(problems: Path, out: Path, model: Model) -> None:
         lambda step, total: learning_rate(step, total, base.learning_rate, 0.0, base.warmup, "wsd"),
         shuffled=False,
     )
-    state = state_folder("base", [problems / "train.jsonl"], [seed, base.model_dump(), model.model_dump(), hardware.model_dump()])
+    state = state_folder("base", [problems / "train.jsonl"], [seed, base.model_dump(), model.model_dump(), deciding(hardware)])
     filler = picture_filler(renderer, net, hardware)
     train(engine, samples, lambda step, _, __: mean_token_loss(step, samples), plan, hardware, stage_spool("base"), state, filler)
     save_model(engine, processor, out)

@@ -13,10 +13,11 @@ from stages.models.loading import device_of, dtype_of, load_model, load_processo
 from stages.models.positions import position_ids
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
-from stages.run.params import Hardware, Model, read
+from stages.run.params import Hardware, Model, read, read_or_null
+from stages.run.phases import clear, hand_on
 from stages.run.program import run
 from stages.run.ranks import rank
-from stages.run.sections import DPO
+from stages.run.sections import DPO, deciding
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 from stages.training.batches import PackedBatch, TrainingSample, pack
@@ -30,19 +31,27 @@ from stages.training.weights import save_model
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--init", type=Path, required=True)
-    arguments.add_argument("--samples", type=Path, required=True)
-    arguments.add_argument("--out", type=Path, required=True)
-    arguments.add_argument("--curves", type=Path, required=True)
+    for name in ("init", "samples", "out", "curves"):
+        arguments.add_argument(f"--{name}", type=Path, required=True)
     options = arguments.parse_args()
-    seed, hardware, model, dpo = read("seed", int), read("hardware", Hardware), read("model", Model), read("dpo", DPO)
+    dpo = read_or_null("dpo", DPO)
+    if dpo is not None:
+        preferred(options, dpo)
+    elif rank() == 0:
+        hand_on(options.init, options.out, "dpo", options.curves)
+
+
+def preferred(options: argparse.Namespace, dpo: DPO) -> None:
+    """Train on the pairs of the command line's samples and write the checkpoint."""
+    seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
+    if rank() == 0:
+        clear(options.out)
     found = pairs(read_records(options.samples, SampleGroup), dpo.min_length_ratio, dpo.pairs_per_problem)
     if not found:
         raise DataError(f"{options.samples}: no pair of a right response and a longer one; draw more samples (sample.samples)")
-
     device = device_of(hardware)
     net, processor = load_model(options.init, device, dtype=dtype_of(hardware, device)), load_processor(options.init)
-    renderer = Renderer(processor, model.instruction, model.context)
+    renderer = Renderer.of(processor, model)
     samples = pair_samples(found, renderer, net)
     engine = start(net, hardware, device, grad_clip=1.0)
     filler = picture_filler(renderer, net, hardware)
@@ -58,7 +67,7 @@ def main() -> None:
         return learning_rate(step, total, dpo.learning_rate, 0.0, dpo.warmup, "cosine")
 
     spool = stage_spool("dpo")
-    values = [seed, dpo.model_dump(), model.model_dump(), hardware.model_dump()]
+    values = [seed, dpo.model_dump(), model.model_dump(), deciding(hardware)]
     state = state_folder("dpo", [options.init, options.samples], values)
     plan = Plan(dpo.epochs, dpo.batch, seed, rate, unit=2)
     print(f"{len(found)} pairs")

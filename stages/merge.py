@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from stages.long2short.merging import merge_folders
-from stages.run.params import read
+from stages.run.params import read_or_null
+from stages.run.phases import clear, hand_on
 from stages.run.program import run
 from stages.run.sections import Merge
 
@@ -15,7 +16,12 @@ def main() -> None:
     arguments.add_argument("--short", type=Path, required=True)
     arguments.add_argument("--out", type=Path, required=True)
     options = arguments.parse_args()
-    weight = read("merge", Merge).weight
+    merge = read_or_null("merge", Merge)
+    if merge is None:
+        hand_on(options.long, options.out, "merge")
+        return
+    clear(options.out)
+    weight = merge.weight
     tensors = merge_folders(options.long, options.short, options.out, weight)
     print(f"merged {tensors} tensors: {weight} x {options.long.name} + {1 - weight} x {options.short.name}")
 

@@ -18,6 +18,7 @@ from stages.run.optional import RewardModelling
 from stages.run.params import Hardware, read
 from stages.run.program import run
 from stages.run.ranks import rank
+from stages.run.sections import deciding
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
@@ -75,7 +76,7 @@ def trained(kind: str, args: Any, rows: Sequence[RewardRow], wanted: RewardModel
         return learning_rate(step, total, wanted.learning_rate, 0.1 * wanted.learning_rate, wanted.warmup, "cosine")
 
     engine = start(net, hardware, device, grad_clip=1.0, head=head)
-    values = [seed, wanted.model_dump(), hardware.model_dump()]
+    values = [seed, wanted.model_dump(), deciding(hardware)]
     state = state_folder(f"reward_model-{args.name}-{kind}", [args.init, args.rows], values)
     plan, filler = Plan(wanted.epochs, wanted.batch, seed, rate), picture_filler(renderer, net, hardware)
     train(engine, samples, loss, plan, hardware, stage_spool(f"reward_model@{args.name}"), state, filler)

@@ -2,10 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from stages.data.files import DataError, read_records
 from stages.data.records import CuratedProblem, Problem
+from stages.models.families import reads_pictures
 from stages.models.loading import device_of, dtype_of, load_model, load_processor
+from stages.models.text_only import TEXT_ONLY
 from stages.policy.candidates import Candidates, balanced
 from stages.policy.experience import Experience
 from stages.policy.iterations import improve
@@ -15,10 +18,11 @@ from stages.policy.validation import Validations, askable
 from stages.prompts.render import Renderer
 from stages.rollout.asking import judge_of
 from stages.rollout.opening import open_rollout_engine
-from stages.run.params import RL, Hardware, Model, read
+from stages.run.params import RL, Hardware, Model, read, read_or_null
+from stages.run.phases import clear, hand_on
 from stages.run.program import run
 from stages.run.ranks import rank
-from stages.run.sections import Health, Judging, Loss, Rollouts
+from stages.run.sections import Health, Judging, Loss, Rollouts, deciding
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
@@ -31,10 +35,21 @@ from stages.verifiers.judge import require_judge
 
 def main() -> None:
     options = _arguments()
+    rl = read_or_null(f"rl.{options.phase}", RL)
+    if rl is not None:
+        improved(options, rl)
+    elif rank() == 0:
+        hand_on(options.init, options.out, f"rl.{options.phase}", options.curves, "iteration,reward")
+
+
+def improved(options: argparse.Namespace, rl: RL) -> None:
+    """Train the phase of the command line and write its checkpoint."""
     phase = options.phase
+    if rank() == 0:
+        clear(options.out)
     seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
-    rl, rollouts = read(f"rl.{phase}", RL), read("rollout", Rollouts)
-    loss, limits, judging = read("loss", Loss), read("health", Health), read("judge", Judging)
+    rollouts, loss, limits = read("rollout", Rollouts), read("loss", Loss), read("health", Health)
+    judging = read("judge", Judging)
 
     device, judge = device_of(hardware), judge_of(judging, hardware.generation_batch)
     problems, held_out = read_records(options.prompt_set, CuratedProblem), read_records(options.validation, Problem)
@@ -42,7 +57,8 @@ def main() -> None:
     require_judge((problem.verifier for problem in (*problems, *held_out)), judge)
     init = balanced(options.init) if phase == "short" else options.init
     net, processor = load_model(init, device, dtype=dtype_of(hardware, device)), load_processor(init)
-    renderer = Renderer(processor, model.instruction, model.context)
+    check_share(phase, rl, processor)
+    renderer = Renderer.of(processor, model)
     validation, left_out = askable(renderer, held_out)
     if rank() == 0:
         print(f"{len(problems)} problems, {len(validation)} validation problems", *left_out, sep="\n")
@@ -53,7 +69,7 @@ def main() -> None:
     sampler = sampler_of(problems, rl, stream_seed(seed, phase))
     experience = Experience(engine, renderer, rl, rollouts, hardware, stream_seed(seed, "rl", phase), loss, judge)
 
-    values = [seed, *(part.model_dump() for part in (rl, rollouts, loss, judging, model, hardware))]
+    values = [seed, *(part.model_dump() for part in (rl, rollouts, loss, judging, model)), deciding(hardware)]
     state = state_folder(f"rl-{phase}", [options.init, options.prompt_set, options.validation], values)
     spool = stage_spool(f"rl@{phase}")
     candidates = Candidates(trainer, processor, state, rl.candidates, len(validation))
@@ -71,6 +87,12 @@ def sampler_of(problems: list[CuratedProblem], rl: RL, seed: int) -> ProblemSamp
     sampler = ProblemSampler(problems, seed, rl.curriculum_until, rl.hard_pass_rate, rl.prioritized, rl.image_share)
     sampler.require(rl.prompts)
     return sampler
+
+
+def check_share(phase: str, rl: RL, processor: Any) -> None:
+    """DataError for a share of picture problems with a model that reads none."""
+    if rl.image_share is not None and not reads_pictures(processor):
+        raise DataError(f"rl.{phase}.image_share = {rl.image_share} with a {TEXT_ONLY}; set it to null")
 
 
 def check_count(found: int, where: Path, prompts: int, processes: int) -> None:

@@ -16,9 +16,10 @@ from stages.rollout.chunks import Chunks, all_have_read
 from stages.rollout.engine import Completion, Sampling
 from stages.rollout.opening import load_engine
 from stages.run.params import Hardware, Model, read
+from stages.run.phases import idle
 from stages.run.program import run
 from stages.run.ranks import rank
-from stages.run.sections import Draw, Judging
+from stages.run.sections import Draw, Judging, deciding
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
@@ -34,8 +35,20 @@ def main() -> None:
     arguments.add_argument("which", choices=["long", "merged"])
     arguments.add_argument("--model", type=Path, required=True)
     arguments.add_argument("--prompt-set", type=Path, required=True)
+    arguments.add_argument("--needed", type=Path, help="whether a phase learns from them (stage phases); without it: yes")
     arguments.add_argument("--out", type=Path, required=True)
     options = arguments.parse_args()
+    reason = idle(options.needed)
+    if reason is None:
+        sample(options)
+    elif rank() == 0:
+        for name in ("groups.jsonl", "shortest.jsonl"):
+            write_records(options.out / name, [])
+        print(f"nothing is sampled: {reason}")
+
+
+def sample(options: argparse.Namespace) -> None:
+    """Draw the responses of the command line's model, judge them, and hand them over."""
     seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
     drawing, judging = read("sample", Draw), read("judge", Judging)
     problems = read_records(options.prompt_set, CuratedProblem)
@@ -59,7 +72,7 @@ def main() -> None:
             for problem, group in zip(some, completions, strict=True)
         ]
 
-    values = [seed, *(part.model_dump() for part in (drawing, judging, model, hardware))]
+    values = [seed, *(part.model_dump() for part in (drawing, judging, model)), deciding(hardware)]
     state = state_folder(f"sample-{options.which}", [options.model, options.prompt_set], values)
     chunks = Chunks(state, stage_spool(f"sample@{options.which}").progress)
     groups = [SampleGroup.model_validate(row) for row in chunks.rows("groups", chosen, CHUNK, "prompts", draw)]

@@ -20,6 +20,7 @@ from stages.reporting.evaluations import Benchmark, Evaluation
 from stages.reporting.inputs import read_generations
 from stages.rollout.engine import Prompt
 from stages.rollout.scripted import ScriptedEngine
+from stages.run.phases import hand_on
 from stages.run.program import run
 from stages.verifiers.sandbox import why_unavailable
 
@@ -276,3 +277,32 @@ def test_importing_the_stage_loads_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "[]\n"
+
+
+def test_a_checkpoint_that_was_handed_on_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """Its score is that of the other one; no model is loaded, no problem read."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "base" / name).write_text("{}")
+    hand_on(Path("base"), Path("short_sft"), "sft.short")
+    words = (
+        "short_sft",
+        "--model",
+        "short_sft",
+        "--problems",
+        "none",
+        "--out",
+        "out/short_sft.json",
+        "--generations",
+        "rows.jsonl",
+    )
+    monkeypatch.setattr(sys, "argv", ["evaluate", *words])
+    main()
+    assert json.loads(Path("out/short_sft.json").read_text()) == {
+        "checkpoint": "short_sft",
+        "same_as": "base",
+        "null": ["sft.short"],
+    }
+    assert Path("rows.jsonl").read_text() == ""
+    assert "short_sft has the score of base" in capsys.readouterr().out

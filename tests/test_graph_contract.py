@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -17,6 +17,9 @@ from imports import PROJECT, closure
 
 from flows import overrides
 from flows.graph import flat
+from stages.run.params import Params
+from stages.run.phases import FEEDS, PHASES
+from stages.run.sections import Outside, Section, deciding_names, whole
 
 RAW = yaml.safe_load((PROJECT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 OPTIONAL = {"code_tests": "code-tests", "reward_model": "reward-model"}
@@ -44,12 +47,43 @@ def declared_params(stage: str) -> set[str]:
     return {key for dependency in stages()[stage].params for key in dependency.params}
 
 
+def section_at(key: str) -> type[Section] | None:
+    """The section of params.yaml at a dotted key; None where there is a value."""
+    kind: Any = Params
+    for name in key.split("."):
+        field = kind.model_fields.get(name) if isinstance(kind, type) and issubclass(kind, Section) else None
+        kinds = [] if field is None else [field.annotation, *get_args(field.annotation)]
+        kind = next((one for one in kinds if isinstance(one, type) and issubclass(one, Section)), None)
+    return kind
+
+
+def marks(key: str) -> list[Any]:
+    """What is noted at the field of a dotted key."""
+    *sections, last = key.split(".")
+    kind = section_at(".".join(sections)) if sections else Params
+    return kind.model_fields[last].metadata if kind and last in kind.model_fields else []
+
+
+def deciding_keys(key: str, stage: str = "") -> set[str]:
+    """What a stage that reads `key` must declare: of a section with values of memory and speed those that decide results."""
+    kind = section_at(key)
+    if kind is not None and not whole(kind):
+        return {f"{key}.{name}" for name in deciding_names(kind)}
+    by_batch = key == "hardware.generation_batch" and stage.startswith("evaluate@")  # what is drawn together shares a stream
+    return set() if Outside.ROOM in marks(key) and not by_batch else {key}
+
+
 def read_params(stage: str) -> set[str]:
+    """What a stage's program reads and results depend on."""
+    return {found for key in read_keys(stage) for found in deciding_keys(key, stage)}
+
+
+def read_keys(stage: str) -> set[str]:
     """Keys of the `read(...)` calls of the stage's program; what an f-string leaves open is the item: sft@long -> long."""
     item = stage.partition("@")[2]
     keys = set()
     for node in ast.walk(ast.parse((PROJECT / program(stage)).read_text(encoding="utf-8"))):
-        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "read"):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("read", "read_or_null")):
             continue
         key = node.args[0]
         parts = key.values if isinstance(key, ast.JoinedStr) else [key]
@@ -64,7 +98,8 @@ def present(stage: str) -> None:
         pytest.fail(f"{program(stage)} does not exist yet")
 
 
-ALL = [f"{name}@{item}" for name, body in RAW.items() if "foreach" in body for item in VALUES.get(name) or body["foreach"]]
+ITEMS = {**VALUES, "evaluate": PARAMS["evaluate"]["checkpoints"]}
+ALL = [f"{name}@{item}" for name, body in RAW.items() if "foreach" in body for item in ITEMS.get(name) or body["foreach"]]
 ALL += [name for name, body in RAW.items() if "foreach" not in body]
 
 
@@ -95,9 +130,48 @@ def test_a_changed_parameter_reruns_exactly_the_stages_that_read_it() -> None:
     for leaf in flat(PARAMS):
         reruns = {stage for stage in ALL if any(_covers(key, leaf) for key in declared_params(stage))}
         reads = {stage for stage in ALL if any(_covers(key, leaf) for key in read_params(stage))}
-        if reruns != reads or not reads:
+        if reruns != reads or not (reads or Outside.ROOM in marks(leaf)):
             wrong[leaf] = (sorted(reruns), sorted(reads))
     assert wrong == {}, "(stages that rerun, stages that read)"
+
+
+def test_the_values_of_hardware_that_decide_no_result() -> None:
+    """They may be changed after an out-of-memory error, and the stage goes on; only evaluate draws by the batch."""
+    hardware = section_at("hardware")
+    assert hardware is not None
+    free = {key for key in flat(PARAMS["hardware"], "hardware.") if Outside.ROOM in marks(key)}
+    assert free >= {f"hardware.{name}" for name in ("generation_batch", "workers", "vllm.memory_share", "save_seconds")}
+    assert free | deciding_keys("hardware") == set(flat(PARAMS["hardware"], "hardware."))
+    assert not free & deciding_keys("hardware")
+    rerun = {stage: declared_params(stage) & free for stage in ALL if declared_params(stage) & free}
+    assert rerun == {stage: {"hardware.generation_batch"} for stage in ALL if stage.startswith("evaluate@")}
+
+
+def test_the_phases_are_those_of_the_graph() -> None:
+    """Which checkpoint a phase starts from, which section it has, and who learns from what a stage makes."""
+    models = {}
+    for stage in ALL:
+        made = [out.def_path for out in stages()[stage].outs if out.def_path.startswith("artifacts/models/")]
+        models |= {Path(path).name: stage for path in made}
+    assert set(models) == {"base", *PHASES}
+    for name, phase in PHASES.items():
+        stage = models[name]
+        assert phase.section == stage.replace("@", "."), name
+        read = {dep.def_path for dep in stages()[stage].deps}
+        assert f"artifacts/models/{phase.start}" in read, name
+    for feeder, sections in FEEDS.items():
+        made = {out.def_path for out in stages()[feeder].outs if out.def_path.startswith("artifacts/")}
+        learn = {stage for stage in ALL for dep in stages()[stage].deps if any(_made(dep.def_path, {out}) for out in made)}
+        assert {stage.replace("@", ".") for stage in learn if stage.split("@")[0] not in OPTIONAL} == {*sections}, feeder
+
+
+def test_the_report_comes_after_everything_whose_files_lie_in_its_folders() -> None:
+    """A dependency on a folder makes an edge to each stage that writes a file there."""
+    with Repo(str(PROJECT)) as repo:
+        edges = {(down.name, up.name) for down, up in repo.index.graph.edges if down.path_in_repo == "dvc.yaml"}
+    before = {up for down, up in edges if down == "report"}
+    curves = {stage for stage in ALL if stage.split("@")[0] in ("base", "sft", "rl", "dpo")}
+    assert before == curves | {stage for stage in ALL if stage.startswith("evaluate@")} | {"phases", "collect", "curate", "warm_up"}
 
 
 @pytest.mark.parametrize("name", RAW)
@@ -157,4 +231,4 @@ def test_outputs_belong_to_one_stage_and_inputs_are_made_by_one() -> None:
 
 
 def _made(path: str, made: set[str]) -> bool:
-    return any(Path(path).is_relative_to(out) for out in made)
+    return any(Path(path).is_relative_to(out) or Path(out).is_relative_to(path) for out in made)

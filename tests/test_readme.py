@@ -58,8 +58,7 @@ def make(words: list[str], params: Path) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE), f"Makefile has no target {target}"
     for name in values:
         assert f"$({name})" in MAKEFILE, f"Makefile does not use {name}"
-    overrides.apply(overrides.parse(values.get("SET", "").split()), params)
-    overrides.apply(overrides.preset(values["PRESET"]) if "PRESET" in values else {}, params)
+    overrides.apply(overrides.chosen(values.get("PRESET"), None, values.get("SET", "").split()), params)
     are_stages(values.get("TARGETS", "").split())
 
 

@@ -72,7 +72,7 @@ def test_every_output_is_there(root: Path) -> None:
 
 def test_summary_has_the_promised_shape(root: Path) -> None:
     summary = json.loads((root / "results/report/summary.json").read_text(encoding="utf-8"))
-    assert set(summary) == {"checkpoints", "rl", "seconds", "checks"}
+    assert set(summary) == {"checkpoints", "rl", "seconds", "checks", "handed_on"}
     assert set(summary["checkpoints"]) == set(ACCURACY)
     for suites in summary["checkpoints"].values():
         assert {"overall", "text", "image", *FAMILIES} <= set(suites)
@@ -216,3 +216,35 @@ def test_a_run_without_validation_points_or_timings_still_reports(tmp_path: Path
     page = (tmp_path / "results/report/index.html").read_text(encoding="utf-8")
     assert "No figure5: the curves hold no measured point for it." in page
     assert "No staleness" not in page, "figures of columns that not every run has are left out"
+
+
+def test_a_run_of_some_phases_and_some_checkpoints(tmp_path: Path) -> None:
+    """Files of other checkpoints lie about: they are of another run, and nothing of them is shown."""
+    words = write_run(tmp_path)
+    passed = {"short_sft": "sft.short is null", "long_sft": "sft.short and sft.long are null"}
+    passed_through = {name: {"same_as": "base", "because": because} for name, because in passed.items()}
+    write_json(tmp_path / "results/phases/checkpoints.json", {"passed_through": passed_through})
+    text = (tmp_path / "params.yaml").read_text(encoding="utf-8")
+    listed = re.sub(r"  checkpoints: \[.*?\]", "  checkpoints: [base, short_sft, long_rl, dpo]", text)
+    (tmp_path / "params.yaml").write_text(listed, encoding="utf-8")
+    for name in ("short_sft", "long_sft"):
+        (tmp_path / f"results/training/{name}.csv").write_text("step,loss\n")
+    write_json(tmp_path / "artifacts/timings/evaluate@merged.json", {"stage": "evaluate@merged", "seconds": 4.0})
+    (tmp_path / "results/evaluations/merged.json").write_text("half a fi")
+    done = report(tmp_path, *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    out = tmp_path / "results/report"
+    summary: dict[str, Any] = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert list(summary["checkpoints"]) == ["base", "dpo", "long_rl"]
+    assert summary["handed_on"] == passed_through
+    assert set(summary["seconds"]) == {"base", "evaluate@base", "rl@long"}
+    paired = (out / "paired.md").read_text(encoding="utf-8")
+    assert "long RL minus base" in paired
+    assert "DPO minus long RL" in paired
+    assert "merged" not in paired
+    text = (out / "stand_in.md").read_text(encoding="utf-8")
+    assert "short SFT: as base (sft.short is null)." in text
+    page = (out / "index.html").read_text(encoding="utf-8")
+    assert "long SFT: as base (sft.short and sft.long are null)" in page
+    assert not re.search(r"merged \+ RS|shortest RS", (out / "stand_in.csv").read_text(encoding="utf-8"))
+    assert "short SFT: loss" not in page, "a curve without a point is no panel"

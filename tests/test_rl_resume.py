@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from programs import _stage, ended, free_port, started
 from tiny import Tiny, write_params
 
 from stages.data.files import write_records
-from stages.training.checkpoints import SAVE_SECONDS
 
 SEED = int(os.environ.get("K15_TEST_SEED") or random.randrange(1 << 30))
 ITERATIONS = 9
@@ -53,7 +53,7 @@ PHASES = {
 def project(folder: Path, tiny: Tiny, iterations: int = ITERATIONS, **changed: Any) -> list[str]:
     """A folder to run in, with responses that take up to three iterations; the program's arguments. So that random weights end some
     responses, one token in twelve is an end token."""
-    repetition = {"max_period": 2, "repeats": 2, "min_tokens": 2}
+    repetition = {"max_period": 2, "repeats": 2, "min_tokens": 2, "distinct": 1, "plain_tokens": 2}
     partial = {"segment_tokens": 5, "max_staleness": 4, "repetition": repetition, **changed}
     shutil.copytree(tiny.folder, folder / "init")
     settings = folder / "init/generation_config.json"
@@ -61,7 +61,7 @@ def project(folder: Path, tiny: Tiny, iterations: int = ITERATIONS, **changed: A
     first = known["eos_token_id"][0] if isinstance(known["eos_token_id"], list) else known["eos_token_id"]
     settings.write_text(json.dumps({**known, "eos_token_id": [first, *range(40, 400, 12)]}))
     values = {f"rl__long__{key}": value for key, value in {**RL, "iterations": iterations}.items()}
-    values |= {f"rollout__{key}": value for key, value in partial.items()}
+    values |= {f"rollout__{key}": value for key, value in partial.items()} | {"hardware__save_seconds": 0}
     write_params(folder, **values)
     write_records(folder / "problems.jsonl", tiny.curated()[::2])
     write_records(folder / "validation.jsonl", tiny.problems[1::9])
@@ -95,7 +95,7 @@ def program(arguments: list[str], hold: str = "", call: int = 0) -> None:
 
 
 def run(arguments: list[str], folder: Path, log: str, hold: str = "", call: int = 0) -> BaseProcess:
-    return started(program, folder, log, arguments, hold, call, **{SAVE_SECONDS: "0"})
+    return started(program, folder, log, arguments, hold, call)
 
 
 def waited(process: BaseProcess, what: Callable[[], bool]) -> bool:
@@ -218,6 +218,57 @@ def test_killed_in_every_phase_and_at_random_moments(tiny: Tiny, whole: tuple[Pa
     assert not any(tmp_path.glob("artifacts/state/*/*"))
 
 
+SMALLER = {"micro_batch_tokens": 32, "generation_batch": 3, "gradient_checkpointing": True, "workers": 2}
+"""What a user lowers after an out-of-memory error."""
+
+
+def lower(folder: Path) -> None:
+    """Other values of memory in params.yaml."""
+    tree = yaml.safe_load((folder / "params.yaml").read_text())
+    assert {*SMALLER} <= {*tree["hardware"]}
+    tree["hardware"] |= SMALLER
+    (folder / "params.yaml").write_text(yaml.safe_dump(tree))
+
+
+@pytest.mark.slow
+def test_goes_on_with_less_memory_where_it_was(tiny: Tiny, tmp_path: Path) -> None:
+    """Killed in the middle and started with smaller micro-batches it goes on at its iteration, on the very state that was saved.
+    Other micro-batches add gradients up in another order, so that the weights differ in the last bits from those of a run without a
+    break; how it goes on is exact: twice from one state, twice the same bits."""
+    cut, again = tmp_path / "cut", tmp_path / "again"
+    arguments = project(cut, tiny)
+    process = run(arguments, cut, "log.txt")
+    assert waited(process, lambda: step(cut) >= 3), tail(cut)
+    kill(process)
+    begun = step(cut)
+    assert 3 <= begun < ITERATIONS
+    spool = cut / "artifacts/spool/rl@long.jsonl"
+    before = [line for line in spool.read_text().splitlines() if '"step"' in line and json.loads(line)["step"] < begun]
+    shutil.copytree(cut, again, symlinks=True)
+    for folder in (cut, again):
+        lower(folder)
+        assert ended(run(arguments, folder, "lower.txt")) == 0, tail(folder, "lower.txt")
+        told = (folder / "artifacts/spool/rl@long.jsonl").read_text().splitlines()
+        assert [line for line in before if "speed" not in line] == [line for line in told if line in before], "no iteration twice"
+    same(cut, again, "lower.txt")
+    rows = (cut / "curves.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == [str(number) for number in range(ITERATIONS + 1)]
+    assert not any(cut.glob("artifacts/state/*/*"))
+
+
+@pytest.mark.slow
+def test_a_value_that_decides_results_starts_afresh(tiny: Tiny, tmp_path: Path) -> None:
+    arguments = project(tmp_path, tiny, 4)
+    process = run(arguments, tmp_path, "log.txt")
+    assert waited(process, lambda: step(tmp_path) >= 2), tail(tmp_path)
+    kill(process)
+    tree = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    tree["hardware"]["zero_stage"] = 1
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(tree))
+    assert ended(run(arguments, tmp_path, "log.txt")) == 0, tail(tmp_path)
+    assert len(list(tmp_path.glob("artifacts/state/rl-long/*"))) == 1, "the state of the other value is left"
+
+
 PAIR = 6
 """Iterations in two processes."""
 
@@ -225,7 +276,7 @@ PAIR = 6
 def pair(arguments: list[str], folder: Path) -> list[BaseProcess]:
     """The program on two ranks that talk over gloo."""
     port = str(free_port())
-    known = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, SAVE_SECONDS: "0"}
+    known = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     numbers = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
     return [started(program, folder, f"rank{rank}.txt", arguments, **known, **numbers[rank]) for rank in range(2)]
 

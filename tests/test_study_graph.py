@@ -59,7 +59,7 @@ def test_declared_code_covers_what_the_program_runs(name: str) -> None:
     assert f"python -m stages.study.{name} " in body["cmd"]
     foreign = {
         "trunk": {Path("stages/rl.py"), *(path for path in closure(Path("stages/rl.py")) if path.is_relative_to("stages/policy"))},
-        "ablation": {Path(f"stages/{other}.py") for other in ("collect", "curate", "warm_up")},
+        "ablation": {Path(f"stages/{other}.py") for other in ("phases", "collect", "curate", "warm_up")},
         "verdicts": set(),
     }[name]
     loaded = {path for path in closure(program) if path not in foreign}

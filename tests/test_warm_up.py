@@ -34,9 +34,9 @@ def prompt_set(tmp_path_factory):
 
 def warm_up(folder, prompts, **changed):
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["warm_up"] |= {"min_rows": 10, **changed}
+    params["warm_up"] |= {"min_rows": 10, "self_taught": None, **changed}
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
-    command = [sys.executable, "-m", "stages.warm_up", "--prompt-set", prompts]
+    command = [sys.executable, "-m", "stages.warm_up", "--prompt-set", prompts, "--model", "no-model"]
     command += ["--out", "out", "--report", "report", "--docs", "docs"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

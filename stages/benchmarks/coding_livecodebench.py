@@ -2,7 +2,8 @@
 
 The report's windows: table 2 has the 64 problems of release v5 that are dated 2024-11-30 or later (its cells are 64ths, and the
 published verdicts of o1-mini give its 53.1 there); table 3 has 2024-08 to 2024-11. Judged in the sandbox by the harness' rules
-(stages/verifiers/sandboxed_tests.py, code_tests.py)."""
+(stages/verifiers/sandboxed_tests.py, code_tests.py): those of January 2025, with which the published verdicts were made, or
+of May."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from stages.benchmarks.benchmark import Item, Loaded, folder_of, read_items
 from stages.benchmarks.coding_tests import NEEDED, read, rows
 from stages.data.files import DataError
 from stages.rollout.engine import Prompt
-from stages.verifiers.code_tests import judge
+from stages.verifiers.code_tests import Harness, judge
 from stages.verifiers.languages import missing
 from stages.verifiers.sandbox import why_unavailable
 from stages.verifiers.verdict import Verdict
@@ -103,9 +104,20 @@ def unavailable() -> str | None:
 
 
 def score(pairs: Sequence[tuple[Item, str]], workers: int, _: float) -> list[Verdict]:
-    """Right when the program passes all tests. DataError where a program cannot be run or has no tests.
+    """Right when the program passes all tests by the harness of January 2025, whose verdicts table 2 repeats. DataError
+    where a program cannot be run or has no tests.
 
     Where an item brings verdicts of its responses ("graded", in order), they stand, and nothing is run."""
+    return scored("lcb-2025-01", pairs, workers)
+
+
+def score_later(pairs: Sequence[tuple[Item, str]], workers: int, _: float) -> list[Verdict]:
+    """As `score`, by the harness of May 2025."""
+    return scored("lcb-2025-05", pairs, workers)
+
+
+def scored(harness: Harness, pairs: Sequence[tuple[Item, str]], workers: int) -> list[Verdict]:
+    """The verdicts by one of the two harnesses."""
     if pairs and all("graded" in item.data for item, _ in pairs):
         return as_graded(pairs)
     reason = unavailable()
@@ -116,7 +128,7 @@ def score(pairs: Sequence[tuple[Item, str]], workers: int, _: float) -> list[Ver
         folder = next(Path(item.data["folder"]) for item, _ in pairs if item.id in without)
         raise DataError(_missing(folder, len(without), len({item.id for item, _ in pairs})))
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        return list(pool.map(lambda pair: judged(*pair), pairs))
+        return list(pool.map(lambda pair: judged(pair[0], pair[1], harness), pairs))
 
 
 def as_graded(pairs: Sequence[tuple[Item, str]]) -> list[Verdict]:
@@ -127,12 +139,12 @@ def as_graded(pairs: Sequence[tuple[Item, str]]) -> list[Verdict]:
     return [Verdict(given, program, "as given" if program else f"as given; {NO_PROGRAM}") for given, program in found]
 
 
-def judged(item: Item, response: str) -> Verdict:
+def judged(item: Item, response: str, harness: Harness = "lcb-2025-01") -> Verdict:
     """The verdict of one response."""
     program = extracted(response)
     if not program:
         return Verdict("wrong", None, NO_PROGRAM)
-    return judge(program, read(*item.data["at"]))
+    return judge(program, read(*item.data["at"]), harness=harness)
 
 
 def _missing(folder: Path, absent: int, wanted: int) -> str:

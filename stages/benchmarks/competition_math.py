@@ -10,7 +10,7 @@ from stages.benchmarks.competition_math_rules import Pairs, judge_answers, judge
 from stages.benchmarks.items import Item, Loaded, first_file, items_of
 from stages.benchmarks.tables import rows_of
 from stages.rollout.engine import Prompt
-from stages.verifiers.boxes import THINKING_ENDS, last_box
+from stages.verifiers.boxes import last_box, untagged
 from stages.verifiers.normal_forms import integer_form
 from stages.verifiers.verdict import Verdict
 
@@ -71,7 +71,7 @@ def score_aime2024_part(pairs: Pairs, workers: int, seconds: float) -> list[Verd
 
 def score_aime2024_whole(pairs: Pairs, workers: int, seconds: float) -> list[Verdict]:
     """As `score_aime2024`, with the thinking part read as if it were answer."""
-    return judge_answers("integer", [(item, response.replace(THINKING_ENDS, "")) for item, response in pairs], workers, seconds)
+    return judge_answers("integer", [(item, untagged(response)) for item, response in pairs], workers, seconds)
 
 
 def _math500_item(row: Mapping[str, Any], number: int) -> Item:

@@ -1,4 +1,5 @@
-r"""How a boxed answer of MATH-style sets is judged: by math-verify, but for what the published graders read by another rule.
+r"""How a boxed answer of MATH-style sets is judged: by the verifier "math", but for what the published graders read by
+another rule.
 
 The graders are that of PRM800K (https://github.com/openai/prm800k, prm800k/grading/grader.py) and that of Qwen2.5-Math
 (https://github.com/QwenLM/Qwen2.5-Math, evaluation/grader.py)."""
@@ -10,22 +11,22 @@ from typing import Any
 
 from stages.benchmarks.items import Item
 from stages.data.records import VerifierName
-from stages.verifiers.boxes import THINKING_ENDS, final_part, last_box
+from stages.verifiers.boxes import final_part, last_box, untagged
 from stages.verifiers.normal_forms import choice_form, math_form
 from stages.verifiers.verdict import Claim, Verdict, verify_all
 
 Pairs = Sequence[tuple[Item, str]]
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d{1,3}))?")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
+_EXPONENT_GOLD = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)[eE][+-]?\d{1,3}")
 _LOST_ARGUMENT = re.compile(r"[A-Za-z]\(\)=")
 _LETTER_GOLD = re.compile(r"[A-E]")
-_NO_VARIABLES = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mbox)\s*\{[^{}]*\}|\\[a-zA-Z]+")
 _OPEN, _CLOSE = "([{", ")]}"
 
 
 def judge_boxes(verifier: VerifierName, pairs: Pairs, workers: int, seconds: float) -> list[Verdict]:
     """Verdicts on whole responses. The last box after the last `</think>` decides; where none follows, the last box of the whole
-    response does, and the verdict's details say read_from "thinking": a response cut off in its summary is judged by the answer
-    that its thinking part reached, as Qwen's and AReaL's harnesses judge it."""
+    response does, and the verdict's details say read_from "thinking": a response cut off in its thoughts or summary is judged by
+    the answer that its thinking part reached, as Qwen's and AReaL's harnesses judge it."""
     parts = [read_answer(response) for _, response in pairs]
     verdicts = judge_answers(verifier, [(item, text) for (item, _), (text, _) in zip(pairs, parts, strict=True)], workers, seconds)
     return [
@@ -37,9 +38,9 @@ def judge_boxes(verifier: VerifierName, pairs: Pairs, workers: int, seconds: flo
 def read_answer(response: str) -> tuple[str, Mapping[str, Any]]:
     """The text whose last box is the answer, and what a verdict's details say of where it stood."""
     text = final_part(response)
-    if THINKING_ENDS not in response or last_box(text) is not None:
+    if text == response or last_box(text) is not None:
         return text, {}
-    whole = response.replace(THINKING_ENDS, "")
+    whole = untagged(response)
     return (text, {}) if last_box(whole) is None else (whole, {"read_from": "thinking"})
 
 
@@ -48,55 +49,34 @@ def judge_answers(verifier: VerifierName, pairs: Pairs, workers: int, seconds: f
     if verifier != "math":
         return verify_all([(verifier, item.gold, text) for item, text in pairs], workers, seconds)
     answers = [last_box(text) for _, text in pairs]
-    claims = [(*math_claim(item.gold, answer), text) for (item, text), answer in zip(pairs, answers, strict=True)]
-    boxes = [Claim("math", gold, text if changed is None else f"\\boxed{{{changed}}}") for gold, changed, text in claims]
-    verdicts = verify_all(boxes, workers, seconds)
+    verdicts = verify_all([Claim("math", math_claim(item.gold), text) for item, text in pairs], workers, seconds)
     return [
         as_graders_read(item.gold, answer, verdict) for (item, _), answer, verdict in zip(pairs, answers, verdicts, strict=True)
     ]
 
 
-def math_claim(gold: str, answer: str | None) -> tuple[str, str | None]:
-    r"""The gold answer as math-verify should read it, and the answer where that changes too, else None.
-
-    Two plain numbers of which one has an exponent (1e-3 and 0.001) are written out as powers of ten, as Qwen's grader reads
-    floats; a function's head that lost its argument ("C()=4h+4") is taken off the gold answer."""
+def math_claim(gold: str) -> str:
+    """The gold answer as it should be read: a function's head that lost its argument ("C()=4h+4") is taken off."""
     gold = gold.strip()
-    if answer is not None:
-        numbers = [_NUMBER.fullmatch(text) for text in (gold, answer)]
-        if all(numbers) and any(found and found.group(1) for found in numbers):
-            return _power(gold), _power(answer)
-    return _LOST_ARGUMENT.sub("", gold, count=1) if _LOST_ARGUMENT.match(gold) else gold, None
+    return _LOST_ARGUMENT.sub("", gold, count=1) if _LOST_ARGUMENT.match(gold) else gold
 
 
 def as_graders_read(gold: str, answer: str | None, verdict: Verdict) -> Verdict:
-    """The verdict with the readings in which the graders differ from math-verify by rule:
-    an option's letter with its text is the letter; letters of another case are other variables; a list in brackets answers a list
-    without them only where it is written the same (PRM800K wants equal brackets)."""
+    """The verdict with the readings in which the graders differ from ours by rule: an option's letter with its text is the letter;
+    a list in brackets answers a list without them only where it is written the same (PRM800K wants equal brackets); a float with an
+    exponent is answered by a number without commands only (Qwen2.5-Math's grader)."""
     if answer is None or verdict.outcome == "error":
         return verdict
     if verdict.outcome == "wrong":
         is_letter = _LETTER_GOLD.fullmatch(gold.strip()) and choice_form(answer) == gold.strip()
         return Verdict("right", answer, "equal as the letter of an option", verdict.details) if is_letter else verdict
-    verdict = replace(verdict, extracted=answer)
-    if verdict.reason != "equal by math-verify":
+    if verdict.reason == "equal as written":
         return verdict
-    if _other_case(gold, answer):
-        return replace(verdict, outcome="wrong", reason="a variable is written in the other case")
     if _bare_list(gold) and _bracketed(answer) and math_form(gold) != math_form(answer)[1:-1]:
         return replace(verdict, outcome="wrong", reason="brackets around a list that has none")
+    if _EXPONENT_GOLD.fullmatch(gold.strip()) and not _NUMBER.fullmatch(answer):
+        return replace(verdict, outcome="wrong", reason="a float with an exponent is expected as a plain number")
     return verdict
-
-
-def _power(number: str) -> str:
-    mantissa, _, exponent = number.lower().partition("e")
-    return f"{mantissa} \\times 10^{{{int(exponent)}}}" if exponent else number
-
-
-def _other_case(gold: str, answer: str) -> bool:
-    """Whether a letter of the answer stands in the gold answer in the other case only, and not the other way in the answer."""
-    expected, found = (set(re.findall(r"[a-zA-Z]", _NO_VARIABLES.sub(" ", text))) for text in (gold, answer))
-    return any(letter.swapcase() in expected - found for letter in found - expected)
 
 
 def _bare_list(text: str) -> bool:

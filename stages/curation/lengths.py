@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stages.data.records import Problem
 from stages.prompts.prompt import Prompt
+from stages.run.params import Model
 
 PROMPT_SHARE = 0.5
 """Ours: the other half is left for the response, whatever limit rl and evaluate set later."""
@@ -24,12 +25,12 @@ def too_long(problems: Sequence[Problem], tokens_of: Callable[[Sequence[Problem]
     }
 
 
-def prompt_tokens(checkpoint: Path, instruction: str) -> Callable[[Sequence[Problem]], list[int]]:
+def prompt_tokens(checkpoint: Path, model: Model) -> Callable[[Sequence[Problem]], list[int]]:
     """Counts the tokens of problems' prompts as the model reads them, a few at a time (pictures take memory)."""
     from stages.models.loading import load_processor
     from stages.prompts.render import Renderer
 
-    renderer = Renderer(load_processor(checkpoint), instruction, context=sys.maxsize)
+    renderer = Renderer.of(load_processor(checkpoint), model, context=sys.maxsize)
 
     def tokens_of(problems: Sequence[Problem]) -> list[int]:
         prompts = [Prompt.of(problem) for problem in problems]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stages.data.images import Look, look
 from stages.data.records import CuratedProblem, Demonstration
 from stages.data.wording import ends_boxed
+from stages.prompts.prompt import BOXED
 
 if TYPE_CHECKING:
     import pandas
@@ -24,6 +25,11 @@ DEMONSTRATION_COLUMNS = (
 NO_FAULT = "none"
 TESTS = ("code", "instructions")
 """Verifiers whose gold answer is a list of tests of any length."""
+
+
+def _ends(demonstration: Demonstration) -> bool:
+    """Whether a demonstration ends in its box, or no verifier would look for one."""
+    return demonstration.verifier not in BOXED or ends_boxed(demonstration.response)
 
 
 def prompt_set_table(
@@ -64,7 +70,7 @@ def demonstration_table(
         (
             *(demonstration.id, demonstration.problem_id, demonstration.family),
             "image" if demonstration.image else "text",
-            *(demonstration.form, len(demonstration.response), ends_boxed(demonstration.response)),
+            *(demonstration.form, len(demonstration.response), _ends(demonstration)),
             *(sum(demonstration.behaviours.values()), verdict, *_picture(demonstration.image)[:2]),
             demonstration.problem_id in prompt_ids,
         )

@@ -1,5 +1,9 @@
-"""Models and processors by transformers' Auto classes: a local folder, or a hub id with a pinned revision."""
+"""Models and processors by transformers' Auto classes: a local folder, a .gguf file, a package with one, or a hub id with a
+pinned revision."""
 
+from stages.models import broken_torchvision  # noqa: F401
+
+# isort: split
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,11 +11,19 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, GenerationConfig
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig, GgufConfig
 from transformers.utils import logging as transformers_logging
 
 from stages.data.files import DataError
+from stages.models.families import auto_class, reads_pictures
+from stages.models.gguf import checked_gguf, gguf_ends, is_gguf
+from stages.models.pictures_only import load_any_processor
+from stages.models.registry_package import is_package, package_file
+from stages.models.text_only import TextOnlyProcessor
 from stages.run.params import Hardware
+
+ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
+"""What transformers raises for a checkpoint that it cannot read."""
 
 
 def device_of(hardware: Hardware) -> torch.device:
@@ -44,36 +56,68 @@ def best_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if device.type == "cuda" else torch.float32
 
 
-def load_model(source: Path | str, device: torch.device, revision: str | None = None, dtype: torch.dtype | None = None) -> Any:
-    """The model in `dtype`, without one in bf16 on a GPU and in float32 on the CPU. Hub code is never run; weights are read as
-    safetensors only."""
-    transformers_logging.disable_progress_bar()
-    dtype = dtype or best_dtype(device)
-    where = _checked(source, revision)
+def located(source: Path | str, revision: str | None) -> tuple[Path | str, str | None]:
+    """A package as its .gguf file, downloaded where the cache lacks it; every other source as it is."""
+    return (package_file(str(source), revision), None) if is_package(source) else (source, revision)
+
+
+def load_config(source: Path | str, revision: str | None = None) -> Any:
+    """The checkpoint's config. DataError where there is none, or where its model would be code of
+    the checkpoint's own, which is never run."""
+    source, revision = located(source, revision)
+    place = _place(source, revision)
     try:
-        model = AutoModelForImageTextToText.from_pretrained(where, revision=revision, dtype=dtype, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise DataError(_broken(where, error)) from error
+        return AutoConfig.from_pretrained(**place)
+    except ERRORS as error:
+        raise DataError(_broken(source, error)) from error
+
+
+def load_model(source: Path | str, device: torch.device, revision: str | None = None, dtype: torch.dtype | None = None) -> Any:
+    """The model, by the Auto class of its config, in `dtype` (None: bf16 on a GPU, float32 on the
+    CPU). Weights are read as safetensors or GGUF only. DataError for weights that are not there."""
+    transformers_logging.disable_progress_bar()
+    source, revision = located(source, revision)
+    config = load_config(source, revision)
+    door = auto_class(config)
+    _check_plain(source, config)
+    wanted = dtype or best_dtype(device)
+    options: dict[str, Any] = {"dtype": wanted, "use_safetensors": True, "output_loading_info": True}
+    if is_gguf(source):
+        options["quantization_config"] = GgufConfig(dequantize=True)
+    try:
+        model, info = door.from_pretrained(**_place(source, revision), **options)
+    except ERRORS as error:
+        raise DataError(_broken(source, error)) from error
+    _check_complete(source, sorted(info["missing_keys"]))
+    if is_gguf(source):
+        model.generation_config.eos_token_id = gguf_ends(Path(source))
     return model.to(device)
 
 
 def described(folder: Path) -> Any:
     """What a checkpoint says of itself, without its weights: `config` and `generation_config`, like a loaded model's."""
-    where = _checked(folder, None)
+    config = load_config(folder)
     try:
-        return SimpleNamespace(config=AutoConfig.from_pretrained(where), generation_config=GenerationConfig.from_pretrained(where))
-    except (OSError, ValueError) as error:
-        raise DataError(_broken(where, error)) from error
+        return SimpleNamespace(config=config, generation_config=GenerationConfig.from_pretrained(folder))
+    except ERRORS as error:
+        raise DataError(_broken(folder, error)) from error
 
 
 def load_processor(source: Path | str, revision: str | None = None) -> Any:
-    """Tokenizer, chat template and picture processor of a checkpoint."""
+    """Tokenizer, chat template and picture processor of a checkpoint; for a text-only model a
+    `TextOnlyProcessor`."""
     transformers_logging.set_verbosity_error()
-    where = _checked(source, revision)
+    source, revision = located(source, revision)
+    config = load_config(source, revision)
+    place = _place(source, revision)
     try:
-        return AutoProcessor.from_pretrained(where, revision=revision)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise DataError(_broken(where, error)) from error
+        if reads_pictures(config):
+            return load_any_processor(place, config)
+        return TextOnlyProcessor(AutoTokenizer.from_pretrained(**place))
+    except DataError:
+        raise
+    except ERRORS as error:
+        raise DataError(_broken(source, error)) from error
 
 
 def context_of(model: Any) -> int:
@@ -84,17 +128,51 @@ def context_of(model: Any) -> int:
     return context
 
 
-def end_ids(model: Any) -> tuple[int, ...]:
-    """The token ids that end a response, the first the one that training writes. DataError when the checkpoint names none."""
-    ends = model.generation_config.eos_token_id
-    if ends is None:
-        raise DataError("the checkpoint's generation_config names no eos_token_id; add the id of the token that ends a turn")
-    return tuple(ends) if isinstance(ends, list) else (int(ends),)
+def end_ids(model: Any, turn_end: int) -> tuple[int, ...]:
+    """The token ids that end a response: `turn_end`, with which the chat template ends an answer and
+    which training writes, and all that the checkpoint's generation_config names."""
+    named = model.generation_config.eos_token_id
+    ends = [] if named is None else named if isinstance(named, list) else [named]
+    return tuple(dict.fromkeys([turn_end, *map(int, ends)]))
 
 
-def _broken(where: str, error: Exception) -> str:
-    reason = " ".join(str(error).split())[:300]
-    return f"{where}: cannot be loaded ({reason}); run the stage that makes it again, or correct model.source and model.revision"
+def _check_plain(source: Path | str, config: Any) -> None:
+    if found := getattr(config, "quantization_config", None):
+        method = found.get("quant_method") if isinstance(found, dict) else found.quant_method
+        raise DataError(
+            f"{source}: weights quantised by {method!r} cannot be trained; choose the checkpoint of the "
+            "same model in bfloat16 or float32"
+        )
+
+
+def _check_complete(source: Path | str, missing: list[str]) -> None:
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise DataError(
+            f"{source}: lacks {len(missing)} tensors of its model: {', '.join(missing[:5])}{more}; they "
+            "would begin as random numbers. Complete the checkpoint, or correct its config.json"
+        )
+
+
+def _broken(source: Path | str, error: Exception) -> str:
+    reason = " ".join(str(error).split())
+    if "trust_remote_code" in reason or "custom code" in reason:
+        return (
+            f"{source}: its model is code of its own (auto_map in its config), which is never run here; "
+            "choose the checkpoint in transformers' own form (its name often ends in -hf)"
+        )
+    remedy = "run the stage that makes it again, or correct model.source and model.revision"
+    return f"{source}: cannot be loaded ({reason[:300]}); {remedy}"
+
+
+def _place(source: Path | str, revision: str | None) -> dict[str, Any]:
+    """Where transformers finds `source`: a folder with a checkpoint, a .gguf file, or a hub id with a
+    revision. Code of a checkpoint is never run, and nobody is asked on stdin whether it may be."""
+    place = {"revision": revision, "trust_remote_code": False}
+    if is_gguf(source):
+        file = checked_gguf(Path(source))
+        return {**place, "pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
+    return {**place, "pretrained_model_name_or_path": _checked(source, revision)}
 
 
 def _checked(source: Path | str, revision: str | None) -> str:

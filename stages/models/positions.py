@@ -28,4 +28,4 @@ def position_ids(model: Any, sample: Rendered, response_tokens: int) -> torch.Te
 
 def multimodal_positions(model: Any) -> bool:
     """Whether the architecture has positions of time, height and width."""
-    return hasattr(model.model, "get_rope_index")
+    return hasattr(getattr(model, "model", None), "get_rope_index")

@@ -2,6 +2,9 @@
 
 Saved as an ordinary transformers folder, it is loaded like any hub checkpoint."""
 
+from stages.models import broken_torchvision  # noqa: F401
+
+# isort: split
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path

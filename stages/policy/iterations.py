@@ -1,6 +1,7 @@
 """All iterations of a phase of RL, from the last whole state on: draw problems, learn from them, note what came of it, stop when
 the health panel says so."""
 
+from functools import partial
 from pathlib import Path
 
 from stages.data.files import DataError
@@ -20,7 +21,7 @@ def improve(learner: Learner, sampler: ProblemSampler, validations: Validations,
     rl, experience, first = learner.rl, learner.experience, resume(learner, sampler, state)
     if rank() == 0:
         spool.truncate(first)
-    clock, watch = SaveClock(), Watch(limits, spool.rows())
+    clock, watch = SaveClock(experience.hardware.save_seconds), Watch(limits, spool.rows())
     for iteration in range(first, rl.iterations):
         figures = validations.at(iteration) if iteration % rl.validate_every == 0 else {}
         problems = sampler.draw(iteration, experience.room, experience.open)
@@ -35,7 +36,7 @@ def improve(learner: Learner, sampler: ProblemSampler, validations: Validations,
             ill = watch.look(iteration, figures, speeds)
         stop = agreed(bool(ill))
         if stop or (iteration + 1 < rl.iterations and clock.due()):
-            save(learner, sampler, state, iteration + 1)
+            clock.save(partial(save, learner, sampler, state, iteration + 1))
         if stop:
             raise DataError(f"RL stopped after iteration {iteration}, its state is kept: {'; '.join(ill) or 'rank 0 says why'}")
     final = validations.at(rl.iterations)

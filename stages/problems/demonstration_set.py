@@ -89,6 +89,18 @@ def shares(rows: Sequence[Demonstration]) -> dict[str, float]:
     return {**found, "all": round(sum(len(_shown(row)) == len(PHRASES) for row in rows) / count, 4)}
 
 
+def of_teacher(
+    steps: Sequence[dict[str, Any]], right: Sequence[Demonstration], kept: Sequence[Demonstration], asked: dict[str, int]
+) -> dict[str, Any]:
+    """What funnel.json holds beside the usual where a model was asked: the balance of behaviours, and repetition."""
+    return {
+        "steps": [*steps, step("behaviours in balance", len(right), len(kept), [])],
+        "teacher": asked,
+        "behaviour_shares": {"right": shares(right), "kept": shares(kept)},
+        "overlap": overlap_summary(kept),
+    }
+
+
 def overlaps(rows: Sequence[Demonstration]) -> list[float]:
     """For each demonstration the share of its different GRAM-grams of words that occur in a demonstration of another problem; 0 for
     one of fewer words."""

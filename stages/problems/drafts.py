@@ -1,5 +1,7 @@
 """What an adapter makes of one row of a source; a row that cannot become a problem is a finding, never a crash."""
 
+import json
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from stages.data.wording import ends_boxed
 from stages.verifiers.normal_forms import integer_form
 
 Row = dict[str, Any]
+_MARK = re.compile(r"<image ?1?>[ \t]*\n?")
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
@@ -43,11 +46,13 @@ class Draft:
 
 
 def text_of(row: Row, field: str) -> str:
-    """The non-empty text (or number, as text) at `field`. Raises RowError when it is absent, empty or of another
-    type."""
+    """The non-empty text at `field`; numbers and truth values as texts (1e-05, true). Raises RowError when it is absent, empty, no
+    number (NaN, Infinity) or of another type."""
     value = row.get(field)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RowError(f"empty {field}", f"the field {field!r} is {value}, which is no number")
+    if isinstance(value, int | float):
+        value = json.dumps(value)
     if value is None or (isinstance(value, str) and not value.strip()):
         raise RowError(f"empty {field}", f"the field {field!r} is {'absent or null' if value is None else 'empty'}")
     if not isinstance(value, str):
@@ -63,12 +68,21 @@ def optional_text(row: Row, field: str) -> str | None:
 
 
 def optional_picture(row: Row, field: str) -> str | bytes | None:
-    """The picture at `field`: a path (text), the bytes of its file, or, as `datasets` writes it, an object of both. Raises RowError
-    for anything else."""
+    """The picture at `field`: a path (text), the bytes of its file, or, as `datasets` writes it, an object of both; also as
+    the only item of a list. Raises RowError for anything else."""
     value = row.get(field)
+    if isinstance(value, list):
+        if len(value) > 1:
+            raise RowError("several pictures", f"the field {field!r} holds {len(value)} pictures; a problem has one or none")
+        value = value[0] if value else None
     if isinstance(value, dict) and set(value) <= {"bytes", "path"}:
         value = value.get("bytes") or value.get("path")
     return value if isinstance(value, bytes) and value else optional_text({field: value}, field)
+
+
+def without_picture_mark(question: str) -> str:
+    """A question without the mark for its one picture, which sets on the hub put into it: <image>, <image1>, <image 1>."""
+    return _MARK.sub("", question).strip()
 
 
 def boxed(answer: str) -> str:

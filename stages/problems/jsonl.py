@@ -13,11 +13,12 @@ from stages.problems.drafts import (
     RowError,
     boxed,
     closing_with_box,
-    number_verifier,
     optional_picture,
     optional_text,
     text_of,
+    without_picture_mark,
 )
+from stages.verifiers.answer_rules import verifier_for
 
 FIELDS = ("id", "question", "answer", "image", "solution", "verifier", "domain", "discipline", "grade", "licence", "source")
 BY_JSON = ("code", "instructions")
@@ -26,8 +27,8 @@ NO_LICENCE = "not stated"
 
 
 def read_row(row: Row, family: str) -> Draft:
-    """One row. Without "verifier" the rule follows the answer: an integer, a text with a digit or a backslash
-    ("math"), a text.
+    """One row. Without "verifier" the rule follows the answer as it reads: a plain integer, words ("text"), anything else
+    of mathematics.
 
     Raises RowError for an unknown field, so that a misspelt one is not lost."""
     if unknown := sorted(set(row) - set(FIELDS)):
@@ -35,14 +36,15 @@ def read_row(row: Row, family: str) -> Draft:
     answer = _answer(row)
     verifier = _verifier(row, answer)
     solution = optional_text(row, "solution")
+    image, question = optional_picture(row, "image"), text_of(row, "question")
     return Draft(
         id=optional_text(row, "id"),
         source=optional_text(row, "source") or family,
         licence=optional_text(row, "licence") or NO_LICENCE,
         domain=optional_text(row, "domain") or family,
         discipline=optional_text(row, "discipline"),
-        question=text_of(row, "question"),
-        image=optional_picture(row, "image"),
+        question=without_picture_mark(question) if image is not None else question,
+        image=image,
         answer=answer,
         verifier=verifier,
         grade=_grade(row),
@@ -61,8 +63,7 @@ def _answer(row: Row) -> str:
 def _verifier(row: Row, answer: str) -> VerifierName:
     name = optional_text(row, "verifier")
     if name is None:
-        mathematical = any(character.isdigit() or character == "\\" for character in answer)
-        return number_verifier(answer) if mathematical else "text"
+        return verifier_for(answer)
     if name not in get_args(VerifierName):
         raise RowError("malformed row", f"verifier is {name!r}, expected one of {', '.join(get_args(VerifierName))}")
     return cast(VerifierName, name)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from stages.data.files import DataError
 from stages.data.records import Problem, Split
-from stages.problems import picture_worlds, text_worlds
+from stages.problems import harder_worlds, picture_worlds, text_worlds
 from stages.problems.search import Puzzle, behaviours, long_solution, short_solution
 from stages.run.seeds import stream_seed
 
@@ -18,6 +18,12 @@ TEXT_FAMILIES: dict[str, Callable[[random.Random], Puzzle]] = {
     "word_problem": text_worlds.word_problem,
     "logic": text_worlds.logic,
 }
+HARDER: dict[str, Callable[[random.Random, int], Puzzle]] = {
+    "arithmetic": harder_worlds.arithmetic,
+    "word_problem": harder_worlds.word_problem,
+    "logic": harder_worlds.logic,
+}
+"""The text families at the levels above 1."""
 IMAGE_FAMILIES: dict[str, Callable[[random.Random], tuple[Puzzle, Image.Image]]] = {
     "chart": picture_worlds.chart,
     "scene": picture_worlds.scene,
@@ -43,16 +49,23 @@ def split_of(key: str) -> Split:
     return next(split for split, shares in SHARES.items() if share in shares)
 
 
-def puzzles(family: str, split: Split, seed: int, distinct: bool = True) -> Iterator[tuple[Puzzle, Image.Image | None]]:
-    """An endless stream of puzzles of one split, distinct or not. Raises DataError for an unknown family, or when few are left."""
+def puzzles(
+    family: str, split: Split, seed: int, distinct: bool = True, level: int = 1
+) -> Iterator[tuple[Puzzle, Image.Image | None]]:
+    """An endless stream of puzzles of one split, distinct or not. Raises DataError for an unknown family, for one that has no such
+    level, or when few are left."""
     if family not in FAMILIES:
         raise DataError(f"unknown procedural family {family!r}; known: {', '.join(FAMILIES)}; correct collect.sources")
-    rng = random.Random(stream_seed(seed, "procedural", family, split))
+    if level > 1 and family not in HARDER:
+        raise DataError(f"family {family!r} has level 1 only, level {level} is asked for; levels are of {', '.join(HARDER)}")
+    rng = random.Random(stream_seed(seed, "procedural", family, split, *([level] if level > 1 else [])))
     seen: set[str] = set()
     repeats = 0
     while repeats < 5000:
         image: Image.Image | None = None
-        if family in TEXT_FAMILIES:
+        if level > 1:
+            puzzle = HARDER[family](rng, level)
+        elif family in TEXT_FAMILIES:
             puzzle = TEXT_FAMILIES[family](rng)
         else:
             puzzle, image = IMAGE_FAMILIES[family](rng)
@@ -65,11 +78,11 @@ def puzzles(family: str, split: Split, seed: int, distinct: bool = True) -> Iter
     raise DataError(f"family {family!r} has only about {len(seen)} problems in split {split!r}; ask for fewer")
 
 
-def generate(family: str, split: Split, count: int, seed: int, images: Path) -> list[Problem]:
-    """`count` problems of one family and split; pictures are written as PNG files into the folder `images`."""
+def generate(family: str, split: Split, count: int, seed: int, images: Path, level: int = 1) -> list[Problem]:
+    """`count` problems of one family, split and level; pictures are written as PNG files into the folder `images`."""
     problems = []
-    for number, (puzzle, image) in zip(range(count), puzzles(family, split, seed), strict=False):
-        name = f"{family}-{split}-{number:05d}"
+    for number, (puzzle, image) in zip(range(count), puzzles(family, split, seed, level=level), strict=False):
+        name = f"{family}{f'-{level}' if level > 1 else ''}-{split}-{number:05d}"
         if image is not None:
             images.mkdir(parents=True, exist_ok=True)
             image.save(images / f"{name}.png")

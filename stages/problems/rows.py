@@ -2,6 +2,7 @@
 
 Every bad row is a fault with its place, never a crash; only one batch of rows is held in memory."""
 
+import codecs
 import csv
 import gzip
 import io
@@ -52,6 +53,8 @@ def scan_hub(name: str, revision: str | None, subset: str | None, split: str) ->
     for column, feature in rows.features.items():
         if isinstance(feature, datasets.Image):
             rows = rows.cast_column(column, datasets.Image(decode=False))
+        elif isinstance(getattr(feature, "feature", None), datasets.Image):
+            rows = rows.cast_column(column, type(feature)(datasets.Image(decode=False)))  # a list of pictures
     place = "/".join(part for part in (name, subset, split) if part)
     for number, row in enumerate(rows, 1):
         yield f"{place}:{number}", dict(row)
@@ -72,8 +75,8 @@ def mapped(rows: Iterator[Located], columns: Mapping[str, str], values: Mapping[
 def _json_lines(path: Path) -> Iterator[Located]:
     with _opened(path) as lines:
         for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield f"{path}:{number}", _parse(line)
+            if bare := line.removeprefix(codecs.BOM_UTF8).strip():
+                yield f"{path}:{number}", _parse(bare)
 
 
 def _json(path: Path) -> Iterator[Located]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from stages.data.files import DataError
 from stages.data.records import Demonstration, Finding, Problem
 from stages.verifiers.verdict import verify_all
 
@@ -13,23 +12,17 @@ BATCH = 4096
 
 def short_demonstrations(problems: Sequence[Problem], workers: int, lost: list[Finding]) -> Iterator[Demonstration]:
     """The short solutions of the training problems that the verifier finds right, a batch after the other; a finding for each that
-    it does not goes into `lost`.
-
-    Raises DataError when none is right: sft@short would have nothing to learn from."""
+    it does not goes into `lost`. There may be none: then sft.short has nothing to learn from, and says so unless it is null."""
     solved = [row for row in problems if row.split == "train" and row.solution_short]
-    kept = 0
     for start in range(0, len(solved), BATCH):
         batch = solved[start : start + BATCH]
         verdicts = verify_all([(row.verifier, row.answer, row.solution_short or "") for row in batch], workers)
         for row, verdict in zip(batch, verdicts, strict=True):
             if verdict.outcome == "right":
-                kept += 1
                 yield _demonstration(row, row.solution_short or "")
             else:
                 reason = f"{verdict.outcome}: {verdict.reason}"
                 lost.append(Finding(id=row.id, where=row.source, rule="short solution not verified", reason=reason))
-    if not kept:
-        raise DataError(f"none of {len(solved)} short solutions of the training problems is right; add sources with solutions")
 
 
 def _demonstration(problem: Problem, solution: str) -> Demonstration:

@@ -34,7 +34,7 @@ def load_procedural(source: Source, setting: Setting) -> Loaded:
     loaded = Loaded()
     for family in source.families:
         for split, count in quotas_of(source).items():
-            loaded.problems += procedural.generate(family, split, count, setting.seed, setting.images)
+            loaded.problems += procedural.generate(family, split, count, setting.seed, setting.images, source.level)
     loaded.rows = len(loaded.problems)
     return loaded
 

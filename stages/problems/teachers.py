@@ -13,18 +13,25 @@ from stages.data.files import DataError, read_records
 from stages.data.journal import append, restored
 from stages.data.records import CuratedProblem, Demonstration, Record
 from stages.problems.behaviours import count_behaviours
+from stages.problems.teaching import demonstrations
 from stages.prompts.prompt import Prompt
+from stages.rollout.asking import responder_of
 from stages.rollout.engine import Sampling
 from stages.rollout.responder import Failure, Outcome, Refusal, Request, Responder
-from stages.run.optional import Teacher
+from stages.run.optional import Teacher, WarmUp
 from stages.run.seeds import stream_seed
-from stages.run.state import content_hash
+from stages.run.spool import stage_spool
+from stages.run.state import content_hash, state_folder
 
 ELICIT = (
     "Think step by step and at length before you answer. First make a plan: lay out the steps that you will take. Then carry it "
     "out, check every intermediate result, and say what you checked. Where a step turns out wrong or unclear, say so, go back and "
     "correct it. Consider another way to the solution, and compare what it gives. Only then give the final answer in \\boxed{}."
 )
+
+
+SECONDS = 1800.0
+"""Limit of one answer of a teacher behind an address."""
 
 
 class Taught(Record):
@@ -45,6 +52,21 @@ class Given(Record):
 
     problem_id: str = Field(min_length=1)
     response: str = Field(min_length=1)
+
+
+def taught(
+    problems: Sequence[CuratedProblem], warm_up: WarmUp, seed: int, batch: int
+) -> tuple[list[Demonstration], dict[str, int]]:
+    """What the teacher of params.yaml writes, and how often it was asked: by default the solvers and published solutions."""
+    teacher = warm_up.teacher
+    if teacher is None:
+        return [row for problem in problems for row in demonstrations(problem, warm_up, seed)], {}
+    if teacher.file is not None:
+        return from_file(Path(teacher.file), problems), {}
+    responder = responder_of(str(teacher.model), teacher.endpoint, batch, SECONDS)
+    settings = teacher.model_dump(exclude={"per_prompt", "endpoint"})
+    journal = state_folder("warm_up", [], [seed, settings]) / "taught.jsonl"
+    return ask(problems, teacher, responder, warm_up.tries, seed, journal, stage_spool("warm_up").progress)
 
 
 def from_file(path: Path, problems: Sequence[CuratedProblem]) -> list[Demonstration]:

@@ -9,6 +9,7 @@ from stages.problems.behaviours import count_behaviours
 from stages.problems.procedural import teach
 from stages.run.optional import WarmUp
 from stages.run.seeds import stream_seed
+from stages.verifiers.verdict import Answer, Claim, Verdict, verify_all
 
 
 def demonstrations(problem: CuratedProblem, warm_up: WarmUp, seed: int) -> Iterator[Demonstration]:
@@ -39,3 +40,12 @@ def demonstrations(problem: CuratedProblem, warm_up: WarmUp, seed: int) -> Itera
 def without_repeats(tried: Sequence[Demonstration]) -> list[Demonstration]:
     """The demonstrations, each response once for its problem."""
     return list({(row.problem_id, row.response): row for row in reversed(tried)}.values())[::-1]
+
+
+def verdicts_on(
+    problems: Sequence[CuratedProblem], rows: Sequence[Demonstration], workers: int, judge: Answer | None
+) -> list[Verdict]:
+    """How the verifier judges each demonstration (rejection sampling keeps the right ones)."""
+    by_id = {problem.id: problem for problem in problems}
+    claims = [Claim(row.verifier, by_id[row.problem_id].answer, row.response, row.question) for row in rows]
+    return verify_all(claims, workers, judge=judge)

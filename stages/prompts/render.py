@@ -1,16 +1,21 @@
 """A prompt becomes token ids and pixels by the checkpoint's own chat template and processor."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
 from PIL import Image
 
 from stages.data.files import DataError
+from stages.prompts.encoder import Encoder, Texts, placeholders
 from stages.prompts.pixels import Inputs, Remade, whole
 from stages.prompts.prompt import Picture, Prompt
+from stages.prompts.template import ONE_TEXT, ChatTemplate, Skeleton, after_opening, split
+from stages.run.params import Model
 
 PER_TOKEN = ("mm_token_type_ids", "token_type_ids")
 
@@ -29,26 +34,62 @@ class Rendered:
 class Renderer:
     """Renders prompts for one checkpoint; text prompts are tokenised together, those with pictures one by one."""
 
-    def __init__(self, processor: Any, instruction: str, context: int) -> None:
+    def __init__(
+        self,
+        processor: Any,
+        instruction: str,
+        context: int,
+        system: str | None = None,
+        thinking: bool | None = None,
+    ) -> None:
         self.processor = processor
         self.instruction = instruction
         self.context = context
+        self.chat = ChatTemplate(processor, system, thinking)
+
+    @classmethod
+    def of(cls, processor: Any, model: Model, context: int | None = None) -> "Renderer":
+        """As params.yaml says; `context` in the place of model.context."""
+        context = model.context if context is None else context
+        return cls(processor, model.instruction, context, model.system, model.thinking)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Made at the first prompt. DataError for a template that training could not use."""
+        written = [*self.chat.around_answer, *self.chat.prompt(ONE_TEXT).parts]
+        return Encoder(self.processor.tokenizer, written, placeholders(self.processor))
+
+    @cached_property
+    def turn_end(self) -> int:
+        """The token with which the template ends an answer: what training writes behind a response.
+        DataError where it ends with none."""
+        after = self.chat.around_answer[1]
+        found = self.encoder.first_control(after)
+        if found is None:
+            raise DataError(
+                f"{self.chat.name} ends an answer with {after[:40]!r}, which begins with no token of its own, so "
+                "that a response would not end; set model.chat_template to a Jinja file that writes one"
+            )
+        return found
+
+    def check(self) -> None:
+        """Try the template: DataError, which says what to set, where prompts cannot be rendered or responses would not end."""
+        self.render([Prompt("What is 1 + 1?", None)], room=None)
+        self.responses(["2"])
 
     def render(self, prompts: Sequence[Prompt], room: int | None = 1, remade: bool = False) -> list[Rendered]:
-        """Prompts in order; if they may be `remade`, pictures that are too many to keep are made again when
-        they are read. DataError when one leaves less than `room` tokens of the context for its response
-        (None: of any length, for callers that leave out the long ones)."""
-        texts = [self.template(prompt) for prompt in prompts]
+        """Prompts in order; if they may be `remade`, pictures that are too many to keep are made
+        again when they are read. DataError when one leaves less than `room` tokens of the context
+        for its response (None: of any length, for callers that leave out the long ones)."""
+        asked = [self._asked(prompt) for prompt in prompts]
         plain = [index for index, prompt in enumerate(prompts) if not prompt.images]
-        rendered: dict[int, Rendered] = {}
-        if plain:
-            encoded = self.processor.tokenizer([texts[index] for index in plain], add_special_tokens=False)["input_ids"]
-            rendered = {index: Rendered(tuple(ids), {}, {}) for index, ids in zip(plain, encoded, strict=True)}
+        encoded = self.encoder.encode([asked[index] for index in plain]) if plain else []
+        rendered = {index: Rendered(self.encoder.begun(ids), {}, {}) for index, ids in zip(plain, encoded, strict=True)}
         for index, prompt in enumerate(prompts):
             if prompt.images:
-                rendered[index] = self._pictured(texts[index], prompt)
+                rendered[index] = self._pictured(asked[index], prompt)
                 if remade:
-                    rendered[index] = self._remade(rendered[index], texts[index], prompt)
+                    rendered[index] = self._remade(rendered[index], asked[index], prompt)
             if room is not None and len(rendered[index].token_ids) + room > self.context:
                 raise DataError(
                     f"prompt of {len(rendered[index].token_ids)} tokens leaves less than {room} of model.context = {self.context} "
@@ -58,30 +99,67 @@ class Renderer:
 
     def template(self, prompt: Prompt) -> str:
         """The prompt in the checkpoint's chat template, the assistant's turn opened."""
-        parts = [
-            {"type": "image"} if isinstance(part, Picture) else {"type": "text", "text": part}
-            for part in prompt.turn(self.instruction)
-        ]
-        messages = [{"role": "user", "content": parts}]
-        return str(self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        skeleton, texts = self._asked(prompt)
+        return skeleton.filled(texts)
 
-    def _pictured(self, text: str, prompt: Prompt) -> Rendered:
+    def unexpanded(self, prompt: Prompt) -> tuple[int, ...]:
+        """Token ids of a prompt in which each picture is the template's one placeholder."""
+        (ids,) = self.encoder.encode([self._asked(prompt)])
+        return self.encoder.begun(ids)
+
+    def responses(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
+        """Token ids of written responses as training reads them, the end of the turn included. Where
+        the template opens the thinking part, a response that begins with it goes on there, and one
+        without closes it at once."""
+        opening = self.chat.opening
+        before = self.chat.prompt(ONE_TEXT).parts[-1]
+        followed = [self.chat.lead + (after_opening(text) if opening else text) for text in texts]
+        found = self.encoder.continuations(before, followed)
+        return [(*ids, self.turn_end) for ids in found]
+
+    def response_text(self, token_ids: Sequence[int], ends: Container[int]) -> str:
+        """Text of a response's tokens, end tokens left out. It begins with the thinking tag also
+        where the template has written that, so that who reads it sees a thought without an end."""
+        kept = [token for token in token_ids if token not in ends]
+        return self.chat.opening + str(self.processor.tokenizer.decode(kept, skip_special_tokens=False))
+
+    def _asked(self, prompt: Prompt) -> tuple[Skeleton, list[str]]:
+        pieces = [None if isinstance(part, Picture) else split(part) for part in prompt.turn(self.instruction)]
+        shape = tuple(None if piece is None else (piece[0], bool(piece[1]), piece[2]) for piece in pieces)
+        texts = [piece[1] for piece in pieces if piece is not None and piece[1]]
+        return self.chat.prompt(shape), [*self.chat.fixed, *texts]
+
+    def _pictured(self, asked: tuple[Skeleton, list[str]], prompt: Prompt) -> Rendered:
         with _readable(prompt):
-            return self.picture(text, *pictures(prompt))
+            return self._with_pictures(asked, pictures(prompt))
 
-    def _remade(self, made: Rendered, text: str, prompt: Prompt) -> Rendered:
-        return replace(made, pixels=Remade(made.pixels, lambda: self._pictured(text, prompt).pixels))
+    def _with_pictures(self, asked: tuple[Skeleton, list[str]], images: list[Image.Image]) -> Rendered:
+        """By the processor as it is, or where a text would lead it astray, by a copy of it that
+        reads marks in the places of texts."""
+        skeleton, texts = asked
+        if self.encoder.is_plain(skeleton, texts):
+            return self.picture(skeleton.filled(texts), *images)
+        processor = copy(self.processor)
+        processor.tokenizer = Texts(self.encoder, texts)
+        return _rendered(processor, skeleton.marked, images)
+
+    def _remade(self, made: Rendered, asked: tuple[Skeleton, list[str]], prompt: Prompt) -> Rendered:
+        return replace(made, pixels=Remade(made.pixels, lambda: self._pictured(asked, prompt).pixels))
 
     def picture(self, text: str, *pictures: Image.Image) -> Rendered:
         """One already templated text with its pictures, in the order of their places in it."""
-        out = self.processor(text=[text], images=[list(pictures)], return_tensors="pt", add_special_tokens=False)
-        per_token = {name: out[name][0] for name in PER_TOKEN if name in out}
-        pixels = {name: value for name, value in out.items() if name not in (*PER_TOKEN, "input_ids", "attention_mask")}
-        return Rendered(tuple(out["input_ids"][0].tolist()), per_token, pixels)
+        return _rendered(self.processor, text, list(pictures))
 
     def blank(self) -> Rendered:
         """The smallest prompt with a picture: what ranks that hold only text run the vision tower on."""
-        return self.picture(self.template(Prompt("", "", "")), Image.new("RGB", (64, 64)))
+        return self._with_pictures(self._asked(Prompt("", "", "")), [Image.new("RGB", (64, 64))])
+
+
+def _rendered(processor: Any, text: str, images: list[Image.Image]) -> Rendered:
+    out = processor(text=[text], images=[images], return_tensors="pt", add_special_tokens=False)
+    per_token = {name: out[name][0] for name in PER_TOKEN if name in out}
+    pixels = {name: value for name, value in out.items() if name not in (*PER_TOKEN, "input_ids", "attention_mask")}
+    return Rendered(tuple(out["input_ids"][0].tolist()), per_token, pixels)
 
 
 def pictures(prompt: Prompt) -> list[Image.Image]:

@@ -1,11 +1,12 @@
 """The headline facts of a run, each computed from the evaluations and the curves beside its target."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stages.reporting.curves import Validation
-from stages.reporting.evaluations import LONG2SHORT, Evaluation, Score
+from stages.reporting.evaluations import CHECKPOINTS, LONG2SHORT, Evaluation, Score
 from stages.reporting.fits import rank_correlation
+from stages.reporting.handed_on import Handed, origin, why_absent
 
 TARGETS: Mapping[str, float] = {
     "rl_gain_points": 10.0,
@@ -17,18 +18,32 @@ TARGETS: Mapping[str, float] = {
 """Ours: what a run of the laptop preset is expected to show."""
 
 
-def checks(evaluations: Mapping[str, Evaluation], total: Sequence[Validation]) -> dict[str, dict[str, Any]]:
-    """Every check by name: what was measured, the target, and whether it `holds` (None when it cannot be decided).
+def checks(evaluations: Mapping[str, Evaluation], total: Sequence[Validation], handed: Handed) -> dict[str, dict[str, Any]]:
+    """Every check by name: what was measured, the target, and whether it `holds` (None when it cannot be decided). One that has
+    no meaning, because a phase was left out or a checkpoint not evaluated, is {"holds": None, "not_applicable": reason}.
 
-    `total` are the validation points of RL over all suites, in order."""
+    `total` are the validation points of RL over all suites, in order. What RL starts from counts as long SFT, whoever made it."""
+
+    def of(name: str) -> Evaluation:
+        return evaluations[origin(name, handed)]
+
+    def where(names: tuple[str, ...], check: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        reason = why_absent(names, evaluations, handed)
+        return check() if reason is None else _lost(reason)
+
+    rl = "long_rl" in handed and f"{CHECKPOINTS['long_rl']} is {CHECKPOINTS[origin('long_rl', handed)]}"
     return {
-        "base_below_short_sft": _order(evaluations["base"].overall, evaluations["short_sft"].overall),
-        "rl_gain": _rl_gain(evaluations["long_sft"].overall, evaluations["long_rl"].overall),
-        "modality_gains": _modality_gains(evaluations["long_sft"], evaluations["long_rl"]),
-        "length_grows_with_accuracy": _length(total),
-        "long2short": _long2short(evaluations),
+        "base_below_short_sft": where(("base", "short_sft"), lambda: _order(of("base").overall, of("short_sft").overall)),
+        "rl_gain": where(("long_sft", "long_rl"), lambda: _rl_gain(of("long_sft").overall, of("long_rl").overall)),
+        "modality_gains": where(("long_sft", "long_rl"), lambda: _modality_gains(of("long_sft"), of("long_rl"))),
+        "length_grows_with_accuracy": _lost(f"{rl} ({handed['long_rl'].because})") if rl else _length(total),
+        "long2short": where(("long_rl",), lambda: _long2short(of("long_rl").overall, evaluations)),
         "held_out_items": _items(evaluations),
     }
+
+
+def _lost(reason: str) -> dict[str, Any]:
+    return {"holds": None, "not_applicable": reason}
 
 
 def intervals_apart(lower: tuple[float, float], upper: tuple[float, float]) -> bool:
@@ -88,20 +103,21 @@ def _length(total: Sequence[Validation]) -> dict[str, Any]:
     }
 
 
-def _long2short(evaluations: Mapping[str, Evaluation]) -> dict[str, Any]:
+def _long2short(long: Score, evaluations: Mapping[str, Evaluation]) -> dict[str, Any]:
     """Shares of the long model's tokens and accuracy; best is the most accurate method within the token target."""
-    long = evaluations["long_rl"].overall
-    models = {name: _shares(evaluations[name].overall, long) for name in LONG2SHORT}
-    short_enough = [name for name in LONG2SHORT if (models[name]["token_share"] or 2.0) <= TARGETS["token_share"]]
-    pool = short_enough or list(LONG2SHORT)
-    best = max(pool, key=lambda name: evaluations[name].overall.accuracy)
+    methods = [name for name in LONG2SHORT if name in evaluations]
+    if not methods:
+        return _lost("no method of long2short was evaluated")
+    models = {name: _shares(evaluations[name].overall, long) for name in methods}
+    short_enough = [name for name in methods if (models[name]["token_share"] or 2.0) <= TARGETS["token_share"]]
+    best = max(short_enough or methods, key=lambda name: evaluations[name].overall.accuracy)
     share = models[best]["accuracy_share"]
     return {
         "models": models,
         "best": best,
         "target_token_share": TARGETS["token_share"],
         "target_accuracy_share": TARGETS["accuracy_share"],
-        "holds": None if share is None else len(short_enough) == len(LONG2SHORT) and share >= TARGETS["accuracy_share"],
+        "holds": None if share is None else len(short_enough) == len(methods) and share >= TARGETS["accuracy_share"],
     }
 
 

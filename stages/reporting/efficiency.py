@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from stages.reporting.columns import OWN
 from stages.reporting.evaluations import CHECKPOINTS, Evaluation, Score
+from stages.reporting.handed_on import Handed, origin
 from stages.reporting.published import Point, published
 from stages.reporting.run_tables import suites_of
 from stages.reporting.tables import Cell, Head, Line, Table, head, mark_best
@@ -22,11 +23,16 @@ FACTS = ("ci95_low", "ci95_high", "accuracy", "mean_tokens", "token_share", "acc
 _PANELS: Mapping[str, str] = {"math500": "MATH-500", "aime2024": "AIME 2024"}
 
 
-def efficiency_table(evaluations: Mapping[str, Evaluation]) -> Table:
+def efficiency_table(evaluations: Mapping[str, Evaluation], handed: Handed) -> Table:
     """Suites of the run first, then the benchmarks of the report's figure; the columns are the models of figure 7."""
-    names = [name for name in THEIRS.values() if name in evaluations]
+    names, long = [name for name in THEIRS.values() if name in evaluations], evaluations.get(origin("long_rl", handed))
+    runs = [evaluations[name] for name in names]
     ours = [
-        Line("pooled and families", f"{suite} (stand-in, this run)", mark_best(_own([evaluations[name] for name in names], suite)))
+        Line(
+            "pooled and families",
+            f"{suite} (stand-in, this run)",
+            mark_best(_own(runs, long, suite)),
+        )
         for suite in suites_of(evaluations)
     ]
     theirs = [Line("the report", f"{title} (the report)", mark_best(_report(names, key))) for key, title in _PANELS.items()]
@@ -48,10 +54,8 @@ def _head(name: str, run: Evaluation) -> Head:
     return head(CHECKPOINTS[name], OWN, run.parameters)
 
 
-def _own(runs: Sequence[Evaluation], suite: str) -> list[Cell]:
-    """`runs` begin with the long model."""
-    long, *_ = scores = [run.suites.get(suite) for run in runs]
-    return [_scored(score, long) for score in scores]
+def _own(runs: Sequence[Evaluation], long: Evaluation | None, suite: str) -> list[Cell]:
+    return [_scored(run.suites.get(suite), None if long is None else long.suites.get(suite)) for run in runs]
 
 
 def _scored(score: Score | None, long: Score | None) -> Cell:

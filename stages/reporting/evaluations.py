@@ -1,7 +1,7 @@
 """results/evaluations/<checkpoint>.json, typed: what `evaluate` measured, read with errors that say what to run."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -26,9 +26,6 @@ CHECKPOINTS: Mapping[str, str] = {
 
 LONG2SHORT = ("merged", "shortest", "dpo", "short_rl")
 """The four methods of §2.4."""
-
-LATER = ("merged_rs",)
-"""Checkpoints that results of earlier versions of the graph lack: they are left out where their file is absent."""
 
 POOLED = ("overall", "text", "image")
 """Suites that pool others."""
@@ -144,9 +141,13 @@ class Evaluation(BaseModel):
     checkpoint: str
     settings: dict[str, Any]
     """How responses were drawn and judged."""
+    model: str | None = None
+    """What the run started from (stages.models.origin); None in results of earlier versions."""
     parameters: int = Field(ge=1)
     """Weights of the model."""
     suites: dict[str, Score]
+    not_asked: dict[str, str] = {}
+    """Suites without a score, or of which a part was asked, and why: a text-only model is shown no pictures."""
     benchmarks: dict[str, BenchmarkResult]
 
     @property
@@ -155,13 +156,14 @@ class Evaluation(BaseModel):
         return self.suites["overall"]
 
 
-def read_evaluations(folder: Path) -> dict[str, Evaluation]:
-    """The evaluation of every checkpoint, in the order of CHECKPOINTS. DataError names the file and field at fault."""
-    names = [name for name in CHECKPOINTS if name not in LATER or (folder / f"{name}.json").exists()]
-    return {name: _read_evaluation(folder / f"{name}.json", name) for name in names}
+def read_evaluations(folder: Path, wanted: Collection[str] = tuple(CHECKPOINTS)) -> dict[str, Evaluation]:
+    """The evaluations of the `wanted` checkpoints, in the order of CHECKPOINTS; files of others are of other runs, and left alone.
+    DataError names the file and field at fault."""
+    return {name: read_evaluation(folder / f"{name}.json", name) for name in CHECKPOINTS if name in wanted}
 
 
-def _read_evaluation(path: Path, name: str) -> Evaluation:
+def read_evaluation(path: Path, name: str) -> Evaluation:
+    """The evaluation of checkpoint `name`. DataError names the file and the field at fault."""
     found = read_json(path, f"dvc repro evaluate@{name}")
     evaluation = validated(Evaluation, found, path, f"run `dvc repro --force evaluate@{name}`")
     if evaluation.checkpoint != name:

@@ -1,5 +1,6 @@
 """The headline checks in words: what was measured, against which target, and whether it holds; and as cards."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +33,13 @@ def headlines(checks: dict[str, dict[str, Any]]) -> list[Headline]:
         ("Shorter and still good", checks["long2short"], _shorter),
         ("Held-out problems", checks["held_out_items"], _items),
     )
-    return [Headline(title, *_STATES[check["holds"]], *words(check)) for title, check, words in found]
+    return [_headline(title, check, words) for title, check, words in found]
+
+
+def _headline(title: str, check: dict[str, Any], words: Callable[[dict[str, Any]], tuple[str, str]]) -> Headline:
+    if reason := check.get("not_applicable"):
+        return Headline(title, "open", "– not applicable", "not applicable", f"{reason[0].upper()}{reason[1:]}.")
+    return Headline(title, *_STATES[check["holds"]], *words(check))
 
 
 def cards(checks: dict[str, dict[str, Any]]) -> Html:

@@ -1,6 +1,6 @@
 """The other inputs of the report: funnels, timings and raw generations, typed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -87,13 +87,15 @@ def read_funnel(path: Path, stage: str) -> Funnel:
     return validated(Funnel, read_json(path, f"dvc repro {stage}"), path, f"run `dvc repro --force {stage}`")
 
 
-def read_seconds(folder: Path) -> dict[str, float]:
-    """Seconds by stage; {} when the folder is absent (timings are no content, DVC does not keep them)."""
+def read_seconds(folder: Path, evaluated: Collection[str]) -> dict[str, float]:
+    """Seconds by stage; {} when the folder is absent (timings are no content, DVC does not keep them). Those of an evaluation that
+    is not among the `evaluated` checkpoints are of another run."""
     timings = [
         validated(_Timing, read_json(path, "dvc repro"), path, "delete it, run `dvc repro`")
         for path in sorted(folder.glob("*.json"))
     ]
-    return {timing.stage: timing.seconds for timing in timings}
+    stale = [one.stage for one in timings if one.stage.startswith("evaluate@") and one.stage[9:] not in evaluated]
+    return {timing.stage: timing.seconds for timing in timings if timing.stage not in stale}
 
 
 def read_generations(folder: Path, checkpoints: Sequence[str]) -> dict[str, list[Generation]]:

@@ -10,6 +10,7 @@ from stages.reporting.curves import Validation
 from stages.reporting.data_section import data_section
 from stages.reporting.drawing import Drawn
 from stages.reporting.evaluations import Evaluation
+from stages.reporting.handed_on import Handed, told
 from stages.reporting.headline import cards
 from stages.reporting.html_tables import plain_table, results_table
 from stages.reporting.inline_svg import figure_block
@@ -56,6 +57,8 @@ class Report:
     seed: int
     facts: Mapping[str, Mapping[str, str]]
     """Tables of the protocol: caption -> name -> value."""
+    handed: Handed
+    """Checkpoints that are another one."""
     docs: Mapping[str, str]
     """Data set -> address of its Data Docs, relative to the page."""
 
@@ -79,8 +82,7 @@ def page(report: Report) -> str:
         tag("h1", "The k1.5 recipe, run from end to end"),
         tag(
             "p",
-            f"A model of {size(model.parameters)} weights went through every stage of the report: base, SFT, curation, "
-            "long-CoT warm-up, RL, four long2short methods, evaluation. "
+            f"A model of {size(model.parameters)} weights{_named(model.model)} went through {_went(report.handed)} "
             "All numbers on this page were computed from the run's files.",
         ),
         tag("nav", tag("ul", *links), aria_label="Sections"),
@@ -88,6 +90,17 @@ def page(report: Report) -> str:
     sections = [tag("section", tag("h2", title), *bodies[name], id=name) for name, title in SECTIONS.items()]
     body = tag("body", top, tag("main", *sections), tag("footer", tag("p", f"Published numbers: {published().source}.")))
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
+
+
+def _went(handed: Handed) -> str:
+    """Through which stages of the report the model went."""
+    if not handed:
+        return "every stage of the report: base, SFT, curation, long-CoT warm-up, RL, four long2short methods, evaluation."
+    return f"the report's recipe without some of its phases, which hand on what they start from. {'; '.join(told(handed))}."
+
+
+def _named(model: str | None) -> str:
+    return f" ({model})" if model else ""
 
 
 def _bodies(report: Report) -> dict[str, list[Html]]:
@@ -107,7 +120,7 @@ def _bodies(report: Report) -> dict[str, list[Html]]:
                 f"Problems drawn by lot (seed {report.seed}), two of each suite, whatever came out. "
                 "Shown is the first response of each model.",
             ),
-            samples_html({name: report.generations[name] for name in SHOWN}, report.seed),
+            samples_html({name: report.generations[name] for name in SHOWN if name in report.generations}, report.seed),
         ],
         "data": [
             *_figures(report, "funnel", *(name for name in ("mix",) if name in report.figures)),

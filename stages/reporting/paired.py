@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from stages.reporting.evaluations import CHECKPOINTS, LONG2SHORT, POOLED, Benchmark, Evaluation
+from stages.reporting.handed_on import Handed, origin, why_absent
 from stages.reporting.inputs import Generation
 from stages.reporting.run_tables import suites_of
 from stages.reporting.tables import Cell, Head, Line, Table
@@ -39,15 +40,21 @@ Difference = Callable[[Sequence[Sequence[bool]], Sequence[Sequence[bool]]], Esti
 
 
 def paired_table(
-    generations: Mapping[str, Sequence[Generation]], evaluations: Mapping[str, Evaluation], difference: Difference
+    generations: Mapping[str, Sequence[Generation]],
+    evaluations: Mapping[str, Evaluation],
+    difference: Difference,
+    handed: Handed,
 ) -> Table:
-    """Every pair of PAIRS on every suite and benchmark that both answered."""
+    """Every pair of PAIRS on every suite and benchmark that both answered; a pair of which one was not evaluated, or which are one
+    checkpoint, is left out."""
+    compared = [pair for pair in PAIRS if why_absent(pair, evaluations, handed) is None]
+    pairs = [(origin(first, handed), origin(second, handed)) for first, second in compared]
     rights = {name: _rights(rows, evaluations[name]) for name, rows in generations.items()}
     suites = suites_of(evaluations)
     benchmarks = sorted({suite for found in rights.values() for suite in found} - set(suites))
     lines = []
     for suite in [*suites, *benchmarks]:
-        cells = [_cell(rights[first].get(suite, {}), rights[second].get(suite, {}), difference) for first, second in PAIRS]
+        cells = [_cell(rights[first].get(suite, {}), rights[second].get(suite, {}), difference) for first, second in pairs]
         block = "pooled" if suite in POOLED else "families" if suite in suites else "benchmarks"
         lines.append(Line(block, _label(suite, evaluations), tuple(cells)))
     return Table(
@@ -57,7 +64,7 @@ def paired_table(
         "responses to each averaged first), n problems, and on how many of them the second is better and worse. Every problem "
         "counts the same, also where a benchmark's headline is a mean over subjects. Bold: zero lies outside the interval.",
         "Suite",
-        tuple(Head(f"{CHECKPOINTS[second]} minus {CHECKPOINTS[first]}", "paired differences") for first, second in PAIRS),
+        tuple(Head(f"{CHECKPOINTS[second]} minus {CHECKPOINTS[first]}", "paired differences") for first, second in pairs),
         tuple(lines),
         FACTS,
     )

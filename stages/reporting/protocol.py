@@ -24,7 +24,7 @@ def facts(evaluations: Mapping[str, Evaluation], seed: int, seconds: Mapping[str
             "intervals": "95%, over problems, as the evaluation files give them",
         },
         "What became of the responses, all stand-in suites": {name: _fates(run) for name, run in evaluations.items()},
-        "Content hashes of data and models (dvc.lock)": data_hashes(Path("dvc.lock")),
+        "Content hashes of data and models (dvc.lock)": _of_this_run(data_hashes(Path("dvc.lock")), evaluations),
         "Seconds by stage (last time each was run)": {name: f"{value:.1f}" for name, value in seconds.items()},
     }
     return {caption: table for caption, table in found.items() if table}
@@ -51,6 +51,12 @@ def shared_settings(evaluations: Mapping[str, Evaluation]) -> dict[str, str]:
             else "; ".join(f"{value} ({', '.join(who)})" for value, who in by_value.items())
         )
     return found
+
+
+def _of_this_run(hashes: Mapping[str, str], evaluations: Mapping[str, Evaluation]) -> dict[str, str]:
+    """Without the evaluations of other checkpoints, which dvc.lock keeps."""
+    folders = (Path("artifacts/generations"), Path("results/evaluations"))
+    return {path: found for path, found in hashes.items() if Path(path).parent not in folders or Path(path).stem in evaluations}
 
 
 def data_hashes(lock: Path) -> dict[str, str]:

@@ -1,7 +1,9 @@
 """The results part of README.md, written from the committed results: `python -m stages.reporting.readme`.
 
-It is everything between the two marks in README.md; nothing there is typed by hand."""
+It is everything between the two marks in README.md; nothing there is typed by hand. With the folder of another run's results,
+`python -m stages.reporting.readme results/smollm2`, its own README.md is written from them."""
 
+import argparse
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,11 +28,26 @@ STUDY = {
 
 
 def main() -> None:
-    """Fill the block of ./README.md from ./results."""
-    path = Path("README.md")
-    filled = fill(path.read_text(encoding="utf-8"), block(Path("results")))
-    write_text(path, filled)
+    """Fill the block of ./README.md from ./results, or write the README.md of a folder of results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", help="results of another run, below this folder")
+    folder = parser.parse_args().folder
+    if folder is None:
+        path, text = Path("README.md"), fill(Path("README.md").read_text(encoding="utf-8"), block(Path("results")))
+    else:
+        path, text = folder / "README.md", own_page(folder)
+    write_text(path, text)
     print(f"{path}: results written")
+
+
+def own_page(results: Path) -> str:
+    """The README.md of a run's results: what was trained, its block, the seconds of every stage."""
+    evaluations, summary = read_evaluations(results / "evaluations"), read_json(results / "report/summary.json", "dvc repro report")
+    names = " or ".join(dict.fromkeys(run.model or "a run" for run in evaluations.values()))
+    seconds = sorted(summary["seconds"].items(), key=lambda item: -item[1])
+    table = _grid([["stage", "seconds"], ["---"] * 2, *([stage, f"{taken:.0f}"] for stage, taken in seconds)])
+    content = block(results).replace(f"]({results}/", "](")
+    return f"# The recipe with {names}\n\n{content}\n{table}\n"
 
 
 def fill(text: str, content: str) -> str:
@@ -45,7 +62,7 @@ def fill(text: str, content: str) -> str:
 def block(results: Path) -> str:
     """The part for the run in the folder `results`: how it was measured, the checkpoints, the headline checks, two figures."""
     summary = read_json(results / "report/summary.json", "dvc repro report")
-    evaluations = read_evaluations(results / "evaluations")
+    evaluations = read_evaluations(results / "evaluations", list(summary["checkpoints"]))
     parts = [_measured(evaluations, summary), _checkpoints(summary["checkpoints"]), _checks(summary["checks"])]
     parts += _seeds(results, evaluations)
     parts += [f"![{title}]({path})" for name, title in FIGURES.items() if (path := results / f"report/{name}.png").exists()]
@@ -55,10 +72,12 @@ def block(results: Path) -> str:
 
 def _measured(evaluations: Mapping[str, Evaluation], summary: Mapping[str, Any]) -> str:
     sizes = dict.fromkeys(f"{run.parameters:,}" for run in evaluations.values())
+    names = dict.fromkeys(f"{run.model}; " for run in evaluations.values() if run.model)
     seeds = dict.fromkeys(str(run.settings.get("seed", "unknown")) for run in evaluations.values())
     minutes = sum(summary["seconds"].values()) / 60
     return (
-        f"Model: {' or '.join(sizes)} weights; seed {', '.join(seeds)}; all stages together {minutes:.1f} minutes. "
+        f"Model: {' or '.join(names)}{' or '.join(sizes)} weights; "
+        f"seed {', '.join(seeds)}; all stages together {minutes:.1f} minutes. "
         "Accuracy in percent with its 95% interval on held-out problems of the run's own sources. They stand in for benchmarks and "
         "are none: compare them with no published number."
     )
@@ -68,7 +87,7 @@ def _checkpoints(checkpoints: Mapping[str, Mapping[str, Any]]) -> str:
     rows = [["checkpoint", "accuracy", "text", "pictures", "mean tokens", "n", "k"], ["---"] * 7]
     for name, title in CHECKPOINTS.items():
         if name not in checkpoints:
-            continue  # of an earlier version of the graph (stages.reporting.evaluations.LATER)
+            continue  # not evaluated, or another checkpoint
         suites = checkpoints[name]
         overall = suites["overall"]
         scores = [_interval(suites.get(suite)) for suite in ("overall", "text", "image")]

@@ -24,8 +24,8 @@ Answers = Mapping[str, Mapping[tuple[str, str], Generation]]
 def pick(generations: Mapping[str, Sequence[Generation]], seed: int, per_suite: int = 2) -> list[tuple[str, str]]:
     """(suite, problem id) of the problems to show: `per_suite` of each suite, drawn by lot, not by how well they went.
 
-    Only problems that every checkpoint of SHOWN answered take part."""
-    answered = [{(row.suite, row.id) for row in generations[name]} for name in SHOWN]
+    Only problems that every checkpoint of `generations` answered take part."""
+    answered = [{(row.suite, row.id) for row in rows} for rows in generations.values()]
     common = set.intersection(*answered)
     picked = []
     for suite in sorted({suite for suite, _ in common}):
@@ -36,9 +36,9 @@ def pick(generations: Mapping[str, Sequence[Generation]], seed: int, per_suite: 
 
 
 def samples_html(generations: Mapping[str, Sequence[Generation]], seed: int) -> Html:
-    """Every picked problem with its picture and the responses of SHOWN. All text of models and data is escaped."""
-    answers = {name: _first(generations[name]) for name in SHOWN}
-    picked = pick(generations, seed)
+    """Every picked problem with its picture and the responses of all `generations`. All text of models and data is escaped."""
+    answers = {name: _first(rows) for name, rows in generations.items()}
+    picked = pick(generations, seed) if generations else []
     if not picked:
         return tag("p", "No problem was answered by all of these checkpoints.")
     suites = [suite for suite, _ in picked]
@@ -57,8 +57,8 @@ def _first(rows: Sequence[Generation]) -> dict[tuple[str, str], Generation]:
 
 
 def _problem(suite: str, problem: str, answers: Answers) -> Html:
-    row = answers[SHOWN[0]][suite, problem]
-    verdicts = ", ".join(f"{CHECKPOINTS[name]} {answers[name][suite, problem].outcome}" for name in SHOWN)
+    row = next(iter(answers.values()))[suite, problem]
+    verdicts = ", ".join(f"{CHECKPOINTS[name]} {answers[name][suite, problem].outcome}" for name in answers)
     asked = [tag("p", row.question, class_="question")]
     if row.image is not None:
         asked.insert(0, _picture(Path(row.image), f"picture of problem {problem}"))
@@ -66,7 +66,7 @@ def _problem(suite: str, problem: str, answers: Answers) -> Html:
         "article",
         tag("h3", suite, tag("span", problem, class_="id")),
         tag("div", *asked, tag("p", "Answer: ", tag("b", row.gold), class_="gold"), class_="asked"),
-        tag("div", *(_response(name, answers[name][suite, problem]) for name in SHOWN), class_="answers"),
+        tag("div", *(_response(name, answers[name][suite, problem]) for name in answers), class_="answers"),
         class_="sample",
         aria_label=f"{suite}, {problem}: {verdicts}",
     )

@@ -1,7 +1,8 @@
 """Models behind an OpenAI-compatible address (/chat/completions): many requests at a time, retries with back-off.
 
 The `openai` package sends, waits and retries: connection errors, timeouts and the statuses 408, 409, 429 and 5xx, after 0.5 s,
-1 s, 2 s ... 8 s with jitter, or as long as Retry-After says (up to 120 s)."""
+1 s, 2 s ... 8 s with jitter, or as long as Retry-After says (up to 120 s; a longer one is not waited for). An answer is bounded
+(bounded_client), what is none of a completion is a failure of that question (completions)."""
 
 import asyncio
 import ipaddress
@@ -13,11 +14,13 @@ from urllib.parse import urlsplit
 
 from stages.data.files import DataError
 from stages.prompts.messages import messages
+from stages.rollout.completions import outcome, shown
 from stages.rollout.engine import Prompt, Sampling
-from stages.rollout.responder import Failure, Outcome, Refusal, Request, Response
+from stages.rollout.responder import Failure, Outcome, Refusal, Request
+from stages.run.secrets import SHORTEST, has_password, hidden
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from openai import APIStatusError, AsyncOpenAI
 
 KEY = "OPENAI_API_KEY"
 CONNECT_SECONDS = 10.0
@@ -40,12 +43,14 @@ class Endpoint:
     """What every request holds beside model, messages, temperature, top_p, max_tokens and seed; None leaves one of these out."""
     retries: int = 10
     seconds: float = 1800.0
-    """Limit of one request."""
+    """Limit of one try of a request, up to the last byte of its answer."""
     batch = 1
     _stopped: DataError | None = field(default=None, init=False)
     _failures: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
+        if has_password(self.address):
+            raise DataError(f"{hidden(self.address)}: no password or key in an address; put it into the environment variable {KEY}")
         parts = urlsplit(self.address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise DataError(f"{self.address}: no address of a server; expected one like http://127.0.0.1:8000/v1")
@@ -90,15 +95,15 @@ class Endpoint:
             return Refusal(str(error))
         try:
             answer = await client.chat.completions.create(model=self.model, messages=turns, extra_body=self._body(sampling))
-            outcome = _outcome(answer)
+            found = outcome(answer, _secret())
         except APIStatusError as error:
+            found = Failure(_status(error))
             if error.status_code in FATAL:
-                self._stop(f"{FATAL[error.status_code]} (status {error.status_code}: {_short(error)})")
-            outcome = Failure(f"status {error.status_code}: {_short(error)}")
-        except (OpenAIError, ValueError) as error:
-            outcome = Failure(f"{type(error).__name__}: {_short(error)}")
-        self._count(outcome)
-        return outcome
+                self._stop(f"{FATAL[error.status_code]} ({found.reason})")
+        except (OpenAIError, ValueError, RecursionError) as error:
+            found = Failure(f"{type(error).__name__}: {_cause(error)}")
+        self._count(found)
+        return found
 
     def _count(self, outcome: Outcome) -> None:
         self._failures = self._failures + 1 if isinstance(outcome, Failure) else 0
@@ -120,39 +125,46 @@ class Endpoint:
 
     def _client(self) -> "AsyncOpenAI":
         """Without a proxy where the server is on this machine."""
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
+        from openai import AsyncOpenAI, Timeout
+
+        from stages.rollout.bounded_client import BoundedClient
 
         local = _is_loopback(str(urlsplit(self.address).hostname))
+        limit = Timeout(self.seconds, connect=CONNECT_SECONDS)
         return AsyncOpenAI(
             base_url=self.address,
             api_key=os.environ.get(KEY) or "none",
             max_retries=self.retries,
-            timeout=Timeout(self.seconds, connect=CONNECT_SECONDS),
-            http_client=DefaultAsyncHttpxClient(trust_env=not local),
+            timeout=limit,
+            http_client=BoundedClient(self.seconds, trust_env=not local, timeout=limit, limits=_limits(self.concurrency)),
         )
 
 
-def _outcome(answer: Any) -> Outcome:
-    """The one choice of a completion. Thinking stands in `reasoning_content` (DeepSeek, vLLM) or `reasoning` (OpenRouter)."""
-    choices = getattr(answer, "choices", None)
-    if not choices:
-        return Failure(f"no completion in the answer: {str(answer)[:120]!r}")
-    message, usage = choices[0].message, answer.usage
-    more = message.model_extra or {}
-    reasoning = more.get("reasoning_content") or more.get("reasoning")
-    return (
-        Response(
-            message.content or "",
-            choices[0].finish_reason or "unknown",
-            usage.completion_tokens if usage else None,
-            usage.prompt_tokens if usage else None,
-            str(reasoning) if reasoning else None,
-        ),
-    )
+def _limits(concurrency: int) -> Any:
+    import httpx2
+
+    return httpx2.Limits(max_connections=max(concurrency, 1), max_keepalive_connections=max(concurrency, 1))
 
 
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+def _secret() -> str | None:
+    """The key, where it is one that no answer holds by chance."""
+    key = os.environ.get(KEY, "")
+    return key if len(key) >= SHORTEST else None
+
+
+def _status(error: "APIStatusError") -> str:
+    """What a status other than 2xx says; of a redirection, that it is not followed."""
+    reason = f"status {error.status_code}: {shown(str(error), _secret())}"
+    if 300 <= error.status_code < 400:
+        target = shown(hidden(error.response.headers.get("location", "nowhere")), _secret())
+        return f"{reason}; it redirects to {target}, which is not followed: write the address that answers"
+    return reason
+
+
+def _cause(error: BaseException) -> str:
+    """What an error says, with what caused it: openai's own are "Connection error." and "Request timed out."."""
+    said = [str(error), *([str(error.__cause__)] if error.__cause__ else [])]
+    return shown(" ".join(dict.fromkeys(said)), _secret())
 
 
 def _is_loopback(host: str) -> bool:

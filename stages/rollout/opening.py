@@ -23,7 +23,7 @@ def open_rollout_engine(
     engine is missing or cannot run the model."""
     if hardware.engine == "transformers":
         return TransformersEngine(net, renderer, hardware.generation_batch)
-    started = start_vllm(folder, net, renderer.processor.tokenizer, renderer.context, hardware, cache_bytes)
+    started = start_vllm(folder, net, renderer, hardware, cache_bytes)
     return VLLMEngine(started, renderer, golden)
 
 
@@ -31,11 +31,10 @@ def load_engine(folder: Path, model: Model, hardware: Hardware, cache_bytes: int
     """The engine for a checkpoint folder that is asked, not trained: each rank has one of its own, and they need not ask alike.
     Where a model is spread over several processes (vllm.tensor_parallel) these would have to, so that the embedded one is used,
     and says so."""
-    processor = load_processor(folder)
-    renderer = Renderer(processor, model.instruction, model.context)
+    renderer = Renderer.of(load_processor(folder), model)
     if hardware.engine == "vllm" and hardware.vllm.tensor_parallel == 1:
         net = described(folder)
-        started = start_vllm(folder, net, processor.tokenizer, model.context, hardware, cache_bytes, apart=True)
+        started = start_vllm(folder, net, renderer, hardware, cache_bytes, apart=True)
         return VLLMEngine(started, renderer, None)
     if hardware.engine == "vllm" and rank() == 0:
         print("hardware.vllm.tensor_parallel is above 1: vLLM generates in RL only, the embedded engine here", flush=True)

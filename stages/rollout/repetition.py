@@ -14,14 +14,17 @@ NOTHING = -1
 def repeated_tail(token_ids: Sequence[int], repetition: Repetition) -> tuple[int, int] | None:
     """(period, length) of the tail of `token_ids` that counts as repetition, by the smallest such period; None where none does.
 
-    A tail has the period p when each of its tokens equals the one p places before; its last copy may be begun only. In linear time:
-    place p of the Z function of the reversed sequence says how long the sequence without its last p tokens ends as it does itself
+    A tail has the period p when each of its tokens equals the one p places before; its last copy may be begun only. Of a
+    sequence with
+    few different tokens more is needed (Repetition). In linear time: place p of the Z function of the reversed sequence says
+    how long the sequence without its last p tokens ends as it does itself
     (Gusfield, Algorithms on Strings, Trees and Sequences, 1.4)."""
     longest = matches(token_ids[::-1], repetition.max_period + 1)
     for period in range(1, len(longest)):
         length = period + longest[period]
-        if length >= max(repetition.repeats * period, repetition.min_tokens):
-            return period, length
+        if length >= repetition.needed(period, plain=False):
+            plain = len(set(token_ids[-period:])) < repetition.distinct
+            return (period, length) if not plain or length >= repetition.needed(period, plain=True) else None
     return None
 
 
@@ -48,7 +51,10 @@ class TailWatch:
     def __init__(self, rows: int, repetition: Repetition) -> None:
         self.repetition = repetition
         self.periods = np.arange(1, repetition.max_period + 1)
-        self.needed = np.maximum(repetition.repeats * self.periods, repetition.min_tokens) - self.periods
+        self.needed, self.needed_plain = (
+            np.array([repetition.needed(period, plain) for period in self.periods.tolist()]) - self.periods
+            for plain in (False, True)
+        )
         self.runs = np.zeros((rows, repetition.max_period), dtype=np.int64)
         self.history = np.full((rows, repetition.max_period + HISTORY), NOTHING, dtype=np.int64)
         self.column = repetition.max_period
@@ -62,11 +68,11 @@ class TailWatch:
         self.history[row, self.column - len(kept) : self.column] = kept
         self.runs[row] = 0
         for period in range(1, min(span, len(sequence) - 1) + 1):
-            tail = sequence[-int(self.needed[period - 1]) - period :]
+            tail = sequence[-int(self.needed_plain[period - 1]) - period :]
             differs = np.flatnonzero(tail[:-period] != tail[period:])
             same = len(tail) - period
             self.runs[row, period - 1] = same - 1 - differs[-1] if len(differs) else same
-        return bool((self.runs[row] >= self.needed).any())
+        return self._repeats(row)
 
     def advance(self, tokens: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
         """Append a token (B,) to each of the first B rows: which of them end in a repetition now (B,)."""
@@ -80,7 +86,19 @@ class TailWatch:
         runs *= before == tokens[:, None]
         self.history[:rows, self.column] = tokens
         self.column += 1
-        return np.asarray((runs >= self.needed).any(axis=1))
+        found = np.asarray((runs >= self.needed).any(axis=1))
+        for row in np.flatnonzero(found):
+            found[row] = self._repeats(int(row))
+        return found
+
+    def _repeats(self, row: int) -> bool:
+        """Whether a row ends in a repetition now, by the smallest period whose run is long enough."""
+        enough = np.flatnonzero(self.runs[row] >= self.needed)
+        if not len(enough):
+            return False
+        place = int(enough[0])
+        unit = self.history[row, self.column - place - 1 : self.column]
+        return len(set(unit.tolist())) >= self.repetition.distinct or bool(self.runs[row, place] >= self.needed_plain[place])
 
     def move(self, sources: Sequence[int], targets: Sequence[int]) -> None:
         """Rows `sources` take the places `targets`."""

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 
 BLOCK = 256
+COLUMNS = 512
+"""Of the vocabulary, whose probabilities are summed up together."""
 
 
 class Uniforms:
@@ -52,17 +54,34 @@ def draw(
     """One token a row (B,) and its natural log-probability (B,) at the sampling temperature, before top-p, of all tokens of
     `logits` (B, V). Tokens `banned` are never drawn. The token is where the cumulative probability passes the row's number in
     `uniforms` (B,); without numbers it is the likeliest one, at temperature 1."""
-    logs = torch.log_softmax(logits.float() if temperature in (0, 1) else logits.float() / temperature, dim=-1)
-    allowed = logs.index_fill(1, banned, -torch.inf)
+    logs = torch.log_softmax(logits if temperature in (0, 1) else logits.float() / temperature, dim=-1, dtype=torch.float32)
+    logs.index_fill_(1, banned, -torch.inf)
     if uniforms is None:
-        chosen = allowed.argmax(-1, keepdim=True)
+        chosen = logs.argmax(-1, keepdim=True)
     else:
-        allowed = allowed - allowed.max(-1, keepdim=True).values  # what is banned may hold all that is not rounded to zero
+        allowed = logs - logs.amax(-1, keepdim=True)  # what is banned may hold all that is not rounded to zero
         if top_p < 1:
             allowed = nucleus(allowed, top_p)
-        cumulative = allowed.exp().cumsum(-1, dtype=torch.float64)
-        chosen = torch.searchsorted(cumulative, uniforms[:, None] * cumulative[:, -1:], right=True)
+        chosen = passed(allowed.exp_(), uniforms[:, None])
     return chosen[:, 0], logs.gather(1, chosen)[:, 0]
+
+
+def passed(weights: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    """The column (B, 1) where the running sum of `weights` (B, V) passes the share (B, 1) of their total, summed in float64. Only
+    the sums of blocks of COLUMNS run over the whole vocabulary, and only the block that is passed is looked at by columns: of
+    49,152 entries this takes less than half the time."""
+    rows, size = weights.shape
+    if size <= COLUMNS:
+        inside = weights.cumsum(-1, dtype=torch.float64)
+        return torch.searchsorted(inside, shares * inside[:, -1:], right=True)
+    blocks = torch.nn.functional.pad(weights, (0, -size % COLUMNS)).view(rows, -1, COLUMNS)
+    sums = blocks.sum(-1, dtype=torch.float64).cumsum(-1)
+    wanted = shares * sums[:, -1:]
+    block = torch.searchsorted(sums, wanted, right=True)
+    before = sums.gather(1, (block - 1).clamp(min=0)) * (block > 0)
+    inside = before + blocks[torch.arange(rows, device=block.device), block[:, 0]].cumsum(-1, dtype=torch.float64)
+    last = torch.nextafter(inside[:, -1:], torch.zeros_like(wanted))  # the two sums of a block may be rounded differently
+    return block * COLUMNS + torch.searchsorted(inside, torch.minimum(wanted, last), right=True)
 
 
 def never_drawn(config: Any, tokenizer: Any, ends: Iterable[int], outputs: int) -> list[int]:

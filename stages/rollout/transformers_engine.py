@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from stages.data.files import DataError
+from stages.models.attention import use_packed_attention
 from stages.models.loading import best_device, context_of, end_ids, load_model, load_processor
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer
@@ -30,15 +31,17 @@ class TransformersEngine:
     """Generation by a transformers vision-language model that others may be training."""
 
     def __init__(self, model: Any, renderer: Renderer, batch: int) -> None:
+        use_packed_attention(model)
         self.model = model
         self.renderer = renderer
         self.batch = batch
         self.tokenizer = renderer.processor.tokenizer
         self.text_config = model.config.get_text_config()
         check_layers(self.text_config)
-        self.ends = torch.tensor(end_ids(model), device=model.device)
+        ends = end_ids(model, renderer.turn_end)
+        self.ends = torch.tensor(ends, device=model.device)
         outputs = model.get_output_embeddings().weight.shape[0]
-        self.banned = torch.tensor(never_drawn(model.config, self.tokenizer, end_ids(model), outputs), device=model.device)
+        self.banned = torch.tensor(never_drawn(model.config, self.tokenizer, ends, outputs), device=model.device)
 
     def generate(self, prompts: Sequence[Prompt], sampling: Sampling, samples: int = 1) -> list[list[Completion]]:
         """`samples` completions for each prompt, in order; equal for equal inputs. DataError for a prompt over the context."""
@@ -97,8 +100,7 @@ class TransformersEngine:
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Text of a response's tokens, end tokens left out."""
-        ends = set(self.ends.tolist())
-        return str(self.tokenizer.decode([token for token in token_ids if token not in ends], skip_special_tokens=False))
+        return self.renderer.response_text(token_ids, set(self.ends.tolist()))
 
     def take_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
         """Copy `weights` into the parameters of these names (`named_parameters`); those that are the same tensors stay. DataError

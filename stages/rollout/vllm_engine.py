@@ -76,9 +76,7 @@ class VLLMEngine:
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Text of a response's tokens, end tokens left out."""
-        return str(
-            self.tokenizer.decode([token for token in token_ids if token not in self.started.ends], skip_special_tokens=False)
-        )
+        return self.renderer.response_text(token_ids, self.started.ends)
 
     def take_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> None:
         """Load the trainer's named_parameters in place and forget what was computed by the old ones. DataError when a checksum of

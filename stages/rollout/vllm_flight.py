@@ -69,7 +69,7 @@ class Flight:
         if not prompt.images:
             return {"prompt_token_ids": request.rendered.token_ids}
         if prompt not in self.read:
-            ids = renderer.processor.tokenizer(renderer.template(prompt), add_special_tokens=False)["input_ids"]
+            ids = renderer.unexpanded(prompt)
             self.read[prompt] = {"prompt_token_ids": ids, "multi_modal_data": {"image": pictures(prompt)}}
         return dict(self.read[prompt])
 

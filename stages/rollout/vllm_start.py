@@ -13,6 +13,7 @@ import torch.distributed as dist
 
 from stages.data.files import DataError
 from stages.models.loading import device_of, end_ids
+from stages.prompts.render import Renderer
 from stages.rollout.sampling import never_drawn
 from stages.rollout.weight_check import Share
 from stages.run.params import Hardware
@@ -92,7 +93,7 @@ class Started:
 
 
 def start_vllm(
-    folder: Path, net: Any, tokenizer: Any, context: int, hardware: Hardware, cache_bytes: int | None = None, apart: bool = False
+    folder: Path, net: Any, renderer: Renderer, hardware: Hardware, cache_bytes: int | None = None, apart: bool = False
 ) -> Started:
     """vLLM with the checkpoint in `folder`, whose transformers model is `net` (or what `described` gives of it). `cache_bytes` is
     the size of the key-value cache; None: what hardware.vllm.memory_share of the device's memory leaves. Of several ranks all must
@@ -106,9 +107,9 @@ def start_vllm(
             llm = vllm.LLM(
                 model=str(folder),
                 dtype="bfloat16" if device.type == "cuda" else "float32",
-                max_model_len=context,
+                max_model_len=renderer.context,
                 max_num_seqs=hardware.generation_batch,
-                max_num_batched_tokens=max(context, TOKENS_AT_ONCE),
+                max_num_batched_tokens=max(renderer.context, TOKENS_AT_ONCE),
                 tensor_parallel_size=size,
                 distributed_executor_backend="external_launcher" if several else "uni",
                 gpu_memory_utilization=hardware.vllm.memory_share,
@@ -128,8 +129,9 @@ def start_vllm(
         ) from error
     atexit.register(llm.llm_engine.engine_core.shutdown)  # before the program leaves its process group, which this needs
     outputs = int(net.config.get_text_config().vocab_size)
-    banned = never_drawn(net.config, tokenizer, end_ids(net), outputs)
-    return Started(llm, hardware.generation_batch, end_ids(net), banned, device.type == "cuda")
+    ends = end_ids(net, renderer.turn_end)
+    banned = never_drawn(net.config, renderer.processor.tokenizer, ends, outputs)
+    return Started(llm, hardware.generation_batch, ends, banned, device.type == "cuda")
 
 
 def _imported(on_cpu: bool) -> Any:

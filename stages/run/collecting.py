@@ -19,6 +19,8 @@ class Source(Section):
     """Problems kept for training (of each family); the same for the next two."""
     validation: int = Field(ge=0)
     heldout: int = Field(ge=0)
+    level: Literal[1, 2, 3, 4] = 1
+    """Difficulty of procedural text families: 1 for models of a million weights, 2 to 4 for pretrained ones."""
     path: str | None
     """File of the source under collect.root; owner/name of a data set of the hub; null for procedural ones."""
     adapter: Adapter = "own"

@@ -3,7 +3,7 @@ and `reward_model@NAME`, none at first), and teachers of the warm-up set."""
 
 from pydantic import Field, model_validator
 
-from stages.run.sections import Limits, Section, WarmUpLimit
+from stages.run.sections import Address, Limits, Section, WarmUpLimit
 
 
 class CodeTests(Section):
@@ -11,7 +11,7 @@ class CodeTests(Section):
 
     problems: str = Field(min_length=1)
     """File of the problems, one a line (stages/curation/code_problems.py)."""
-    endpoint: str | None
+    endpoint: Address | None
     """Address of the model that writes generators; None: `model` is a checkpoint folder that is asked here."""
     model: str | None
     """None: only generators that the file brings are run."""
@@ -29,7 +29,7 @@ class Teacher(Section):
 
     file: str | None
     """JSONL of {problem_id, response}; None: `model` is asked."""
-    endpoint: str | None
+    endpoint: Address | None
     """Address of an OpenAI-compatible server; None: `model` is a checkpoint folder that is asked here."""
     model: str | None
     temperature: float = Field(ge=0)
@@ -45,6 +45,16 @@ class Teacher(Section):
         return self
 
 
+class SelfTaught(Section):
+    """How the model itself writes demonstrations for problems that nobody has solved in writing (§2.2)."""
+
+    temperature: float = Field(ge=0)
+    max_tokens: int | None = Field(ge=1)
+    """None: all that model.context leaves."""
+    per_prompt: int = Field(ge=1)
+    """As of a teacher."""
+
+
 class WarmUp(Section):
     tries: int = Field(ge=1)
     hazard: float = Field(ge=0, lt=1)
@@ -52,6 +62,8 @@ class WarmUp(Section):
     min_rows: int = Field(ge=1)
     limits: dict[WarmUpLimit, Limits]
     teacher: Teacher | None
+    self_taught: SelfTaught | None
+    """None: such problems stay without a demonstration. Read without a teacher only."""
 
 
 class RewardModelling(Section):

@@ -2,26 +2,30 @@
 
 A stage asks for exactly the parts that dvc.yaml lists as its params: `read("rl.long", RL)`."""
 
-import difflib
 import re
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from stages.models.registry_package import is_package, problem_of
 from stages.run.collecting import Collect
+from stages.run.evaluating import Evaluate
+from stages.run.explaining import explained, nearest
 from stages.run.optional import CodeTests, RewardModelling, WarmUp
+from stages.run.phases import PHASES, because, same_as
 from stages.run.sections import (
     DPO,
     VLLM,
-    BenchmarkName,
     Draw,
     Health,
     Judging,
     Limits,
     Loss,
     Merge,
+    Outside,
     Report,
     Rollouts,
     Section,
@@ -41,12 +45,13 @@ class Hardware(Section):
     device: Literal["auto", "cpu", "cuda"]
     zero_stage: Literal[0, 1, 2, 3]
     dtype: Literal["auto", "float32", "bfloat16"]
-    gradient_checkpointing: bool
-    micro_batch_tokens: int = Field(ge=32)
-    generation_batch: int = Field(ge=1)
+    gradient_checkpointing: Annotated[bool, Outside.ROOM]
+    micro_batch_tokens: Annotated[int, Outside.ROOM] = Field(ge=32)
+    generation_batch: Annotated[int, Outside.ROOM] = Field(ge=1)
     engine: Literal["transformers", "vllm"]
     vllm: VLLM
-    workers: int = Field(ge=1)
+    workers: Annotated[int, Outside.ROOM] = Field(ge=1)
+    save_seconds: Annotated[float, Outside.ROOM] = Field(ge=0)
 
 
 class Model(Section):
@@ -54,11 +59,28 @@ class Model(Section):
     revision: str | None
     context: int = Field(ge=64)
     instruction: str
+    system: str | None
+    thinking: bool | None
+    chat_template: str | None
+
+    @model_validator(mode="after")
+    def own_template(self) -> "Model":
+        """The tiny model brings its template with its tokenizer."""
+        if self.source == "scratch" and (self.chat_template is not None or self.thinking is not None):
+            raise ValueError(
+                "source scratch has a chat template of its own, without thinking; set chat_template and thinking to null"
+            )
+        return self
 
     @model_validator(mode="after")
     def pinned(self) -> "Model":
-        """A hub id (owner/name that is no folder here) needs the commit that pins it."""
-        if self.revision is None and self.source != "scratch" and not Path(self.source).is_dir() and _HUB_ID.fullmatch(self.source):
+        """A hub id (owner/name that is no folder here) needs the commit that pins it, a package its file's SHA-256."""
+        if is_package(self.source):
+            if problem := problem_of(self.source, self.revision):
+                raise ValueError(problem)
+        elif (
+            self.revision is None and self.source != "scratch" and not Path(self.source).is_dir() and _HUB_ID.fullmatch(self.source)
+        ):
             raise ValueError(
                 f"source {self.source!r} is no folder here, and a hub id needs the commit that pins it; "
                 "correct the path, or set model.revision"
@@ -125,27 +147,16 @@ class RL(Section):
     candidates: int = Field(ge=0)
 
 
-class Evaluate(Section):
-    root: str
-    benchmarks: list[BenchmarkName]
-    limit: int | None
-    samples: int = Field(ge=1)
-    benchmark_samples: int = Field(ge=1)
-    temperature: float = Field(ge=0)
-    top_p: float = Field(gt=0, le=1)
-    max_tokens: int = Field(ge=1)
-
-
 class SFTPhases(Section):
-    short: SFT
-    long: SFT
-    shortest: SFT
-    merged_rs: SFT
+    short: SFT | None
+    long: SFT | None
+    shortest: SFT | None
+    merged_rs: SFT | None
 
 
 class RLPhases(Section):
-    long: RL
-    short: RL
+    long: RL | None
+    short: RL | None
 
 
 class Params(Section):
@@ -164,14 +175,28 @@ class Params(Section):
     judge: Judging
     loss: Loss
     health: Health
-    merge: Merge
+    merge: Merge | None
     sample: Draw
-    dpo: DPO
+    dpo: DPO | None
     evaluate: Evaluate
     report: Report
     reward_model: dict[str, RewardModelling]
     code_tests: dict[str, CodeTests]
     """Both: each item of an optional stage; {}: the stage is off."""
+
+    @property
+    def null(self) -> list[str]:
+        """The sections of phases that are left out."""
+        return [phase.section for phase in PHASES.values() if attrgetter(phase.section)(self) is None]
+
+    @model_validator(mode="after")
+    def evaluated(self) -> "Params":
+        """A checkpoint that is another one has its score there: that one must be evaluated."""
+        listed, null = self.evaluate.checkpoints, self.null
+        for name in listed:
+            if (origin := same_as(name, null)) not in listed:
+                raise ValueError(f"evaluate.checkpoints: {name} is {origin} here ({because(name, null)}); list {origin} instead")
+        return self
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
@@ -189,7 +214,7 @@ def parsed(tree: Any, path: Path = Path("params.yaml")) -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        raise ParamsError("\n".join(_explain(path, problem) for problem in error.errors())) from None
+        raise ParamsError("\n".join(explained(path, problem, Params) for problem in error.errors())) from None
 
 
 def read(key: str, kind: type[T], path: Path = Path("params.yaml")) -> T:
@@ -198,32 +223,11 @@ def read(key: str, kind: type[T], path: Path = Path("params.yaml")) -> T:
     for name in key.split("."):
         known = list(value if isinstance(value, dict) else type(value).model_fields)
         if name not in known:
-            raise ParamsError(f"{path}: no parameter {key!r}{_nearest(name, known)}")
+            raise ParamsError(f"{path}: no parameter {key!r}{nearest(name, known)}")
         value = value[name] if isinstance(value, dict) else getattr(value, name)
     return TypeAdapter(kind).validate_python(value)
 
 
-def _explain(path: Path, problem: Any) -> str:
-    where = ".".join(map(str, problem["loc"]))
-    if problem["type"] == "extra_forbidden":
-        return f"{path}: unknown parameter {where!r}{_nearest(str(problem['loc'][-1]), _known(problem['loc'][:-1]))}"
-    if problem["type"] == "missing":
-        return f"{path}: parameter {where!r} is missing; give it a value (git diff params.yaml shows what changed)"
-    if problem["type"] == "value_error":
-        return f"{path}: {where}: {problem['msg'].removeprefix('Value error, ')}"
-    return f"{path}: {where} = {problem['input']!r}: {problem['msg']}"
-
-
-def _known(location: tuple[int | str, ...]) -> list[str]:
-    """Names that the section at `location` knows."""
-    kind: Any = Params
-    for name in location:
-        found = kind.model_fields[name].annotation if name in kind.model_fields else kind  # else a place, or a key
-        members = [found, *get_args(found)]
-        kind = next((member for member in members if hasattr(member, "model_fields")), Section)
-    return list(kind.model_fields)
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"; did you mean {close[0]!r}?" if close else f"; known here: {', '.join(known)}"
+def read_or_null(key: str, kind: type[T], path: Path = Path("params.yaml")) -> T | None:
+    """As `read`, for a section that may be null."""
+    return None if read(key, object, path) is None else read(key, kind, path)

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from stages.data.files import DataError
 from stages.run.params import ParamsError
 from stages.run.ranks import rank, where, world_size
+from stages.run.secrets import hidden
 
 FULL = {errno.ENOSPC: "no space left on the disk", errno.EDQUOT: "the disk quota is used up"}
 
@@ -64,7 +65,7 @@ def _failed(error: Exception) -> NoReturn:
 
 
 def _leave(line: str, code: int) -> NoReturn:
-    print(line, file=sys.stderr)
+    print(hidden(line), file=sys.stderr)
     if world_size() > 1:
         sys.stdout.flush()
         sys.stderr.flush()

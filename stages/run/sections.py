@@ -1,9 +1,12 @@
 """What a section of params.yaml is, and the sections of RL (partial rollouts, variants of the loss, limits of its health),
 of the report and of long2short."""
 
-from typing import Annotated, Literal
+from enum import Enum
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from stages.run.secrets import has_password
 
 Limits = Annotated[list[float | None], Field(min_length=2, max_length=2)]
 """[warn, stop]; null is no limit."""
@@ -26,13 +29,60 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class Outside(Enum):
+    """Marks a field of a section that decides no result: what a stage computes is not made anew when it changes."""
+
+    ROOM = "memory, speed and safety only"
+    GRAPH = "which stages there are"
+
+
+def deciding(section: Section) -> dict[str, Any]:
+    """The values of `section` that results depend on, by dotted name: all but those that are `Outside`."""
+    found: dict[str, Any] = {}
+    for name in deciding_names(type(section)):
+        value: Any = section
+        for part in name.split("."):
+            value = getattr(value, part)
+        found[name] = value.model_dump() if isinstance(value, Section) else value
+    return found
+
+
+def deciding_names(kind: type[Section]) -> list[str]:
+    """The dotted names of `deciding`; of a section within that has such fields, too, the names below it."""
+    found = []
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if any(isinstance(mark, Outside) for mark in field.metadata):
+            continue
+        if isinstance(inner, type) and issubclass(inner, Section) and not whole(inner):
+            found += [f"{name}.{below}" for below in deciding_names(inner)]
+        else:
+            found.append(name)
+    return found
+
+
+def whole(kind: type[Section]) -> bool:
+    """Whether every field of a section decides results."""
+    return len(deciding_names(kind)) == len(kind.model_fields) and all("." not in name for name in deciding_names(kind))
+
+
 class VLLM(Section):
     tensor_parallel: int = Field(ge=1)
-    memory_share: float = Field(gt=0, lt=1)
+    memory_share: Annotated[float, Outside.ROOM] = Field(gt=0, lt=1)
+
+
+def _without_password(address: str) -> str:
+    if has_password(address):
+        raise ValueError("no user, password or key in an address (DVC writes it into dvc.lock); put it into OPENAI_API_KEY")
+    return address
+
+
+Address = Annotated[str, AfterValidator(_without_password)]
+"""Of an OpenAI-compatible server."""
 
 
 class Judging(Section):
-    endpoint: str | None
+    endpoint: Address | None
     """Address of an OpenAI-compatible server; None: `model` is a checkpoint folder that is asked here."""
     model: str | None
     """None: no judge."""
@@ -42,6 +92,8 @@ class Repeats(Section):
     max_period: int = Field(ge=1)
     repeats: int = Field(ge=2)
     min_tokens: int = Field(ge=2)
+    distinct: int = Field(ge=1)
+    plain_tokens: int = Field(ge=2)
 
 
 class Rollouts(Section):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-MODELS, TRAINING, PROBLEMS = "artifacts/models", "results/training", "artifacts/problems"
+MODELS, TRAINING, PROBLEMS, PHASES = "artifacts/models", "results/training", "artifacts/problems", "results/phases"
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ def _sft(phase: str, init: str, demonstrations: str) -> Step:
     return Step(f"sft@{phase}", (*words, "--curves", f"{TRAINING}/{phase}_sft.csv", *left_out))
 
 
+LEFT_OUT = Step("phases", ("stages.phases", "--out", PHASES))
 COLLECT = Step("collect", ("stages.collect", "--out", PROBLEMS))
 BASE = Step("base", ("stages.base", "--problems", PROBLEMS, "--out", f"{MODELS}/base", "--curves", f"{TRAINING}/base.csv"))
 SHORT = _sft("short", "base", f"{PROBLEMS}/short.jsonl")
@@ -48,7 +49,8 @@ CURATE = Step(
 WARM_UP = Step(
     "warm_up",
     (
-        *("stages.warm_up", "--prompt-set", "artifacts/prompt_set", "--out", "artifacts/warm_up", "--report", "results/warm_up"),
+        *("stages.warm_up", "--prompt-set", "artifacts/prompt_set", "--model", f"{MODELS}/short_sft"),
+        *("--needed", f"{PHASES}/warm_up.json", "--out", "artifacts/warm_up", "--report", "results/warm_up"),
         *("--docs", "artifacts/data_docs/demonstrations"),
     ),
 )
@@ -63,7 +65,7 @@ RL = Step(
 )
 AFTER = _evaluate("long_rl")
 
-TRUNK = (COLLECT, BASE, SHORT, CURATE, WARM_UP, LONG, BEFORE)
+TRUNK = (LEFT_OUT, COLLECT, BASE, SHORT, CURATE, WARM_UP, LONG, BEFORE)
 """What all variants of a seed share."""
 DATA = (PROBLEMS, "artifacts/prompt_set", "artifacts/warm_up")
 CHECKPOINTS = tuple(f"{MODELS}/{name}" for name in ("base", "short_sft", "long_sft"))

@@ -1,11 +1,11 @@
 """Exact resume: state is written beside and renamed into place, and names the inputs that it belongs to."""
 
 import json
-import os
 import pickle
 import random
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +18,29 @@ from stages.training.engine import Engine, agreed, barrier
 
 WRITING = ("PytorchStreamWriter", "inline_container")
 """Where torch's own writer of files fails; other RuntimeErrors while saving are of collectives, because a rank is gone."""
-SAVE_SECONDS = "K15_SAVE_SECONDS"
-"""Environment variable: seconds between two saves of resumable state, 60 when it is not set; 0 saves after every step."""
+SHARE = 0.05
+"""Of the time, at most, that saving takes; ours."""
 
 
 class SaveClock:
-    """Tells all ranks together when the next save is due."""
+    """Tells all ranks together when the next save is due: `every` seconds after the end of the last one, or later where that would
+    take more than SHARE of the time. With 0 it is due after each step, whatever that takes."""
 
-    def __init__(self) -> None:
-        self.every = float(os.environ.get(SAVE_SECONDS, "60"))
-        self.last = time.monotonic()
+    def __init__(self, every: float) -> None:
+        self.every = every
+        self.next = time.monotonic() + every
 
     def due(self) -> bool:
-        """Whether the time since the last save is up on rank 0 (all ranks must call; their own clocks may differ)."""
-        due = agreed(time.monotonic() - self.last >= self.every)
-        if due:
-            self.last = time.monotonic()
-        return due
+        """Whether it is time to save, by the clock of rank 0 (all ranks must call; their own clocks may differ)."""
+        return agreed(time.monotonic() >= self.next)
+
+    def save(self, write: Callable[[], None]) -> None:
+        """Call `write`, which saves; the interval up to the next save begins when it ends."""
+        began = time.monotonic()
+        write()
+        ended = time.monotonic()
+        rest = (ended - began) * (1 - SHARE) / SHARE if self.every else 0.0
+        self.next = ended + max(self.every, rest)
 
 
 def save_state(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -66,7 +67,7 @@ def train(
     if rank() == 0:
         spool.truncate(first)
     pad_id = engine.model.config.get_text_config().pad_token_id or 0
-    clock = SaveClock()
+    clock = SaveClock(hardware.save_seconds)
 
     def packed(step: int) -> Lazily[PackedBatch]:
         mine = share(steps[step]) or steps[step][:1]
@@ -82,15 +83,13 @@ def train(
             result = optimizer_step(engine, batches, loss_of, rate)
         if rank() == 0:
             seconds = time.monotonic() - began
-            spool.log(
-                step,
-                {"loss": result.loss, "grad_norm": result.grad_norm, "learning_rate": rate, "entropy": result.entropy},
-            )
+            figures = {"loss": result.loss, "grad_norm": result.grad_norm, "learning_rate": rate, "entropy": result.entropy}
+            spool.log(step, figures)
             spool.progress(step + 1, len(steps), "steps")
             spool.log_speed(step, {"tokens_per_second": result.tokens / seconds})
         with during(f"saving after step {step}"):
             if step + 1 < len(steps) and clock.due():
-                save_state(engine, state, step + 1, {})
+                clock.save(partial(save_state, engine, state, step + 1, {}))
 
 
 def mean_token_loss(indices: Sequence[int], samples: Sequence[TrainingSample]) -> LossOf:

@@ -10,8 +10,11 @@ BETAS = (0.9, 0.95)
 
 
 def adamw(module: nn.Module) -> torch.optim.Optimizer:
-    """AdamW (weight decay 0); the learning rate is set by each step."""
-    return torch.optim.AdamW([p for p in module.parameters() if p.requires_grad], lr=0.0, betas=BETAS, weight_decay=0.0)
+    """AdamW (weight decay 0); the learning rate is set by each step. On a GPU by torch's fused kernel: the one that it takes of
+    itself there makes a temporary float32 copy of all weights."""
+    trained = [p for p in module.parameters() if p.requires_grad]
+    fused = True if all(p.is_cuda for p in trained) else None
+    return torch.optim.AdamW(trained, lr=0.0, betas=BETAS, weight_decay=0.0, fused=fused)
 
 
 def muon(module: nn.Module, ratio: float) -> torch.optim.Optimizer:

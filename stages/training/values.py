@@ -6,7 +6,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from stages.models.loading import end_ids
 from stages.models.positions import position_ids
 from stages.models.value_head import value_prompt
 from stages.prompts.render import Renderer
@@ -32,9 +31,10 @@ class TokenValues(nn.Module):
 def value_samples(texts: Sequence[str], renderer: Renderer, model: Any) -> list[TrainingSample | None]:
     """A sample with one target for each text, whose value stands at the last token of the prompt; None over the context."""
     prompts = renderer.render([value_prompt(text) for text in texts], room=None)
-    end = end_ids(model)[0]
     return [
-        TrainingSample(prompt, (end,), position_ids(model, prompt, 1)) if len(prompt.token_ids) < renderer.context else None
+        TrainingSample(prompt, (renderer.turn_end,), position_ids(model, prompt, 1))
+        if len(prompt.token_ids) < renderer.context
+        else None
         for prompt in prompts
     ]
 

@@ -2,18 +2,33 @@ r"""Where the final answer of a response stands: in the last \boxed{} after the 
 
 import re
 
-THINKING_ENDS = "</think>"
-_TOKEN = re.compile(r"(\\(?:boxed|fbox|framebox)\s*\{)|\\.|([{}])", re.DOTALL)
+THINKING_BEGINS, THINKING_ENDS = "<think>", "</think>"
+_TOKEN = re.compile(
+    r"(\\(?:boxed|fbox|framebox)\s*\{)"
+    r"|(\\boxed(?:\s+|(?=[0-9]))(?=[+-]?[0-9]|[A-Za-z](?![a-zA-Z])))"
+    r"|\\\\(?!(?:boxed|fbox)\s*\{)|\\[^\\]|([{}])",
+    re.DOTALL,
+)
+_BARE = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)*|[A-Za-z]")
 
 
 def final_part(response: str) -> str:
-    """The text after the last `</think>` and the white space behind it, or the whole response when there is none."""
+    """The text after the last `</think>` and the white space behind it; without one the whole response, or nothing of a response
+    that begins with `<think>`: a thought without an end holds no answer."""
     _, mark, text = response.rpartition(THINKING_ENDS)
-    return text.lstrip() if mark else text
+    if mark:
+        return text.lstrip()
+    return "" if text.lstrip().startswith(THINKING_BEGINS) else text
+
+
+def untagged(response: str) -> str:
+    """The whole response without the tags, its thinking part read as if it were answer."""
+    return response.replace(THINKING_BEGINS, "").replace(THINKING_ENDS, "")
 
 
 def last_box(text: str) -> str | None:
-    r"""Content of the last \boxed{}, \fbox{} or \framebox{} whose braces balance, or None.
+    r"""Content of the last \boxed{}, \fbox{} or \framebox{} whose braces balance, or None; of \boxed without braces, as TeX
+    has it but for a whole number instead of its first digit.
 
     Braces escaped as \{ and \} are not counted, as in TeX. Linear in the length of `text`.
     Of nested boxes the one that starts last counts."""
@@ -22,9 +37,13 @@ def last_box(text: str) -> str | None:
     for token in _TOKEN.finditer(text):
         if token.group(1):
             open_braces.append((token.end(), True))
-        elif token.group(2) == "{":
+        elif token.group(2):
+            bare = _BARE.match(text, token.end())
+            if bare is not None:
+                best = (bare.start(), bare.end())
+        elif token.group(3) == "{":
             open_braces.append((token.end(), False))
-        elif token.group(2) == "}" and open_braces:
+        elif token.group(3) == "}" and open_braces:
             start, boxed = open_braces.pop()
             if boxed and (best is None or start > best[0]):
                 best = (start, token.start())

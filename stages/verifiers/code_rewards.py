@@ -1,26 +1,31 @@
 """The verifier "code": a problem whose gold answer is a set of tests, a response whose last code block is the program.
 
 The gold answer is JSON: {"language": "python", "tests": [{"input": ..., "output": ...}, or {"function": ..., "arguments": ...,
-"result": ...}, or {"statements": ...}]}. The answers of the first two kinds never enter the sandbox; assertions do, and a program
-written against this very harness could defeat them, so prefer the others for training."""
+"result": ...}, or {"statements": ...}]}. A test of the first kind may have a "tolerance" (of numbers with a point, 1e-6
+unless it says
+otherwise) and a "checker" (code_tests.StdinTest), one of the second a "tolerance". Programs run plainly, as `python3 program
+< input`
+does; no answer ever enters the sandbox of a program. The program is the block that its fence calls so (code_blocks.py)."""
 
 import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from stages.verifiers.assertions import parted
 from stages.verifiers.boxes import final_part
 from stages.verifiers.claims import Verdict
+from stages.verifiers.code_blocks import program_in
 from stages.verifiers.code_tests import SECONDS, AssertTest, CallTest, StdinTest, Test, judge
 from stages.verifiers.languages import LANGUAGES, missing
 from stages.verifiers.sandbox import why_unavailable
 
-FENCE = "```"
 _KINDS: dict[frozenset[str], type[StdinTest] | type[CallTest] | type[AssertTest]] = {
     frozenset({"input", "output"}): StdinTest,
     frozenset({"function", "arguments", "result"}): CallTest,
     frozenset({"statements"}): AssertTest,
 }
+_OPTIONAL = {StdinTest: {"tolerance", "checker"}, CallTest: {"tolerance"}, AssertTest: set()}
 
 
 def verify_programs(items: Sequence[tuple[str, str]], workers: int = 2, seconds: float = SECONDS) -> list[Verdict]:
@@ -31,11 +36,11 @@ def verify_programs(items: Sequence[tuple[str, str]], workers: int = 2, seconds:
 
 def verify_program(gold: str, response: str, seconds: float = SECONDS) -> Verdict:
     """The verdict of one response."""
-    program = program_of(response)
     try:
         language, tests = tests_from(gold)
     except ValueError as error:
-        return Verdict("error", program, str(error))
+        return Verdict("error", program_of(response), str(error))
+    program = program_of(response, language)
     reason = why_unavailable() or missing(language)
     if reason is not None:
         return Verdict("error", program, reason)
@@ -53,11 +58,29 @@ def unrunnable(gold: str) -> str | None:
     return why_unavailable() or missing(language)
 
 
-def program_of(response: str) -> str | None:
-    """The last code block after the thinking part; None without one."""
-    lines = final_part(response).split("\n")
-    fences = [number for number, line in enumerate(lines) if FENCE in line]
-    return "\n".join(lines[fences[-2] + 1 : fences[-1]]) if len(fences) >= 2 else None
+def hidden_tests(question: str, gold: str) -> tuple[int, int]:
+    """(tests that the question does not show, all tests) of a gold answer: a test is shown where all its texts stand in the question,
+    white space aside. Rewards whose tests are all shown can be had by a table. ValueError for no tests."""
+    shown = _squeezed(question)
+    _, tests = tests_from(gold)
+    return sum(not all(_squeezed(text) in shown for text in _texts(test)) for test in tests), len(tests)
+
+
+def _texts(test: Test) -> list[str]:
+    if isinstance(test, StdinTest):
+        return [test.input, test.output]
+    if isinstance(test, CallTest):
+        return [*test.arguments.split("\n"), test.result]
+    return [test.statements]
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.replace('"', "'").split())
+
+
+def program_of(response: str, language: str = "python") -> str | None:
+    """The program of a response after the thinking part; None without one."""
+    return program_in(final_part(response), language)
 
 
 def tests_from(gold: str) -> tuple[str, list[Test]]:
@@ -76,7 +99,17 @@ def tests_from(gold: str) -> tuple[str, list[Test]]:
 
 
 def _test(value: Any) -> Test:
-    kind = _KINDS.get(frozenset(value)) if isinstance(value, dict) else None
-    if kind is None or not all(isinstance(text, str) for text in value.values()):
-        raise ValueError("a test has input and output, or function, arguments and result, or statements, all of them texts")
+    fields = value.keys() if isinstance(value, dict) else set()
+    kind = _KINDS.get(frozenset(fields - {"tolerance", "checker"}))
+    extra = fields & {"tolerance", "checker"}
+    if kind is None or not extra <= _OPTIONAL[kind] or not all(isinstance(value[name], str) for name in fields - {"tolerance"}):
+        raise ValueError(
+            "a test has input and output, or function, arguments and result, or statements, all of them texts, and may have a "
+            "tolerance (the first two kinds) and a checker (the first)"
+        )
+    tolerance = value.get("tolerance", 0)
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < 1:
+        raise ValueError(f"the tolerance of a test is {tolerance!r}, expected a number from 0 to 1")
+    if kind is AssertTest:
+        parted(value["statements"])
     return kind(**value)

@@ -3,40 +3,49 @@
 import re
 import unicodedata
 
+from stages.verifiers.dressing import plain
+
 MAX_INTEGER_DIGITS = 400
-_WRAPPER = re.compile(r"\\(?:text|textbf|textit|texttt|textrm|mathrm|mathbf|boldsymbol|mbox|bf)\s*\{([^{}]*)\}")
-_SPACING = re.compile(r"\\[,;:! ]|~|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])")
-_INTEGER = re.compile(r"([+-]?)0*(\d{1,%d})(?:\.0*)?" % MAX_INTEGER_DIGITS)  # noqa: UP031
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.0*)?")
+_SPACING = re.compile(r"\\[,;: ]|~|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])")
+_INTEGER = re.compile(r"([+-]?)\s*0*([0-9]{1,%d})(?:\.0*)?" % MAX_INTEGER_DIGITS)  # noqa: UP031
+_PLAIN_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,%d}" % (MAX_INTEGER_DIGITS - 1))  # noqa: UP031
+_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:\{?,\}?[0-9]{3})+(?:\.0*)?")
 _DEGREES = re.compile(r"\^\s*(?:\\circ|\{\s*\\circ\s*\})|°|\\degree(?![a-zA-Z])")
-_CHOICE = re.compile(r"\(?\s*([A-J])\s*\)?[.:]?", re.IGNORECASE)
-_CHOICE_WITH_TEXT = re.compile(r"(?:\(\s*([A-J])\s*\)|([A-J])\s*[).:])\s*\S.*", re.DOTALL)
-
-
-def strip_latex(answer: str) -> str:
-    r"""`answer` without dollar signs, LaTeX spacing and one level of \text{}-like wrappers."""
-    bare = _WRAPPER.sub(r"\1", answer.replace("\\$", "").replace("$", ""))
-    return _SPACING.sub("", bare).strip()
+_ANNOUNCED = re.compile(
+    r"(?:(?:so|thus|hence|therefore)[,\s]+)?(?:(?:the\s+)?(?:(?:final|correct|right|best)\s+)?(?:answer|option|choice)\s*(?:is|:|=)?\s*)+",
+    re.IGNORECASE,
+)
+_CHOICE = re.compile(r"[(\[]?\s*([A-J])\s*[)\]]?\s*[.:]?", re.IGNORECASE)
+_CHOICE_WITH_TEXT = re.compile(r"(?:\(\s*([A-J])\s*\)|([A-J])\s*[).:])\s*(\S.*)", re.DOTALL)
+_CHOICE_WITH_NUMBER = re.compile(r"([A-J])\s+([-+\\$0-9].*)", re.DOTALL)
+_OTHER_OPTION = re.compile(
+    r"\(\s*[A-J]\s*\)|(?<![A-Za-z])[A-J]\s*[).:](?!\w)|(?:\b(?:or|and)\b|[,;/&])\s*\(?[A-J](?![A-Za-z])|^[A-J](?:\W+[A-J])*\W*$"
+)
 
 
 def text_form(answer: str) -> str:
     """For "text": NFKC, case folded, white space squeezed, without LaTeX wrappers, quotes and a last period."""
-    folded = unicodedata.normalize("NFKC", strip_latex(answer)).casefold()
+    folded = unicodedata.normalize("NFKC", plain(answer)).casefold()
     squeezed = " ".join(folded.split())
     return squeezed.strip("\"'“”‘’`").removesuffix(".").strip()
 
 
 def math_form(answer: str) -> str:
-    """For the shortcut of "math": white space and LaTeX spacing removed; nothing that could change a value."""
-    return "".join(_SPACING.sub("", answer.strip().strip("$")).split()).removesuffix(".")
+    """For the shortcut of "math": white space and LaTeX spacing removed, but between digits, which it keeps apart; nothing that
+    could change a value."""
+    spaced = " ".join(_SPACING.sub(" ", answer.strip().strip("$")).split())
+    return re.sub(r"(?<![0-9.]) | (?![0-9.])", "", spaced).removesuffix(".")
 
 
 def integer_form(answer: str) -> str | None:
-    r"""The integer as "-?[1-9][0-9]*" or "0", or None when `answer` is no integer.
+    r"""The integer as "-?[1-9][0-9]*" or "0", or None when `answer` is not one in its plainest forms; others are for the reader.
 
-    Read as integers: "025", "204.0", "204^\circ", "\textbf{204}", "$204$", "10{,}000", "10,000", "m+n = 204"."""
-    bare = _DEGREES.sub("", strip_latex(answer)).replace("{,}", ",").replace("−", "-")
-    bare = "".join(bare.rpartition("=")[2].split())
+    Read here: "025", "204.0", "204^\circ", "\textbf{204}", "$204$", "10{,}000", "10,000"."""
+    if simple := _PLAIN_INTEGER.fullmatch(answer):
+        return simple[0]
+    bare = _DEGREES.sub("", answer)
+    thousands = re.sub(r"(?<=[0-9])\{,\}(?=[0-9]{3})", ",", bare)
+    bare = plain(thousands).replace("−", "-").strip()
     if _THOUSANDS.fullmatch(bare):
         bare = bare.replace(",", "")
     found = _INTEGER.fullmatch(bare)
@@ -47,7 +56,14 @@ def integer_form(answer: str) -> str | None:
 
 
 def choice_form(answer: str) -> str | None:
-    """The option's letter A to J, upper case: "C", "(c)", "C.", "(C) five", "C: five"; None for anything else."""
-    bare = strip_latex(answer)
-    found = _CHOICE.fullmatch(bare) or _CHOICE_WITH_TEXT.fullmatch(bare)
-    return next(letter for letter in found.groups() if letter).upper() if found else None
+    """The option's letter A to J, upper case: "C", "(c)", "C.", "(C) five", "C: five", "Option C", "The answer is C"; None for
+    anything else, and where several options are named."""
+    bare = unicodedata.normalize("NFKC", plain(answer)).replace("。", ".").strip()
+    announced = _ANNOUNCED.match(bare)
+    bare = bare[announced.end() :] if announced else bare
+    if found := _CHOICE.fullmatch(bare):
+        return found[1].upper()
+    found = _CHOICE_WITH_TEXT.fullmatch(bare) or _CHOICE_WITH_NUMBER.fullmatch(bare)
+    if found is None or _OTHER_OPTION.search(found.groups()[-1]):
+        return None
+    return next(letter for letter in found.groups() if letter).upper()

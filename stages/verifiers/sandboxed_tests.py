@@ -2,13 +2,15 @@
 
 Rules (github.com/LiveCodeBench/LiveCodeBench, lcb_runner/evaluation/testing_util.py). Standard input: a last
 `if __name__ == '__main__'` is unwrapped; imports stay outside, all else becomes the body of a function, which is called;
-`sys.stdin` gives the input, file 0 does not; what was printed when the function returns is the output; `exit()` is caught; any
+`sys.stdin` gives the input, as INPUTS has it, file 0 does not; what was printed when the function returns is the output;
+`exit()` is caught; any
 other exception is a failure, and so is a class named Solution. A thread that is not joined has, there and here, one switch interval
 of the interpreter (5 ms) for what it prints. Calls: the function is looked for in a class Solution when the program has one, else
 in the program; each line of the input is one argument in JSON; what Python counts as equal to a JSON value is told as that value,
 anything else as something equal to nothing.
 
-Called with the CPU seconds of one test, the most bytes of its output, and the function's name or nothing. In: for each test a
+Called with the harness, the CPU seconds of one test, the most bytes of its output, and the function's name or nothing. In:
+for each test a
 line with its length, then its input. Out: for each test, up to the first that fails, a line "status length", then its output."""
 
 import ast
@@ -62,29 +64,40 @@ def as_function(program: str) -> ast.Module:
 
 
 class Input(io.StringIO):
-    """`sys.stdin` of the harness: lines come without their end, and reading always gives everything."""
+    """`sys.stdin` of the harness of May 2025: `read` and `readlines` always give everything, lines come as from any file."""
 
     buffer: Any
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.text, self.lines = text, iter(text.split("\n"))
-        self.buffer = io.BytesIO(text.encode("utf-8", "surrogatepass"))
+        self.text = text
+        self.buffer = Buffer(text.encode("utf-8", "surrogatepass"))
 
     def read(self, *_: object) -> str:
         return self.text
-
-    def readline(self, *_: object) -> str:  # type: ignore[override]
-        return next(self.lines)
 
     def readlines(self, *_: object) -> list[str]:  # type: ignore[override]
         return self.text.split("\n")
 
 
-def printed(module: ModuleType, text: str) -> str:
+class Buffer(io.BytesIO):
+    """Its `buffer`: `read` always gives everything, `readline` always the first line."""
+
+    def read(self, *_: object) -> bytes:
+        return self.getvalue()
+
+    def readline(self, *_: object) -> bytes:
+        return self.getvalue().split(b"\n")[0] + b"\n"
+
+
+INPUTS: dict[str, Callable[[str], io.StringIO]] = {"lcb-2025-01": io.StringIO, "lcb-2025-05": Input}
+"""What `sys.stdin` is. In January 2025 a plain StringIO: the harness' own methods were put on the stream that it replaced."""
+
+
+def printed(module: ModuleType, text: str, harness: str) -> str:
     """What the wrapped program prints for an input."""
     captured = io.StringIO()
-    sys.stdin, sys.stdout = Input(text), captured
+    sys.stdin, sys.stdout = INPUTS[harness](text), captured
     with contextlib.suppress(SystemExit):
         module.wrapped_function()
     return captured.getvalue()
@@ -150,7 +163,7 @@ def parts() -> list[str]:
     return found
 
 
-def main(seconds: float, most: int, function: str) -> None:
+def main(harness: str, seconds: float, most: int, function: str) -> None:
     """Run the tests; a program that cannot even be loaded fails with status 1."""
     sys.set_int_max_str_digits(50000)
     with open(PROGRAM, encoding="utf-8") as file:
@@ -164,7 +177,7 @@ def main(seconds: float, most: int, function: str) -> None:
     def work(text: str) -> str:
         exec(code, module.__dict__)
         if not function:
-            return printed(module, text)
+            return printed(module, text, harness)
         return returned(module.Solution() if "class Solution" in program else module, function, text)
 
     exec(PREAMBLE, {})  # once, so that every forked process has the modules already
@@ -177,4 +190,4 @@ def main(seconds: float, most: int, function: str) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Callable
 
 from stages.verifiers.instruction_following import judge
-from stages.verifiers.math_answer import Reply, equal, value
+from stages.verifiers.math_answer import Reply, equal, readable, value
 
 MEMORY_BYTES = 3 << 30
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
-OPERATIONS: dict[str, Callable[..., Reply]] = {"equal": equal, "value": value, "instructions": judge}
+OPERATIONS: dict[str, Callable[..., Reply]] = {"equal": equal, "readable": readable, "value": value, "instructions": judge}
 
 
 def answer_request(operation: str, *arguments: str) -> Reply:

@@ -10,7 +10,7 @@ from stages.benchmarks.items import Item
 from stages.verifiers.verdict import Verdict
 
 CASES = [json.loads(line) for line in Path("tests/cases/math_graders.jsonl").read_text(encoding="utf-8").splitlines()]
-EQUAL = Verdict("right", "x", "equal by math-verify")
+EQUAL = Verdict("right", "x", "equal as list")
 
 
 def item(gold: str) -> Item:
@@ -30,7 +30,10 @@ def test_cases() -> None:
     [
         ("\\boxed{1}", "\\boxed{1}", {}),
         ("<think>\\boxed{2}</think>\nSo \\boxed{1}", "So \\boxed{1}", {}),
-        ("<think>\\boxed{2}</think>So 1", "<think>\\boxed{2}So 1", {"read_from": "thinking"}),
+        ("<think>\\boxed{2}</think>So 1", "\\boxed{2}So 1", {"read_from": "thinking"}),
+        ("<think>\\boxed{2} or", "\\boxed{2} or", {"read_from": "thinking"}),
+        ("<think>2", "", {}),
+        ("Of <think> tags \\boxed{2}", "Of <think> tags \\boxed{2}", {}),
         ("<think>2</think>So 1", "So 1", {}),
         ("a</think>\\boxed{2}</think>b", "a\\boxed{2}b", {"read_from": "thinking"}),
     ],
@@ -47,18 +50,22 @@ def test_a_box_of_the_thinking_part_is_told_beside_the_verdict() -> None:
     ]  # fmt: skip
 
 
-def test_only_what_math_verify_found_equal_is_turned_and_errors_stand() -> None:
-    assert as_graders_read("a", "A", EQUAL).outcome == "wrong"
-    assert as_graders_read("a", "A", Verdict("right", "A", "equal as written")).outcome == "right"
+def test_only_what_was_read_as_equal_is_turned_and_errors_stand() -> None:
+    assert as_graders_read("a,b", "(b,a)", Verdict("right", "(b,a)", "equal as written")).outcome == "right"
     assert as_graders_read("a,b", "(b,a)", EQUAL).reason == "brackets around a list that has none"
     error = Verdict("error", None, "stopped for time")
     assert as_graders_read("B", "(B) 3", error) is error
     assert as_graders_read("B", None, Verdict("wrong", None, "")).outcome == "wrong"
 
 
-def test_numbers_with_an_exponent_are_written_as_powers_of_ten() -> None:
-    assert math_claim("1e-3", "0.001") == ("1 \\times 10^{-3}", "0.001")
-    assert math_claim("0.001", "1E-03") == ("0.001", "1 \\times 10^{-3}")
-    assert math_claim("5", "5.0") == ("5", None), "no exponent, nothing changes"
-    assert math_claim("2e", "3") == ("2e", None), "e is a number here"
-    assert math_claim("f()=x", "x") == ("x", None)
+def test_a_float_with_an_exponent_is_answered_by_a_plain_number() -> None:
+    """Qwen's grader reads floats beside floats only; the verifier itself, which rewards, reads both."""
+    assert as_graders_read("1e-3", "0.001", EQUAL).outcome == "right"
+    assert as_graders_read("1e-3", "1.0E-03", EQUAL).outcome == "right"
+    assert as_graders_read("1e-3", "10^{-3}", EQUAL).outcome == "wrong"
+    assert as_graders_read("0.001", "10^{-3}", EQUAL).outcome == "right"
+
+
+def test_a_head_that_lost_its_argument_is_taken_off() -> None:
+    assert math_claim(" f()=x ") == "x"
+    assert math_claim("f(x)=x") == "f(x)=x"

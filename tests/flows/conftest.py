@@ -6,7 +6,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from toy_repository import Nobody, Pids, Toy, build, environ
+from toy_repository import KEYS, Nobody, Pids, Toy, build, environ
+
+from flows import keys
 
 
 @pytest.fixture
@@ -21,7 +23,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     house = Toy(root, environ(root))
     started = house.call("-m", "flows.server", "up", timeout=300)
     assert started.returncode == 0, started.stderr
-    yield started.stdout.strip()
+    address = started.stdout.strip()
+    KEYS[address] = keys.auth(root)
+    yield address
     stopped = house.call("-m", "flows.server", "down")
     assert "stopped" in stopped.stdout, stopped.stderr
 

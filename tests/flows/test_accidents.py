@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 from test_pipeline import ask
-from toy_repository import Nobody, Pids, Toy, build
+from toy_repository import Nobody, Pids, Toy, build, clients
 
 from flows import server as local
 
@@ -32,7 +32,7 @@ def family(toy: Toy, server: str) -> Toy:
 def running(toy: Toy, *words: str) -> Iterator[psutil.Process]:
     """A program that serves runs; at the end it and its children are gone."""
     with (toy.root / "home/serve.log").open("a") as log:
-        process = psutil.Popen([sys.executable, *words], cwd=toy.root, env=toy.environ, stdout=log, stderr=log)
+        process = psutil.Popen([sys.executable, *words], cwd=toy.root, env=clients(toy.environ), stdout=log, stderr=log)
     try:
         yield process
     finally:

@@ -8,9 +8,9 @@ import mlflow
 import pytest
 from browser import CHROMIUM, browser_page, mlflow_page, start_from_page
 from test_pipeline import ask
-from toy_repository import PROJECT, Toy
+from toy_repository import KEYS, PROJECT, Toy
 
-from flows import tracking
+from flows import keys, tracking
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; .ci/toolchains installs it")
 PHONE = (390, 844)
@@ -24,7 +24,7 @@ def test_a_run_is_started_from_prefects_page(toy: Toy, server: str) -> None:
         while not ask(server, "deployments/filter", deployments={"name": {"any_": ["clicked"]}}) and time.monotonic() < until:
             time.sleep(0.5)
         with browser_page() as page:
-            start_from_page(page, server.removesuffix("/api"), "clicked")
+            start_from_page(page, server.removesuffix("/api"), KEYS[server], "clicked")
     finally:
         serve.terminate()
         said = serve.communicate(timeout=60)[0]
@@ -34,11 +34,12 @@ def test_a_run_is_started_from_prefects_page(toy: Toy, server: str) -> None:
 
 @pytest.mark.slow
 def test_two_runs_compared_in_mlflow(toy: Toy, server: str) -> None:
-    report = toy.root / "results/report/metrics.json"
-    report.parent.mkdir(parents=True)
+    with (toy.root / "dvc.yaml").open("a") as file:
+        copied = "cmd: mkdir -p results/report && cp made.json results/report/metrics.json"
+        file.write(f"  report:\n    {copied}\n    params: [seed]\n    outs: [results/report: {{cache: false}}]\n")
     for seed, accuracy in ((0, 81.5), (1, 74.25)):
         scores = {"base": {"accuracy": 0.0, "tokens": 9.0}, "long_rl": {"tokens": 80.0, "accuracy": accuracy}, "checks_held": 6}
-        report.write_text(json.dumps(scores))
+        (toy.root / "made.json").write_text(json.dumps(scores))
         done = toy.call("-m", "flows.pipeline", "-S", f"seed={seed}", K15_TRACKING="on", PREFECT_API_URL=server)
         assert done.returncode == 0, done.stdout + done.stderr
     client = mlflow.MlflowClient(tracking_uri=tracking.store(toy.root))
@@ -46,7 +47,7 @@ def test_two_runs_compared_in_mlflow(toy: Toy, server: str) -> None:
     assert experiment
     runs = [run.info.run_id for run in client.search_runs([experiment.experiment_id], "tags.kind = 'pipeline'")]
     assert len(runs) == 2
-    with mlflow_page(toy) as address, browser_page() as page:
+    with mlflow_page(toy) as address, browser_page(login=keys.auth(toy.root)) as page:
         page.goto(f'{address}/#/compare-runs?runs={json.dumps(runs)}&experiments=["{experiment.experiment_id}"]')
         page.get_by_text("Comparing 2 Runs").first.wait_for(timeout=120_000)
         page.get_by_text("Show diff only").first.wait_for(timeout=60_000)

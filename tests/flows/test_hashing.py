@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from toy_repository import Toy
 
-from flows import hashing, stage
+from flows import graph, hashing, stage
+from stages.run.phases import hand_on
 
 GRAPH = """
 stages:
@@ -27,12 +28,12 @@ def trained(toy: Toy) -> Toy:
     return toy
 
 
-def known(toy: Toy) -> bool:
+def known(toy: Toy, name: str = "long_rl") -> bool:
     """Whether DVC answers with the checkpoint's hash from its state, without reading the file."""
     code = (
         "from dvc.repo import Repo\n"
         "with Repo('.') as repo:\n"
-        "    path = repo.root_dir + '/artifacts/models/long_rl/model.safetensors'\n"
+        f"    path = repo.root_dir + '/artifacts/models/{name}/model.safetensors'\n"
         "    print(repo.state.get(path, repo.cache.local.fs)[1] is not None)\n"
     )
     done = toy.call("-c", code)
@@ -77,3 +78,17 @@ def test_a_stage_by_hand_is_no_error(toy: Toy) -> None:
     """Under a name that dvc.yaml does not know."""
     done = toy.call("-m", "flows.stage", "mine", "--", "toys.big_trained", TOY_BYTES=str(hashing.BIG))
     assert done.returncode == 0, done.stderr
+
+
+def test_the_hashes_of_a_checkpoint_that_is_handed_on_are_known(trained: Toy) -> None:
+    """Weights of any size cost nothing: no file is read again."""
+    done = trained.call("-m", "flows.stage", "train", "--", "toys.big_trained", K15_TRACKING="off", TOY_BYTES=str(hashing.BIG))
+    assert done.returncode == 0, done.stderr
+    models = trained.root / "artifacts/models"
+    (models / "long_rl/config.json").touch()
+    hand_on(models / "long_rl", models / "short_rl", "rl.short")
+    (trained.root / "dvc.yaml").write_text(GRAPH + "  hand: {cmd: 'true', outs: [artifacts/models/short_rl]}\n")
+    assert known(trained)
+    assert not known(trained, "short_rl")
+    graph.lend_hashes(trained.root, "hand")
+    assert known(trained, "short_rl")

@@ -81,3 +81,33 @@ def test_each_preset_applies(params: Path, name: str) -> None:
     changed = overrides.apply(values, params)
     assert changed, "a preset that changes nothing is none"
     assert set(changed) <= set(values)
+
+
+def test_what_a_preset_takes_of_the_data_comes_with_the_data_alone(tmp_path: Path) -> None:
+    """smollm2 has GSM8K where there are files; a later preset's sources win over it."""
+    for name in ("train", "bench"):
+        (tmp_path / name).mkdir()
+
+    def kinds(names: str, folder: Path | None) -> list[str]:
+        return [source["kind"] for source in overrides.chosen(names, folder, [])["collect.sources"]]
+
+    assert kinds("smollm2", None) == ["procedural", "procedural"]
+    assert kinds("smollm2", tmp_path) == ["procedural", "procedural", "gsm8k"]
+    assert kinds("smollm2,short", tmp_path) == ["procedural"]
+    assert overrides.chosen("smollm2", tmp_path, [])["collect.root"] == str(tmp_path / "train")
+
+
+def test_a_path_is_a_preset_as_well_as_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("seed: 7\nrl.long.tau: 0.2\n")
+    assert overrides.preset(str(path)) == {"seed": 7, "rl.long.tau": 0.2}
+    assert overrides.chosen(f"laptop,{path}", None, ["seed=8"])["rl.long.iterations"] == 12
+    assert overrides.chosen(f"laptop,{path}", None, ["seed=8"])["seed"] == 8
+    with pytest.raises(ParamsError, match=r"no file '.*nope\.yaml'; `k15 init` writes one"):
+        overrides.preset(str(tmp_path / "nope.yaml"))
+    path.write_text("- a list\n")
+    with pytest.raises(ParamsError, match=r"expected lines 'section\.key: value', found list"):
+        overrides.preset(str(path))
+    path.write_text("a: [\n")
+    with pytest.raises(ParamsError, match="not YAML"):
+        overrides.preset(str(path))

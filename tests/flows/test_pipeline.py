@@ -11,9 +11,9 @@ from typing import Any
 
 import psutil
 import pytest
-from toy_repository import PROJECT, Nobody, Pids, Toy, build
+from toy_repository import KEYS, PROJECT, Nobody, Pids, Toy, build
 
-from flows import tracking
+from flows import keys, tracking
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,8 @@ def house(tmp_path_factory: pytest.TempPathFactory, server: str) -> Toy:
 def ask(server: str, path: str, **body: Any) -> Any:
     """An answer of Prefect's interface; 503, its database being busy, is asked again, as Prefect's own client does."""
     head, data = {"Content-Type": "application/json"}, json.dumps(body).encode()
+    if login := KEYS.get(server):
+        head["Authorization"] = keys.basic(login)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     until = time.monotonic() + 60
     while True:

@@ -86,12 +86,13 @@ def rank_one(wrapper: psutil.Process) -> psutil.Process:
 def test_training_on_two_ranks_survives_the_death_of_one(tiny: Tiny, toy: Toy) -> None:
     """ZeRO-2: rank 1 is killed in the middle; within a minute nobody is left; the same command completes."""
     changed = {"sft__long__epochs": 6, "sft__long__batch": 6, "hardware__processes": 2, "hardware__zero_stage": 2}
+    changed["hardware__save_seconds"] = 0
     write_params(toy.root, **changed)
     write_records(toy.root / "demonstrations.jsonl", tiny.demonstrations()[:24])
     words = ["-m", "flows.stage", "sft@long", "--processes", "2", "--", "stages.sft", "long", "--init", str(tiny.folder)]
     words += ["--demonstrations", "demonstrations.jsonl", "--out", "out", "--curves", "curves.csv", "--left-out", "left_out.json"]
     spool = toy.root / "artifacts/spool/sft@long.jsonl"
-    with toy.start(*words, K15_SAVE_SECONDS="0", K15_LAUNCHER=torchrun()) as wrapper:
+    with toy.start(*words, K15_LAUNCHER=torchrun()) as wrapper:
         until = time.monotonic() + 400
         while not (spool.exists() and spool.read_text().count('"loss"') >= 3):
             assert wrapper.poll() is None, wrapper.communicate()[0]
@@ -106,7 +107,7 @@ def test_training_on_two_ranks_survives_the_death_of_one(tiny: Tiny, toy: Toy) -
     assert "rank 1 of 2 was killed by signal 9" in told.splitlines()[-1], told[-3000:]
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in everyone)
     assert not (toy.root / "out").exists()
-    done = toy.call(*words, K15_SAVE_SECONDS="1000", K15_LAUNCHER=torchrun(), timeout=400)
+    done = toy.call(*words, K15_LAUNCHER=torchrun(), timeout=400)
     assert done.returncode == 0, done.stderr[-3000:]
     rows = Path(toy.root / "curves.csv").read_text().splitlines()
     assert len(rows) == 1 + 6 * 4, "every step once"

@@ -60,4 +60,4 @@ def test_an_interrupted_start_leaves_no_server(toy: Toy, nobody: Nobody) -> None
         starting.send_signal(signal.SIGINT)
         assert starting.wait(60) == 130
         nobody([child.pid for child in family], 30)
-    assert {path.name for path in (toy.root / "artifacts/prefect").iterdir()} <= {"lock", "server.log"}
+    assert {path.name for path in (toy.root / "artifacts/prefect").iterdir()} <= {"key", "lock", "server.log"}

@@ -9,10 +9,10 @@ import psutil
 import pytest
 from test_accidents import state, trigger
 from test_pipeline import ask
-from toy_repository import Nobody, Pids, Toy
+from toy_repository import KEYS, Nobody, Pids, Toy
 
+from flows import keys, tracking, ui
 from flows import server as local
-from flows import tracking, ui
 
 
 def test_mlflows_runs_have_an_address_once_there_are_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,9 +30,10 @@ def test_on_a_server_of_others_only_the_pages_come_up(toy: Toy, server: str, nob
         assert page.stdout
         lines = [page.stdout.readline(), page.stdout.readline()]
         assert lines[0].startswith(f"Prefect  {server.removesuffix('/api')} ")
-        address = lines[1].split()[1]
-        assert address.startswith("http://127.0.0.1:")
-        assert _answers(address, 240)
+        login, _, host = lines[1].split()[1].removeprefix("http://").partition("@")
+        assert host.startswith("127.0.0.1:")
+        assert login == keys.auth(toy.root)
+        assert _answers(f"http://{host}", login, 240)
         family = [child.pid for child in psutil.Process(page.pid).children(recursive=True)]
         assert len(family) <= 4, "MLflow's job runner was started"
         page.send_signal(signal.SIGINT)
@@ -72,18 +73,21 @@ def _served(toy: Toy, seconds: float) -> str:
     """The address of the project's own server, once the recipe is served there."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        url = local.api_url(toy.root)
-        if url and local.alive(url) and len(ask(url, "deployments/filter")) == 4:
+        url = local.answering(toy.root)
+        if url:
+            KEYS[url] = keys.auth(toy.root)
+        if url and len(ask(url, "deployments/filter")) == 4:
             return url
         time.sleep(0.5)
     raise AssertionError(f"nothing served within {seconds} s")
 
 
-def _answers(address: str, seconds: float) -> bool:
+def _answers(address: str, login: str, seconds: float) -> bool:
+    asked = urllib.request.Request(address, headers={"Authorization": keys.basic(login)})
     opener, until = urllib.request.build_opener(urllib.request.ProxyHandler({})), time.monotonic() + seconds
     while time.monotonic() < until:
         try:
-            with opener.open(address, timeout=5) as answer:
+            with opener.open(asked, timeout=5) as answer:
                 return bool(answer.status == 200)
         except OSError:
             time.sleep(0.3)

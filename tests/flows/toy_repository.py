@@ -22,6 +22,16 @@ def environ(home: Path) -> dict[str, str]:
     return {**kept, **paths, **who, "K15_TRACKING": "off", "DO_NOT_TRACK": "true"}
 
 
+KEYS: dict[str, str] = {}
+"""By the address of a server of these tests: what its clients must send, `user:key`."""
+
+
+def clients(environ: dict[str, str]) -> dict[str, str]:
+    """The environment of a client, with the key of the server that it names."""
+    login = KEYS.get(environ.get("PREFECT_API_URL", ""))
+    return {**environ, "PREFECT_API_AUTH_STRING": login} if login else environ
+
+
 Pids = Callable[[float], list[int]]
 Nobody = Callable[[list[int], float], None]
 
@@ -38,7 +48,7 @@ class Toy:
         return subprocess.run(
             [sys.executable, *words],
             cwd=self.root,
-            env={**self.environ, **extra},
+            env=clients({**self.environ, **extra}),
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -50,7 +60,7 @@ class Toy:
         return subprocess.Popen(
             [sys.executable, *words],
             cwd=self.root,
-            env={**self.environ, **extra},
+            env=clients({**self.environ, **extra}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -64,14 +74,14 @@ class Toy:
         return names
 
 
-def build(root: Path) -> Toy:
-    """A committed repository: make -> use, with the project's own params.yaml and .dvc/config."""
+def build(root: Path, graph: str = "toy_graph.yaml") -> Toy:
+    """A committed repository: make -> use, or another graph of toys/; with the project's own params.yaml and .dvc/config."""
     toy = Toy(root, environ(root / "home"))
     (root / "home").mkdir(parents=True)
     (root / ".dvc").mkdir()
     for name in ("params.yaml", ".dvc/config", ".dvc/.gitignore"):
         shutil.copy(PROJECT / name, root / name)
-    shutil.copy(TOYS / "toy_graph.yaml", root / "dvc.yaml")
+    shutil.copy(TOYS / graph, root / "dvc.yaml")
     (root / ".gitignore").write_text("artifacts/\n.runs/\nhome/\nran.txt\nmlflow*\n")
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "toy"]):
         subprocess.run(["git", *words], cwd=root, env=toy.environ, check=True)

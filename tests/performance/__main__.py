@@ -23,6 +23,7 @@ BENCHMARKS = (
     "sandbox",
     "curation",
     "memory",
+    "real_model",
 )
 
 

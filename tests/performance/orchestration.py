@@ -18,6 +18,8 @@ from measure import ROOT, Row, alternate, seconds
 sys.path.insert(0, str(ROOT / "tests/flows"))
 from toy_repository import Toy, build, environ
 
+from flows import keys
+
 SLEEP = 5.0
 WRAPPED = ("-m", "flows.stage", "sleep", "--")
 
@@ -63,7 +65,8 @@ def with_server(toy: Toy, repeats: int) -> Row:
         if started.returncode:
             raise RuntimeError(started.stderr)
         try:
-            return cost(f"stage of {SLEEP:g} s with a server", toy, "sleeper", repeats, PREFECT_API_URL=started.stdout.strip())
+            login = {"PREFECT_API_URL": started.stdout.strip(), "PREFECT_API_AUTH_STRING": keys.auth(house.root)}
+            return cost(f"stage of {SLEEP:g} s with a server", toy, "sleeper", repeats, **login)
         finally:
             house.call("-m", "flows.server", "down")
 

@@ -77,8 +77,14 @@ def middle(parts: list[dict[str, float]], name: str) -> float:
     return round(statistics.median(part[name] for part in parts), 2)
 
 
-def grpo(net: Any, tokenizer: Any, prompts: list[str], answers: list[str], folder: str, repeats: int) -> Any:
-    """TRL's trainer, with four optimizer steps to a generation of all prompts."""
+def grpo(
+    net: Any, tokenizer: Any, prompts: list[str], answers: list[str], folder: str, repeats: int,
+    samples: int = SAMPLES, tokens: int = TOKENS, mini_batch: int = MINI_BATCH, bf16: bool = False,
+) -> Any:  # fmt: skip
+    """TRL's trainer, with one generation of all prompts to as many optimizer steps as there are mini-batches; `bf16`: by its own
+    mixed precision."""
+    steps = len(prompts) * samples // mini_batch
+
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
@@ -89,12 +95,12 @@ def grpo(net: Any, tokenizer: Any, prompts: list[str], answers: list[str], folde
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")  # of names that TRL still uses
     config = GRPOConfig(
         output_dir=folder,
-        max_steps=STEPS * (repeats + 1),
-        per_device_train_batch_size=MINI_BATCH,
+        max_steps=steps * (repeats + 1),
+        per_device_train_batch_size=mini_batch,
         gradient_accumulation_steps=1,
-        steps_per_generation=STEPS,
-        num_generations=SAMPLES,
-        max_completion_length=TOKENS,
+        steps_per_generation=steps,
+        num_generations=samples,
+        max_completion_length=tokens,
         temperature=1.0,
         top_p=1.0,
         top_k=0,
@@ -105,9 +111,9 @@ def grpo(net: Any, tokenizer: Any, prompts: list[str], answers: list[str], folde
         weight_decay=0.0,
         max_grad_norm=1.0,
         gradient_checkpointing=False,
-        bf16=False,
+        bf16=bf16,
         use_cpu=True,
-        logging_steps=STEPS,
+        logging_steps=steps,
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,

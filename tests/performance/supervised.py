@@ -51,8 +51,10 @@ def run(repeats: int) -> list[Row]:
     return rows
 
 
-def trainer(net: Any, samples: list[Any], folder: Path, strategy: str, repeats: int) -> Trainer:
-    """A Trainer that will take its turns on `samples`."""
+def trainer(
+    net: Any, samples: list[Any], folder: Path, strategy: str, repeats: int, batch: int = BATCH, bf16: bool = False
+) -> Trainer:
+    """A Trainer that will take its turns on `samples`; `bf16`: by its own mixed precision."""
     pad = net.config.get_text_config().pad_token_id
     rows = []
     for sample in samples:
@@ -70,15 +72,16 @@ def trainer(net: Any, samples: list[Any], folder: Path, strategy: str, repeats: 
 
     arguments = TrainingArguments(
         output_dir=str(folder / strategy),
-        max_steps=STEPS * (repeats + 1),
-        per_device_train_batch_size=BATCH,
+        max_steps=len(samples) // batch * (repeats + 1),
+        per_device_train_batch_size=batch,
+        bf16=bf16,
         train_sampling_strategy=strategy,
         learning_rate=RATE,
         lr_scheduler_type="constant",
         adam_beta2=0.95,
         weight_decay=0.0,
         max_grad_norm=1.0,
-        logging_steps=STEPS,
+        logging_steps=len(samples) // batch,
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,

@@ -282,6 +282,7 @@ def write_run(root: Path, families: tuple[str, ...] = tuple(FAMILIES)) -> list[s
     write_json(root / "artifacts/problems/funnel.json", funnel(COLLECTION))
     write_json(root / "results/curation/funnel.json", {**funnel(CURATION), **DETAIL})
     write_json(root / "results/warm_up/funnel.json", funnel(WARM_UP))
+    write_json(root / "results/phases/checkpoints.json", {"passed_through": {}})
     for stage, seconds in (("base", 70.25), ("rl@long", 301.5), ("evaluate@base", 9.0)):
         write_json(root / f"artifacts/timings/{stage}.json", {"stage": stage, "seconds": seconds})
     (root / "params.yaml").write_text(Path("params.yaml").read_text(encoding="utf-8"), encoding="utf-8")
@@ -298,6 +299,7 @@ def arguments(root: Path, out: str = "results/report") -> list[str]:
         "generations": "artifacts/generations",
         "docs": "artifacts/data_docs",
         "timings": "artifacts/timings",
+        "phases": "results/phases/checkpoints.json",
         "out": out,
     }
     return [part for name, place in places.items() for part in (f"--{name}", str(root / place))]

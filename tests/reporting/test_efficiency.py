@@ -13,7 +13,7 @@ def runs(*left_out: str) -> dict[str, Evaluation]:
 
 
 def test_ours_by_hand() -> None:
-    table = efficiency_table(runs())
+    table = efficiency_table(runs(), {})
     assert [head.name for head in table.heads] == ["long RL", "short RL", "DPO", "merged", "merged + RS", "shortest RS"]
     line = next(line for line in table.lines if line.label.startswith("overall"))
     long, short = line.cells[:2]
@@ -29,7 +29,7 @@ def test_ours_by_hand() -> None:
 
 
 def test_the_reports_by_hand() -> None:
-    table = efficiency_table(runs())
+    table = efficiency_table(runs(), {})
     line = next(line for line in table.lines if line.label.startswith("MATH-500"))
     # w/ rl 94.6 at 1197 tokens = 79.0; shortest 88.2 at 644 = 137.0
     assert [cell.text for cell in line.cells] == ["71", "79", "83", "104", "100", "137"]
@@ -38,7 +38,7 @@ def test_the_reports_by_hand() -> None:
 
 
 def test_a_run_without_the_later_checkpoint_has_no_column_of_it() -> None:
-    table = efficiency_table(runs("merged_rs"))
+    table = efficiency_table(runs("merged_rs"), {})
     assert "merged + RS" not in [head.name for head in table.heads]
     assert "points_per_1000_tokens" in long_csv(table, "points_per_1000_tokens")
     assert "AIME 2024 (the report)" in markdown(table)

@@ -121,9 +121,9 @@ def test_missing_curve_and_funnel(tmp_path: Path) -> None:
 
 
 def test_timings_may_be_absent(tmp_path: Path) -> None:
-    assert read_seconds(tmp_path / "none") == {}
+    assert read_seconds(tmp_path / "none", []) == {}
     write_json(tmp_path / "rl@long.json", {"stage": "rl@long", "seconds": 12.5, "more": 1})
-    assert read_seconds(tmp_path) == {"rl@long": 12.5}
+    assert read_seconds(tmp_path, []) == {"rl@long": 12.5}
 
 
 def test_broken_generation_names_line_and_field(tmp_path: Path) -> None:
@@ -162,11 +162,12 @@ def test_what_evaluate_writes_is_what_the_report_reads() -> None:
     ]  # fmt: skip
 
 
-def test_results_of_an_earlier_graph_lack_the_later_checkpoint(tmp_path: Path) -> None:
+def test_only_the_wanted_evaluations_are_read(tmp_path: Path) -> None:
+    """A file of another run, of a checkpoint that is not evaluated in this one, is left alone, whatever it holds."""
     for name in CHECKPOINTS:
-        if name != "merged_rs":
-            write_json(tmp_path / f"{name}.json", evaluation(name))
-    assert "merged_rs" not in read_evaluations(tmp_path)
+        write_json(tmp_path / f"{name}.json", evaluation(name))
+    (tmp_path / "dpo.json").write_text("half a fi")
+    assert list(read_evaluations(tmp_path, {"long_rl", "base"})) == ["base", "long_rl"]
     (tmp_path / "merged.json").unlink()
     with pytest.raises(DataError, match=r"merged.json: no such file"):
-        read_evaluations(tmp_path)
+        read_evaluations(tmp_path, ["merged", "base"])

@@ -25,7 +25,7 @@ def evaluations(**benchmarks: Any) -> dict[str, Evaluation]:
 
 def table(changes: dict[str, list[Generation]], **benchmarks: Any) -> Table:
     rows = [row("sums", str(n), "wrong") for n in range(10)] + [row("charts", str(n), "right", "c.png") for n in range(10)]
-    return paired_table(dict.fromkeys(CHECKPOINTS, rows) | changes, evaluations(**benchmarks), paired_difference)
+    return paired_table(dict.fromkeys(CHECKPOINTS, rows) | changes, evaluations(**benchmarks), paired_difference, {})
 
 
 def cells(found: Table, label: str) -> tuple[Cell, ...]:

@@ -10,7 +10,7 @@ from synthetic_run import ACCURACY, TOKENS, write_run
 from stages.data.files import DataError, write_json
 from stages.reporting.curves import read_curve, validation_suites
 from stages.reporting.evaluations import read_evaluations
-from stages.reporting.readme import END, START, block, fill
+from stages.reporting.readme import END, START, block, fill, own_page
 from stages.reporting.summary import summarise
 
 
@@ -20,7 +20,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(root)
     suites = validation_suites(read_curve(root / "results/training/long_rl.csv", "iteration"))
     evaluations = read_evaluations(root / "results/evaluations")
-    write_json(root / "results/report/summary.json", summarise(evaluations, suites["total"], {"base": 70.25, "rl@long": 301.75}))
+    write_json(
+        root / "results/report/summary.json", summarise(evaluations, suites["total"], {"base": 70.25, "rl@long": 301.75}, {})
+    )
     (root / "results/report/figure5.png").write_bytes(b"")
     return root / "results"
 
@@ -42,6 +44,17 @@ def test_size_seed_time_and_checks_are_said(results: Path) -> None:
     assert "Model: 912,384 weights; seed 0; all stages together 6.2 minutes." in text
     assert "| RL beats long SFT | **+21.0 points** 42.0% [38.0, 46.0] to 63.0% [59.1, 66.9], intervals apart." in text
     assert text.count("✓ holds |") + text.count("✗ does not hold |") + text.count("? cannot be decided |") == 6
+
+
+def test_a_named_model_is_said_and_another_run_has_a_page_of_its_own(results: Path, tmp_path: Path) -> None:
+    assert "SmolLM2" not in block(results)
+    shutil.copytree(results, tmp_path / "real")
+    for path in (tmp_path / "real/evaluations").glob("*.json"):
+        write_json(path, json.loads(path.read_text(encoding="utf-8")) | {"model": "SmolLM2, dequantised from Q4_1"})
+    text = own_page(tmp_path / "real")
+    assert text.startswith("# The recipe with SmolLM2, dequantised from Q4_1\n\nModel: SmolLM2, dequantised from Q4_1; ")
+    assert "](report/figure5.png)" in text
+    assert text.endswith("| stage | seconds |\n| --- | --- |\n| rl@long | 302 |\n| base | 70 |\n"), "the longest first"
 
 
 def test_other_seeds_have_a_row_of_their_own(results: Path) -> None:

@@ -171,14 +171,14 @@ def test_empty_cells_say_why(result: dict[str, Any], reason: str) -> None:
 
 
 def test_every_empty_cell_of_every_table_has_a_reason() -> None:
-    for table in (*(published_table(number, run()) for number in (2, 3)), stand_in_table(run()), partial_table(run())):
+    for table in (*(published_table(number, run()) for number in (2, 3)), stand_in_table(run(), {}), partial_table(run())):
         for line in table.lines:
             assert len(line.cells) == len(table.heads)
             assert all(cell.reason for cell in line.cells if cell.value is None), line
 
 
 def test_stand_ins_never_reach_tables_2_and_3_and_are_named() -> None:
-    table = stand_in_table(run())
+    table = stand_in_table(run(), {})
     assert [line.label for line in table.lines][:3] == ["overall (stand-in)", "text (stand-in)", "image (stand-in)"]
     assert all(line.label.endswith("(stand-in)") for line in table.lines)
     for number in (2, 3):
@@ -211,7 +211,7 @@ def test_csv_files_hold_the_same_numbers() -> None:
     assert [row[f"long RL: {name}"] for name in facts] == ["0.69", "252.0", "0.0100", "0.0200", ""]
     assert "OpenAI o1: n" not in row
     assert next(row for row in wide if row["Benchmark (metric)"].startswith("AIME"))["long RL: reason"]
-    long = list(csv.DictReader(io.StringIO(long_csv(stand_in_table(run())))))
+    long = list(csv.DictReader(io.StringIO(long_csv(stand_in_table(run(), {})))))
     assert len(long) == 9 * 9
     first = long[0]
     assert (first["row"], first["checkpoint"], first["accuracy"], first["n"], first["stand_in"]) == (

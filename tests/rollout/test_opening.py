@@ -12,7 +12,7 @@ from stages.rollout.opening import load_engine, open_rollout_engine
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.run.params import Model
 
-MODEL = Model(source="scratch", revision=None, context=320, instruction="Answer.")
+MODEL = Model(source="scratch", revision=None, context=320, instruction="Answer.", system=None, thinking=None, chat_template=None)
 
 
 def test_the_embedded_engine_shares_the_model(tiny: Tiny) -> None:

@@ -1,6 +1,8 @@
 """Repetition: golden cases, the definition itself on random sequences, the two detectors against each other, no false stop."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,17 @@ from stages.rollout.engine import Repetition
 from stages.rollout.repetition import HISTORY, TailWatch, matches, repeated_tail
 from stages.run.params import WarmUp
 
+RUNS = Path("../shared/conformance")
 CASES = [json.loads(line) for line in Path("tests/cases/repetition.jsonl").read_text(encoding="utf-8").splitlines()]
-DEFAULT = Repetition(max_period=64, repeats=4, min_tokens=48)
-"""The thresholds that the project recommends."""
-rules = st.builds(Repetition, st.integers(1, 9), st.integers(2, 4), st.integers(1, 20))
+DEFAULT = Repetition(**params()["rollout"]["repetition"])
+"""The thresholds of params.yaml."""
+rules = st.builds(Repetition, st.integers(1, 9), st.integers(2, 4), st.integers(1, 20), st.integers(1, 4), st.integers(1, 30))
 tokens = st.lists(st.integers(0, 2), max_size=60)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["why"])
 def test_golden_cases(case: dict[str, Any]) -> None:
-    rule = Repetition(case["max_period"], case["repeats"], case["min_tokens"])
+    rule = Repetition(case["max_period"], case["repeats"], case["min_tokens"], case.get("distinct", 1))
     found = repeated_tail(case["tokens"], rule)
     assert found == (tuple(case["tail"]) if case["tail"] else None)
     assert TailWatch(1, rule).begin(0, case["tokens"]) == (found is not None)
@@ -38,7 +41,8 @@ def by_definition(sequence: list[int], rule: Repetition) -> tuple[int, int] | No
         while length < len(sequence) and sequence[-length - 1] == sequence[-length - 1 + period]:
             length += 1
         if length > period and length >= max(rule.repeats * period, rule.min_tokens):
-            return period, length
+            varied = len(set(sequence[-period:])) >= rule.distinct
+            return (period, length) if varied or length >= max(rule.repeats * period, rule.plain_tokens) else None
     return None
 
 
@@ -76,7 +80,7 @@ def test_rows_that_grow_together_are_judged_as_each_alone(rows: list[tuple[list[
 
 
 def test_nothing_is_forgotten_when_the_history_moves_to_the_front() -> None:
-    rule = Repetition(3, 5, 15)
+    rule = Repetition(3, 5, 15, distinct=1)
     watch = TailWatch(2, rule)
     watch.begin(0, [1])
     total = HISTORY + 7
@@ -90,20 +94,20 @@ def test_nothing_is_forgotten_when_the_history_moves_to_the_front() -> None:
 
 def test_it_is_linear_in_the_tokens() -> None:
     """The worst case of a naive search, 200,000 equal tokens before one that differs: a second, not an hour."""
-    assert repeated_tail([1] * 200_000 + [2], Repetition(10_000, 3, 6)) is None
-    assert repeated_tail([2] + [1] * 200_000, Repetition(10_000, 3, 6)) == (1, 200_000)
+    assert repeated_tail([1] * 200_000 + [2], Repetition(10_000, 3, 6, 1)) is None
+    assert repeated_tail([2] + [1] * 200_000, Repetition(10_000, 3, 6, 1)) == (1, 200_000)
 
 
 def test_no_demonstration_is_stopped(tiny: Tiny, tmp_path: Path) -> None:
     """The texts that SFT teaches, whatever the teacher guesses on the way: no part of them, read token by token, is a repetition;
-    with three copies instead of four it would still be none."""
+    with three copies instead of six it would still be none."""
     tokenizer, warm_up = tiny.renderer().processor.tokenizer, WarmUp(**params()["warm_up"])
     problems = [problem for family in FAMILIES for problem in generate(family, "train", 12, 5, tmp_path)]
     curated = [CuratedProblem(**problem.model_dump(), pass_rate=0.5) for problem in problems]
     texts = [row.response for problem in curated for row in demonstrations(problem, warm_up, 0)]
     texts += [text for problem in problems for text in (problem.solution_long, problem.solution_short) if text]
     assert len(texts) > 400
-    for rule in (DEFAULT, Repetition(64, 3, 12)):
+    for rule in (DEFAULT, Repetition(64, 3, 12, 1)):
         for text in set(texts):
             watch = TailWatch(1, rule)
             watch.begin(0, [])
@@ -111,9 +115,76 @@ def test_no_demonstration_is_stopped(tiny: Tiny, tmp_path: Path) -> None:
 
 
 def test_a_response_that_loops_is_stopped_soon(tiny: Tiny) -> None:
-    """A line again and again: at the fourth copy, or at 48 tokens where that is later."""
+    """A line again and again: at the sixth copy, or at 48 tokens where that is later."""
     tokenizer = tiny.renderer().processor.tokenizer
     line = tokenizer("3:9*3=7?2 no;")["input_ids"]
     looping = [*tokenizer("Try 2.\n")["input_ids"], *line * 20]
     first = next(end for end in range(len(looping)) if repeated_tail(looping[:end], DEFAULT))
-    assert first - (len(looping) - 20 * len(line)) == max(4 * len(line), 48)
+    assert first - (len(looping) - 20 * len(line)) == max(DEFAULT.repeats * len(line), DEFAULT.min_tokens)
+
+
+def words(text: str) -> list[int]:
+    """Tokens as tokenizers of real models cut them, roughly: words with their space, single digits, runs of other signs."""
+    found = re.findall(r" ?[A-Za-z]+|[0-9]|\n+| +|[^A-Za-z0-9\s]+", text)
+    names: dict[str, int] = {}
+    return [names.setdefault(word, len(names)) for word in found]
+
+
+def stopped(sequence: list[int], rule: Repetition) -> bool:
+    watch = TailWatch(1, rule)
+    watch.begin(0, [])
+    return any(watch.advance(np.array([token]))[0] for token in sequence)
+
+
+@pytest.mark.parametrize("cut", [words, lambda text: list(text.encode())], ids=["words", "bytes"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1/3 = 0." + 60 * "3",
+        "1/7 = 0." + 12 * "142857",
+        "10^60 = 1" + 60 * "0",
+        "in binary " + 64 * "1",
+        14 * "|---" + "|\n" + 14 * "| :-: " + "|",
+        30 * "1+" + "1 = 31",
+        "dp = [" + 40 * "0, " + "0]",
+        "\\begin{pmatrix}" + 8 * (7 * "0 & " + "0 \\\\\n") + "\\end{pmatrix}",
+        32 * "2*" + "2",
+        40 * "=" + "\n" + 40 * "-",
+    ],
+    ids=lambda text: text[:24],
+)
+def test_plain_sequences_of_right_reasoning_go_on(text: str, cut: Callable[[str], list[int]]) -> None:
+    assert not stopped(cut(text), DEFAULT)
+
+
+PARAGRAPH = (
+    "Wait, let me check this again because I am not sure whether the result that I found before is the right one or not. "
+    "The triangle has the sides 3, 4 and 5, so its area is 6 and its perimeter is 12. "
+)
+
+
+@pytest.mark.parametrize("cut", [words, lambda text: list(text.encode())], ids=["words", "bytes"])
+@pytest.mark.parametrize("unit", [PARAGRAPH[:117], PARAGRAPH, "So the answer is 12. ", "I will try x = 3 now.\n"])
+def test_loops_of_sentences_are_stopped_at_their_sixth_copy(unit: str, cut: Callable[[str], list[int]]) -> None:
+    tokens_of_unit = cut(unit)
+    assert len(tokens_of_unit) <= DEFAULT.max_period
+    looping = cut("First." + 8 * unit)
+    assert stopped(looping, DEFAULT)
+    assert not stopped(looping[: len(cut("First.")) + 5 * len(tokens_of_unit)], DEFAULT)
+
+
+def test_a_plain_loop_is_stopped_in_the_end() -> None:
+    assert stopped(600 * [7], DEFAULT)
+    assert not stopped(500 * [7], DEFAULT)
+
+
+@pytest.mark.skipif(not RUNS.exists(), reason=f"{RUNS} is not here (published responses)")
+def test_no_right_published_response_is_stopped() -> None:
+    texts = [
+        row["response"][0]
+        for path in sorted(RUNS.glob("math_qwen_grader/*.jsonl"))
+        for row in map(json.loads, path.read_text(encoding="utf-8").splitlines())
+        if row["score"][0]
+    ]
+    assert len(texts) > 600
+    assert [text for text in texts if stopped(words(text), DEFAULT)] == []

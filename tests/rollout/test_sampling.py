@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.rollout.sampling import BLOCK, Uniforms, draw, nucleus
+from stages.rollout.sampling import BLOCK, COLUMNS, Uniforms, draw, nucleus, passed
 
 NONE = torch.tensor([], dtype=torch.long)
 
@@ -48,6 +48,31 @@ def test_what_is_banned_is_never_drawn_even_where_the_model_wants_nothing_else(h
         assert chosen.max() < 40
         assert (logprobs < -40).all(), "the log-probability is that of the model, what is banned included"
     assert len(set(draw(logits, 1.0, 1.0, banned, numbers(512))[0].tolist())) == 37, "all others alike"
+
+
+@pytest.mark.parametrize("size", [COLUMNS, COLUMNS + 1, 3 * COLUMNS, 5 * COLUMNS - 7])
+def test_a_large_vocabulary_gives_the_tokens_of_the_plain_running_sum(size: int) -> None:
+    """Peaked and flat rows, whole blocks banned, numbers at the edges of blocks: as by one sum over all columns."""
+    rows = 2_000
+    logits = torch.randn(rows, size, generator=torch.Generator().manual_seed(1)) * torch.linspace(0, 8, rows)[:, None]
+    banned = torch.cat([torch.arange(COLUMNS // 2), torch.tensor([size - 1])])
+    uniforms = torch.cat([torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64), numbers(rows - 2)])
+    logs = torch.log_softmax(logits, -1).index_fill(1, banned, -torch.inf)
+    running = (logs - logs.amax(-1, keepdim=True)).exp().cumsum(-1, dtype=torch.float64)
+    plain = (running > uniforms[:, None] * running[:, -1:]).int().argmax(-1)
+    chosen, logprobs = draw(logits, 1.0, 1.0, banned, uniforms)
+    assert chosen.tolist() == plain.tolist()
+    assert not torch.isin(chosen, banned).any()
+    assert logprobs.tolist() == logs.gather(1, plain[:, None])[:, 0].tolist()
+
+
+def test_rounding_at_the_end_of_a_block_gives_its_last_token_that_can_be_drawn() -> None:
+    """All weight in one block, the number as near to 1 as there is: never a column after it, whose weight is 0."""
+    weights = torch.zeros(4_000, 3 * COLUMNS)
+    weights[:, :COLUMNS] = torch.rand(4_000, COLUMNS, generator=torch.Generator().manual_seed(2))
+    weights[:, COLUMNS - 5 : COLUMNS] = 0
+    share = torch.full((4_000, 1), 1 - 2**-53, dtype=torch.float64)
+    assert passed(weights, share).max() < COLUMNS - 5
 
 
 def test_a_response_has_a_stream_of_its_own_by_the_place_of_its_token() -> None:

@@ -380,5 +380,4 @@ def test_several_end_tokens_and_none(tiny: Tiny, prompts: list[Prompt]) -> None:
     assert any(row[-1] == comma for row in found)
     assert all(comma not in row[:-1] for row in found)
     model.generation_config.eos_token_id = None
-    with pytest.raises(DataError, match="generation_config names no eos_token_id"):
-        TransformersEngine(model, tiny.renderer(), 64)
+    assert TransformersEngine(model, tiny.renderer(), 64).ends.tolist() == ends[:1], "the template's"

@@ -59,7 +59,7 @@ class Setup:
         self.embedded = TransformersEngine(self.model, self.renderer, 16)
         with pytest.MonkeyPatch.context() as changed:  # so little that prompts are read in parts and responses are preempted
             changed.setattr(vllm_start, "TOKENS_AT_ONCE", 1)
-            started = start_vllm(folder, self.model, self.embedded.tokenizer, CONTEXT, HARDWARE, cache_bytes=1 << 20)
+            started = start_vllm(folder, self.model, self.renderer, HARDWARE, cache_bytes=1 << 20)
         self.engine = VLLMEngine(started, self.renderer, None)
         self.prompts = [Prompt(problem.question, problem.image) for problem in tiny.problems[::3]]
         self.demonstrations = tiny.demonstrations()[::6]
@@ -412,4 +412,4 @@ def test_sleeping_does_nothing_on_the_cpu(setup: Setup) -> None:
 def test_an_architecture_that_vllm_cannot_run_is_refused(tiny: Tiny) -> None:
     """The scratch model has a processor of its own."""
     with pytest.raises(DataError, match=r"cannot run it .*hardware.engine=transformers"):
-        start_vllm(tiny.folder, tiny.model(), tiny.renderer().processor.tokenizer, 320, HARDWARE, cache_bytes=1 << 20)
+        start_vllm(tiny.folder, tiny.model(), tiny.renderer(), HARDWARE, cache_bytes=1 << 20)

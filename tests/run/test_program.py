@@ -170,7 +170,9 @@ def test_problems_for_a_judge_without_one(told: Told, tiny: Tiny) -> None:
     write_records(Path("set/problems.jsonl"), free)
     write_records(Path("v.jsonl"), tiny.problems[:1])
     found = "40 of 4[23] problems have the verifier 'judge', and no judge is configured: say in params.yaml"
-    assert re.search(found, told(warm_up.main, "--prompt-set", "set", "--out", "out", "--report", "report", "--docs", "docs"))
+    assert re.search(
+        found, told(warm_up.main, "--prompt-set", "set", "--model", "none", "--out", "out", "--report", "report", "--docs", "docs")
+    )
     assert re.search(found, told(sample.main, "long", "--model", "none", "--prompt-set", "set/problems.jsonl", "--out", "out"))
     files = ("--prompt-set", "set/problems.jsonl", "--validation", "v.jsonl")
     assert re.search(found, told(rl.main, "long", "--init", "none", *files, "--out", "out", "--curves", "c.csv"))

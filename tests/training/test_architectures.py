@@ -1,12 +1,13 @@
 """Nothing here is made for one architecture: packing, SFT, generation and an RL iteration on tiny random others."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import architectures
 import pytest
 import torch
-from architectures import BUILDERS
+from architectures import BUILDERS, IMAGE_TEXT_MODELS
 from tiny import CPU, Tiny, hardware, largest_gap, partial_rollouts, reinforcement, weights
 
 from stages.models.positions import position_ids
@@ -17,10 +18,11 @@ from stages.prompts.render import Renderer
 from stages.rollout.engine import Request, Sampling
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.training.batches import TrainingSample, pack
-from stages.training.engine import optimizer_step, start
+from stages.training.engine import Engine, optimizer_step, start
 from stages.training.log_probs import TokenLogProbs, sum_by_sample
 from stages.training.loop import mean_token_loss
 from stages.training.samples import demonstration_samples, picture_filler
+from stages.training.weights import save_model
 
 CONTEXT = 640  # characters nearly: their tokenizers know few words
 GREEDY = Sampling(temperature=0, top_p=1.0, max_tokens=10, seed=0)
@@ -30,7 +32,12 @@ GREEDY = Sampling(temperature=0, top_p=1.0, max_tokens=10, seed=0)
 def other(request: pytest.FixtureRequest, tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     folder = tmp_path_factory.mktemp(request.param)
     architectures.save(request.param, [f"{p.question}\n{p.solution_long}" for p in tiny.problems], folder)
-    return Tiny(folder, tiny.problems)
+    return Tiny(folder, [p for p in tiny.problems if p.image is None or request.param in IMAGE_TEXT_MODELS])
+
+
+def seen(other: Tiny) -> set[bool]:
+    """Whether prompts have pictures: both kinds, or for a language model text alone."""
+    return {problem.image is not None for problem in other.problems}
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +65,16 @@ def totals(model: Any, samples: list[TrainingSample], tokens: int) -> torch.Tens
 def test_packing_changes_no_log_probability(other: Tiny, samples: list[TrainingSample]) -> None:
     """In double precision, so that the least look at a neighbour would be seen."""
     model = other.model().eval().double()
-    assert {bool(sample.prompt.pixels) for sample in samples} == {True, False}
+    assert {bool(sample.prompt.pixels) for sample in samples} == seen(other)
     alone = torch.cat([totals(model, [sample], 10_000) for sample in samples])
     for tokens in (1500, 700):
         torch.testing.assert_close(totals(model, samples, tokens), alone, rtol=0, atol=2e-4)
 
 
 def test_log_probs_equal_the_logits_of_the_model(samples: list[TrainingSample], model: Any) -> None:
-    for sample in (samples[0], next(sample for sample in samples if sample.prompt.pixels)):
+    """One sample of text, one with a picture where the model reads them."""
+    kinds = {bool(sample.prompt.pixels): sample for sample in samples}
+    for sample in kinds.values():
         (batch,) = pack([sample], 10_000, 0)
         with torch.no_grad():
             ours, _ = TokenLogProbs(model)(batch)
@@ -104,10 +113,10 @@ def test_responses_that_go_on_are_those_of_one_call(other: Tiny, model: Any) -> 
     renderer, hot = other.renderer(CONTEXT), Sampling(1.0, 1.0, 24, 0)
     prompts = [Prompt(problem.question, problem.image) for problem in other.problems[1::4]]
     rendered = renderer.render(prompts)
-    assert {bool(seen.pixels) for seen in rendered} == {True, False}
+    assert {bool(prompt.pixels) for prompt in rendered} == seen(other)
     asked = [
-        Request(prompt, seen, (), 24, 24, 10 * place + sample)
-        for place, (prompt, seen) in enumerate(zip(prompts, rendered, strict=True))
+        Request(prompt, shown, (), 24, 24, 10 * place + sample)
+        for place, (prompt, shown) in enumerate(zip(prompts, rendered, strict=True))
         for sample in range(2)
     ]
     whole = TransformersEngine(model, renderer, 16).extend(asked, hot)
@@ -125,6 +134,8 @@ def test_responses_that_go_on_are_those_of_one_call(other: Tiny, model: Any) -> 
 
 def test_several_pictures_in_a_prompt(other: Tiny, model: Any) -> None:
     """In one batch with one and none, as each of them alone."""
+    if True not in seen(other):
+        pytest.skip("text-only model")
     engine = TransformersEngine(model, other.renderer(CONTEXT), 16)
     a, b, c = [str(problem.image) for problem in other.problems if problem.image][::4]
     prompts = [
@@ -152,12 +163,14 @@ def test_sampled_log_probs_equal_the_trainers(other: Tiny, model: Any) -> None:
 
 def test_picture_tokens_are_never_drawn(model: Any, other: Tiny) -> None:
     engine = TransformersEngine(model, other.renderer(CONTEXT), 16)
-    assert model.config.image_token_id in engine.banned.tolist()
+    if True in seen(other):
+        assert model.config.image_token_id in engine.banned.tolist()
+    assert engine.tokenizer.pad_token_id in engine.banned.tolist()
     assert not set(engine.ends.tolist()) & set(engine.banned.tolist())
 
 
 @pytest.mark.parametrize("zero_stage", [0, 3])
-def test_sft_steps_and_text_alone(other: Tiny, samples: list[TrainingSample], zero_stage: int) -> None:
+def test_sft_steps_and_text_alone(other: Tiny, samples: list[TrainingSample], zero_stage: int, tmp_path: Path) -> None:
     wanted = hardware(zero_stage=zero_stage)
     fresh = other.model()
     filler = picture_filler(other.renderer(CONTEXT), fresh, wanted)
@@ -168,6 +181,23 @@ def test_sft_steps_and_text_alone(other: Tiny, samples: list[TrainingSample], ze
         for part in (samples, text, samples)
     ]
     assert losses[2] < losses[0]
+    if zero_stage == 0:
+        same_when_loaded_again(engine, other, samples, tmp_path)
+
+
+def same_when_loaded_again(engine: Engine, other: Tiny, samples: list[TrainingSample], folder: Path) -> None:
+    """What was trained is saved as an ordinary folder, which has its log-probabilities and reads text and pictures alike."""
+    processor = other.renderer(CONTEXT).processor
+    save_model(engine, processor, folder / "saved")
+    again = Tiny(folder / "saved", other.problems)
+    trained, loaded = totals(engine.model.eval(), samples, 700), totals(again.model().eval(), samples, 700)
+    torch.testing.assert_close(loaded, trained, rtol=0, atol=1e-3)
+    prompts = [Prompt(problem.question, problem.image) for problem in other.problems]
+    both = [tiny.renderer(CONTEXT).render(prompts) for tiny in (other, again)]
+    for left, right in zip(*both, strict=True):
+        assert left.token_ids == right.token_ids
+        assert left.pixels.keys() == right.pixels.keys()
+        assert all(torch.equal(left.pixels[name], right.pixels[name]) for name in left.pixels)
 
 
 def test_rl_iterations_with_responses_that_are_continued(other: Tiny) -> None:
@@ -179,7 +209,8 @@ def test_rl_iterations_with_responses_that_are_continued(other: Tiny) -> None:
     engine = TransformersEngine(trainer.model, renderer, 16)
     learner = Learner(trainer, Experience(engine, renderer, rl, partial_rollouts(segment_tokens=4), wanted, seed=2))
     before = weights(trainer.model)
-    first, _, _ = learner.iterate(0, other.curated()[7:11:3])
+    curated = other.curated()
+    first, _, _ = learner.iterate(0, [curated[place % len(curated)] for place in (7, 10)])
     second, figures, _ = learner.iterate(1, [])
     assert len(first | second) == 2, "responses of up to six tokens, four of them in the first iteration"
     assert second, "random weights end no response"

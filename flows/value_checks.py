@@ -1,0 +1,111 @@
+"""Values that will run and are wrong all the same: those of the tiny model with a real one, segments that cannot end a response,
+rows without worked solutions."""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from flows.learning_rates import REAL, Rates, rates_for
+from flows.model_sources import model_of
+from flows.workload import problems
+from stages.data.files import DataError
+from stages.problems.rows import SUFFIXES, scan
+from stages.run.collecting import Source
+from stages.run.params import Params
+
+FEW_TOKENS = 256
+"""A response limit below this cuts the chain of thought of a real model."""
+SMALL_CONTEXT = 1024
+PEEKED = 2000
+"""Rows of a file that are looked at."""
+
+
+def tiny_values(params: Params, root: Path) -> Iterator[str]:
+    """Values of the tiny model in a run of a real one."""
+    model = model_of(params, root)
+    if params.model.source == "scratch" or model.weights is None or model.weights < REAL:
+        return
+    limits = rates_for(model.weights)
+    of = f"for {model.weights / 1e9:.2g} billion weights"
+    for key, rate, most in _rates(params, limits):
+        if rate > most:
+            usual = limits.supervised if key.startswith("sft") else limits.reinforced
+            yield f"{key} is {rate:g}, a rate of the tiny model; {of} at most {most:g}, {key}={usual:g} is usual"
+    for key, tokens in _lengths(params):
+        if tokens < FEW_TOKENS:
+            yield f"{key} is {tokens}, a length of the tiny model; a real one is cut off before its answer, set 1024 or more"
+    if params.model.context < SMALL_CONTEXT:
+        yield f"model.context is {params.model.context}, a length of the tiny model; set 2048 or more"
+
+
+def _rates(params: Params, limits: Rates) -> Iterator[tuple[str, float, float]]:
+    for section, most in (("sft", limits.supervised_limit), ("rl", limits.reinforced_limit)):
+        phases = getattr(params, section)
+        for name in type(phases).model_fields:
+            if (phase := getattr(phases, name)) is not None:
+                yield f"{section}.{name}.learning_rate", phase.learning_rate, most
+    if params.dpo is not None:
+        yield "dpo.learning_rate", params.dpo.learning_rate, limits.reinforced_limit
+
+
+def _lengths(params: Params) -> Iterator[tuple[str, int]]:
+    if params.rl.long is not None:
+        yield "rl.long.max_tokens", params.rl.long.max_tokens
+    yield "sample.max_tokens", params.sample.max_tokens
+    yield "evaluate.max_tokens", params.evaluate.max_tokens
+
+
+def staleness(params: Params, _root: Path) -> Iterator[str]:
+    """Segments that do not reach the response limit in time: the rest of it is generated in one iteration, while ranks wait."""
+    segment, most = params.rollout.segment_tokens, params.rollout.max_staleness
+    for name in ("long", "short"):
+        phase: Any = getattr(params.rl, name)
+        if phase is not None and segment is not None and segment * most < phase.max_tokens:
+            rest = phase.max_tokens - segment * most
+            least = -(-phase.max_tokens // most)
+            yield (
+                f"rollout.segment_tokens = {segment} x max_staleness = {most} is less than rl.{name}.max_tokens = "
+                f"{phase.max_tokens}: one iteration generates the last {rest} tokens at once, and all ranks wait; set "
+                f"rollout.segment_tokens={least}"
+            )
+
+
+def solutions(params: Params, root: Path) -> Iterator[str]:
+    """Problems without a worked solution, and what warm_up does then (§2.2)."""
+    if params.warm_up.teacher is not None or not problems(params)["train"]:
+        return
+    counts = [_solved(source, root / params.collect.root) for source in params.collect.sources]
+    rows, solved = sum(count for count, _ in counts), sum(count for _, count in counts)
+    if rows and not solved:
+        yield (
+            "no row of collect.sources has a worked solution: warm_up asks the model itself for long chains of thought and "
+            "keeps the right ones (§2.2); another model by warm_up.teacher (flows/presets/teacher.yaml)"
+        )
+    elif solved < rows:
+        yield f"{rows - solved:,} of {rows:,} rows have no worked solution; warm_up makes no demonstration of them"
+
+
+def without_solutions(params: Params, root: Path) -> bool:
+    """Whether no problem of the sources has a worked solution."""
+    counts = [_solved(source, root / params.collect.root) for source in params.collect.sources]
+    return bool(sum(count for count, _ in counts)) and not sum(count for _, count in counts)
+
+
+def _solved(source: Source, folder: Path) -> tuple[int, int]:
+    """Rows that were looked at, and those with a worked solution: all of sources whose form has one."""
+    if source.kind not in ("jsonl", "csv", "parquet") or source.adapter != "own" or source.path is None:
+        return (0, 0) if source.kind in ("mmmu", "hub") else (1, 1)
+    path = folder / source.path
+    if not path.is_file() or not any(suffix in SUFFIXES for suffix in path.suffixes):
+        return (0, 0)
+    column = source.columns.get("solution", "solution")
+    try:
+        rows = [row for _, row in islice(scan(path), PEEKED) if isinstance(row, Mapping)]
+    except DataError:  # `collect` names what is wrong with the file
+        return (0, 0)
+    return len(rows), sum(bool(row.get(column)) for row in rows)
+
+
+CHECKS = (tiny_values, staleness, solutions)
+"""(params, root) -> notes."""
