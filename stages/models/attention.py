@@ -106,7 +106,7 @@ def packed_attention(
         found = f"{unknown[0]!r}" if unknown else "no position_ids"
         raise RuntimeError(f"{type(module).__name__} gives attention {found}: load the model with the attention 'sdpa' or 'eager'")
     bounds = _bounds(position_ids, _starts)
-    return _attend(query, key, value, bounds, scaling, True, sliding_window), None
+    return _attend((query, key, value), bounds, scaling, True, sliding_window), None
 
 
 def _grouped(
@@ -134,7 +134,7 @@ def packed_pictures(
     one row of patches; shapes as in `packed_attention`."""
     if cu_seq_lens_q is None:
         return _plain(module, query, key, value, attention_mask, dropout, scaling, **others)
-    return _attend(query, key, value, _bounds(cu_seq_lens_q, torch.Tensor.int), scaling, False, None), None
+    return _attend((query, key, value), _bounds(cu_seq_lens_q, torch.Tensor.int), scaling, False, None), None
 
 
 def packed_mask(
@@ -177,24 +177,16 @@ def _starts(position_ids: torch.Tensor) -> torch.Tensor:
     return torch.cat([ends[:1], begins, ends[1:]]).int()
 
 
-def _attend(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    bounds: Bounds,
-    scaling: float | None,
-    causal: bool,
-    window: int | None,
-) -> torch.Tensor:
+def _attend(row: Sequence[torch.Tensor], bounds: Bounds, scaling: float | None, causal: bool, window: int | None) -> torch.Tensor:
     """(1, L, heads, size). On a GPU by one call of torch's variable-length kernel, if it takes the
     numbers; elsewhere by one call for each run of samples of one length."""
-    kernel = kernel_for(query, value)
+    kernel = kernel_for(row[0], row[2])
     if kernel is None:
-        return _by_length(query, key, value, bounds.lengths, scaling, causal, window)
-    rows = [part[0].transpose(0, 1) for part in (query, key, value)]
+        return _by_length(row, bounds.lengths, scaling, causal, window)
+    parts = [part[0].transpose(0, 1) for part in row]
     seen = (-1 if window is None else window - 1, 0) if causal else (-1, -1)
     longest, edges = max(bounds.lengths), bounds.edges
-    out: torch.Tensor = kernel(*rows, edges, edges, longest, longest, scale=scaling, window_size=seen, enable_gqa=True)
+    out: torch.Tensor = kernel(*parts, edges, edges, longest, longest, scale=scaling, window_size=seen, enable_gqa=True)
     return out[None]
 
 
@@ -223,20 +215,14 @@ def variable_length_kernel() -> Callable[..., Any] | None:
 
 
 def _by_length(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    lengths: Sequence[int],
-    scaling: float | None,
-    causal: bool,
-    window: int | None,
+    row: Sequence[torch.Tensor], lengths: Sequence[int], scaling: float | None, causal: bool, window: int | None
 ) -> torch.Tensor:
     """Neighbours of one length are a batch by another view of the row: nothing is padded or copied,
     and a sample's numbers come from the same multiplications whoever its neighbours are."""
     runs = [(len(list(group)), length) for length, group in groupby(lengths)]
     columns = [count * length for count, length in runs]
     found = []
-    for (count, length), *parts in zip(runs, *(part.split(columns, dim=2) for part in (query, key, value)), strict=True):
+    for (count, length), *parts in zip(runs, *(part.split(columns, dim=2) for part in row), strict=True):
         q, k, v = (part[0].unflatten(1, (count, length)).transpose(0, 1) for part in parts)
         band = _band(length, window, q.device) if causal and window is not None and length > window else None
         out = functional.scaled_dot_product_attention(
