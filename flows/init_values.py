@@ -122,13 +122,17 @@ def _hardware(chosen: Chosen, asked: Asked, context: int, answer: int, params: P
     chosen.put("hardware.processes", found.processes, "one for each GPU" if asked.gpu else "")
     chosen.put("hardware.zero_stage", found.zero_stage, _why_stage(found))
     chosen.put("hardware.dtype", found.dtype)
-    chosen.put("hardware.gradient_checkpointing", found.gradient_checkpointing, "where the rest would not fit without")
+    chosen.put("hardware.gradient_checkpointing", found.gradient_checkpointing, _why_checkpoints(found))
     chosen.put("hardware.micro_batch_tokens", found.micro_batch_tokens, "by the memory estimate of `k15 plan`")
     chosen.put("hardware.engine", found.engine, "vLLM from a billion weights on, on GPUs")
     if found.engine == "vllm":
         chosen.put("hardware.vllm.memory_share", found.vllm.memory_share, "what the trainer's states leave")
     chosen.put("hardware.generation_batch", found.generation_batch)
     chosen.put("hardware.workers", found.workers)
+
+
+def _why_checkpoints(hardware: Hardware) -> str:
+    return "without it a micro-batch would not fit" if hardware.gradient_checkpointing else "a micro-batch fits without"
 
 
 def _why_stage(hardware: Hardware) -> str:
@@ -151,7 +155,7 @@ def _best(asked: Asked, context: int, hardware: Hardware) -> Hardware:
         "engine": "vllm" if vllm else "transformers",
         "vllm": hardware.vllm.model_copy(update={"memory_share": 0.6}),
         "generation_batch": 256 if vllm else 64,
-        "workers": (16 if asked.ranks > 1 else 8) if machine.assumed else min(16, machine.cores),
+        "workers": (16 if asked.ranks > 1 else 8) if machine.assumed and asked.gpu else min(16, machine.cores),
     }
     return hardware.model_copy(update=values)
 

@@ -75,21 +75,26 @@ def solutions(params: Params, root: Path) -> Iterator[str]:
     """Problems without a worked solution, and what warm_up does then (§2.2)."""
     if params.warm_up.teacher is not None or not problems(params)["train"]:
         return
-    counts = [_solved(source, root / params.collect.root) for source in params.collect.sources]
-    rows, solved = sum(count for count, _ in counts), sum(count for _, count in counts)
-    if rows and not solved:
-        yield (
-            "no row of collect.sources has a worked solution: warm_up asks the model itself for long chains of thought and "
-            "keeps the right ones (§2.2); another model by warm_up.teacher (flows/presets/teacher.yaml)"
-        )
-    elif solved < rows:
-        yield f"{rows - solved:,} of {rows:,} rows have no worked solution; warm_up makes no demonstration of them"
+    rows, solved = _counted(params, root)
+    if solved == rows:
+        return
+    if params.warm_up.self_taught is None:
+        then = "warm_up makes no demonstration of them, since warm_up.self_taught is null"
+    else:
+        then = "warm_up samples the model itself for them and keeps the right answers (§2.2)"
+    yield f"{rows - solved:,} of {rows:,} rows have no worked solution: {then}"
 
 
-def without_solutions(params: Params, root: Path) -> bool:
-    """Whether no problem of the sources has a worked solution."""
+def unsolved_share(params: Params, root: Path) -> float:
+    """Of the rows, those without a worked solution."""
+    rows, solved = _counted(params, root)
+    return (rows - solved) / rows if rows else 0.0
+
+
+def _counted(params: Params, root: Path) -> tuple[int, int]:
+    """Rows of all sources that were looked at, and those with a worked solution."""
     counts = [_solved(source, root / params.collect.root) for source in params.collect.sources]
-    return bool(sum(count for count, _ in counts)) and not sum(count for _, count in counts)
+    return sum(count for count, _ in counts), sum(count for _, count in counts)
 
 
 def _solved(source: Source, folder: Path) -> tuple[int, int]:
