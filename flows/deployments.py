@@ -19,6 +19,7 @@ from typing import Any
 from flows import environment
 from flows.processes import exit_on_signals
 from flows.server import ServerError, access, ensure
+from stages.run.secrets import hidden
 
 LAST_WORDS = 30.0
 """Seconds that runs have to end when this program ends."""
@@ -56,12 +57,13 @@ def main() -> int:
         for deployment in made:
             deployment.apply()
         print(f"deployed to work pool {options.pool}; on each machine: prefect worker start --pool {options.pool} --limit 1")
+        print("with PREFECT_API_URL, and PREFECT_API_AUTH_STRING where the server asks for one, in its environment")
         return 0
     with _alone(root) as alone:
         if not alone:
             print("another process of this checkout serves the recipe already", flush=True)
             return 0
-        print(f"serving pipeline/{options.name} on {url.removesuffix('/api')}; Ctrl-C stops it", flush=True)
+        print(f"serving pipeline/{options.name} on {hidden(url.removesuffix('/api'))}; Ctrl-C stops it", flush=True)
         return _serve(made)
 
 

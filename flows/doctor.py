@@ -18,7 +18,9 @@ from flows.feasible import variables
 from flows.machine import GIB, size, this_machine
 from flows.plan import changed
 from stages.data.files import DataError
+from stages.models.broken_torchvision import WHY_NOT, picture_path
 from stages.run.params import Params, parsed
+from stages.run.secrets import hidden
 from stages.verifiers.languages import LANGUAGES, missing
 from stages.verifiers.sandbox import why_unavailable
 
@@ -206,6 +208,10 @@ def _disk(root: Path) -> Iterator[Line]:
             )
 
 
+def _pictures(_root: Path) -> Iterator[Line]:
+    yield Line("note" if WHY_NOT.startswith("torchvision is installed") else "ok", "pictures", f"become pixels {picture_path()}")
+
+
 def _code(_root: Path) -> Iterator[Line]:
     reason = why_unavailable()
     yield Line("note", "sandbox", reason) if reason else Line("ok", "sandbox", "model-written code can be run")
@@ -216,19 +222,15 @@ def _code(_root: Path) -> Iterator[Line]:
 
 
 def _servers(root: Path) -> Iterator[Line]:
-    url = server.api_url(root)
-    if os.environ.get("PREFECT_API_URL") and not server.alive(url, timeout=1):
-        yield Line("lacks", "prefect", f"no server answers at PREFECT_API_URL={url}; start it, or unset the variable")
+    url, named = server.answering(root, timeout=1), os.environ.get("PREFECT_API_URL")
+    if named and not url:
+        yield Line("lacks", "prefect", f"no server answers at PREFECT_API_URL={hidden(named)}; start it, or unset the variable")
     else:
-        yield Line(
-            "ok",
-            "prefect",
-            f"{url} answers" if server.alive(url, timeout=1) else "no server is up; `make run` starts one on this machine",
-        )
-    store = re.sub(r"//[^/@]*@", "//", tracking.store(root))
+        yield Line("ok", "prefect", f"{hidden(url)} answers" if url else "no server is up; `make run` starts one on this machine")
+    store = hidden(tracking.store(root))
     yield Line("ok", "mlflow", f"runs go to {store}" if tracking.available() else "off (K15_TRACKING=off, or not installed)")
     for line in variables(SECRETS):
         yield Line("ok", "key", line)
 
 
-_CHECKS: tuple[Callable[[Path], Iterator[Line]], ...] = (_python, _tools, _size, _disk, _code, _servers)
+_CHECKS: tuple[Callable[[Path], Iterator[Line]], ...] = (_python, _tools, _size, _disk, _pictures, _code, _servers)

@@ -19,6 +19,7 @@ from stages.data.files import DataError
 from stages.models.registry_package import cache_folder, cached_file, is_package
 from stages.rollout.endpoint import Endpoint
 from stages.run.params import Params
+from stages.run.secrets import hidden
 from stages.verifiers.sandbox import why_unavailable
 
 
@@ -179,7 +180,7 @@ def _values(params: Params, _machine: Machine, root: Path) -> Iterator[Finding]:
 
 def _servers(_params: Params, _machine: Machine, _root: Path) -> Iterator[Finding]:
     if (url := os.environ.get("PREFECT_API_URL")) and not server.alive(url, timeout=1):
-        yield Finding(True, f"PREFECT_API_URL={url}: no Prefect server answers there; start it, or unset the variable")
+        yield Finding(True, f"PREFECT_API_URL={hidden(url)}: no Prefect server answers there; start it, or unset the variable")
 
 
 _CHECKS: tuple[Callable[[Params, Machine, Path], Iterator[Finding]], ...] = (

@@ -124,17 +124,19 @@ def _found(path: Path) -> Found:
 
 
 def _form(rows: Sequence[Row], path: Path) -> tuple[str, dict[str, str]]:
-    """The adapter that reads most of the rows; GSM8K's rows have our fields, too, and are told by their "####"."""
+    """The adapter that reads most of the rows, or the columns that stand for our fields. GSM8K's rows have our fields, too, and are
+    told by their "####"."""
     if all("####" in str(row.get("answer", "")) and "question" in row for row in rows):
         return "gsm8k", {}
-    columns = _columns(rows)
     readable = {name: sum(_draft(name, {}, row) is not None for row in rows) for name in ADAPTERS if name != "gsm8k"}
-    readable["own"] = max(readable["own"], own := sum(_draft("own", columns, row) is not None for row in rows) if columns else 0)
     best = max(readable, key=lambda name: readable[name])
-    if not readable[best]:
+    if 2 * readable[best] >= len(rows):
+        return best, {}
+    columns = _columns(rows)
+    if not any(_draft("own", columns, row) for row in rows):
         names = ", ".join(map(str, rows[0]))
         raise DataError(f"{path}: rows with {names} are of no known form; expected at least question and answer (README)")
-    return best, columns if best == "own" and own else {}
+    return "own", columns
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, str]:

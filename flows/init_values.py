@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from flows.architecture import Model
-from flows.fitting import Place, fitted
+from flows.fitting import Place, fitted, needed
 from flows.init_data import KINDS, Data, Found, Lengths
-from flows.machine import Machine, size
-from flows.value_checks import REAL
+from flows.learning_rates import REAL, rates_for
+from flows.machine import Machine, fast_bfloat16, size
 from stages.data.files import DataError
 from stages.problems.procedural import TEXT_FAMILIES
 from stages.run.params import Hardware, Params
@@ -18,49 +18,6 @@ from stages.run.params import Hardware, Params
 BIG = 1_000_000_000
 """Weights above which vLLM generates on GPUs: results/h200, what the embedded engine gives there."""
 INSTRUCTION = "Think step by step, then put the final answer into \\boxed{}."
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Learning rates of models of up to `weights`."""
-
-    weights: float
-    supervised: float
-    because: str
-    reinforced: float
-    so: str
-
-
-RATES = (
-    Rates(
-        REAL,
-        1e-3,
-        "ours: as the tiny model",
-        5e-5,
-        "ours: as the tiny model",
-    ),
-    Rates(
-        0.5e9,
-        1e-4,
-        "a tenth of the 1e-3 of alignment-handbook's recipes/smollm2 for 135 M and 360 M base models",
-        5e-6,
-        "ours: between 1e-6 (verl's examples from 0.5 B on) and 2e-5 (open-r1's GRPO recipes)",
-    ),
-    Rates(
-        2e9,
-        3e-5,
-        "a tenth of the 3e-4 of alignment-handbook's recipes/smollm2 for a base model of 1.7 B",
-        1e-6,
-        "verl's examples, 0.5 B to 7 B",
-    ),
-    Rates(
-        float("inf"),
-        2e-5,
-        "§2.5.2, and alignment-handbook's recipes/smollm3 for 3 B",
-        1e-6,
-        "verl's examples, 0.5 B to 7 B",
-    ),
-)
 
 
 @dataclass
@@ -155,10 +112,11 @@ def _hardware(chosen: Chosen, asked: Asked, context: int, answer: int, params: P
     place = Place(asked.gpu, share, context, min(context, prompt + answer))
     found = fitted(asked.model, start, place)
     if found is None:
-        weights = asked.model.weights or 0
+        need = needed(asked.model, start, place)
+        step = need.states + need.gradients + need.step
         raise DataError(
-            f"{asked.source} with {weights:,} weights does not fit {asked.ranks} x {size(share)}: its states alone take "
-            f"{size(16 * weights)}; name more or larger GPUs, or a smaller model"
+            f"{asked.source} with {asked.model.weights:,} weights does not fit {asked.ranks} x {size(share)}: an optimizer step "
+            f"takes {size(step)} where nothing is spread; name more or larger GPUs, or a smaller model"
         )
     chosen.put("hardware.device", found.device)
     chosen.put("hardware.processes", found.processes, "one for each GPU" if asked.gpu else "")
@@ -198,19 +156,10 @@ def _best(asked: Asked, context: int, hardware: Hardware) -> Hardware:
     return hardware.model_copy(update=values)
 
 
-def fast_bfloat16() -> bool:
-    """Whether this processor multiplies in bfloat16."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
-
-
 def _data(chosen: Chosen, asked: Asked, context: int, answer: int, params: Params) -> int:
     """Sources, splits and pictures; returns the number of training problems."""
     sources = _sources(asked, params)
-    train = sum(source["train"] * len(source["families"]) for source in sources)
+    train: int = sum(source["train"] * len(source["families"]) for source in sources)
     if asked.data is not None:
         chosen.put("collect.root", str(asked.data.root))
     if asked.data is not None or asked.model.vision is None:
@@ -266,7 +215,7 @@ def _source(file: Found, data: Data, ranks: int) -> dict[str, Any]:
 
 
 def _supervised(chosen: Chosen, asked: Asked, train: int) -> None:
-    rates = next(rates for rates in RATES if (asked.model.weights or 0) <= rates.weights)
+    rates = rates_for(asked.model.weights or 0)
     small = train < 1000
     for phase, epochs in (("short", 1), ("long", 2), ("shortest", 1), ("merged_rs", 1)):
         rate = rates.supervised if phase in ("short", "long") else rates.supervised / 2
@@ -280,7 +229,7 @@ def _supervised(chosen: Chosen, asked: Asked, train: int) -> None:
 
 
 def _reinforced(chosen: Chosen, asked: Asked, train: int, answer: int) -> None:
-    rates = next(rates for rates in RATES if (asked.model.weights or 0) <= rates.weights)
+    rates = rates_for(asked.model.weights or 0)
     usual = min(256, 64 * asked.ranks) if asked.ranks > 1 else 64 if asked.gpu else 16
     prompts = max(asked.ranks, min(usual, train // 8))
     iterations = max(8, min(150, round(4 * train / prompts)))

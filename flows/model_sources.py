@@ -111,7 +111,10 @@ def _of_gguf(path: Path) -> Model:
     from gguf import GGUFReader
 
     reader = GGUFReader(path)
-    kind = str(reader.get_field("general.architecture").contents())
+    named_kind = reader.get_field("general.architecture")
+    if named_kind is None:
+        return Model(None, f"unknown: {path} names no architecture")
+    kind = str(named_kind.contents())
 
     def value(name: str) -> int:
         field = reader.get_field(f"{kind}.{name}")

@@ -30,7 +30,8 @@ class OwnRunner(Runner):
 
     def serve(self, deployment: Any) -> None:
         """Register a deployment and take runs of it."""
-        self.made[self.add_deployment(deployment)] = deployment
+        own: Any = self.add_deployment(deployment)
+        self.made[own] = deployment
 
     async def __aenter__(self) -> "OwnRunner":
         await super().__aenter__()

@@ -18,10 +18,13 @@ from typing import Any
 import psutil
 
 from flows import graph
+from flows.relocated import relocate
 from stages.models.origin import label_of
 from stages.run.secrets import hidden
 
 EXPERIMENT = "k15"
+PLACE = Path("artifacts/mlflow/mlflow.db")
+"""The project's own store; the files of its runs lie beside it."""
 LAUNCH = "launch"
 """Tag of a stage's run: the name of that launch, under which it is found again when it is stored later."""
 FLOW_RUN = "K15_FLOW_RUN_ID"
@@ -34,7 +37,7 @@ DIGEST = 36
 
 def store(root: Path) -> str:
     """MLFLOW_TRACKING_URI, else the project's own sqlite file, absolute, so that no ./mlruns can take its place."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve()}/artifacts/mlflow/mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / PLACE}"
 
 
 def available() -> bool:
@@ -75,11 +78,18 @@ class Store:
         import mlflow
 
         uri = store(root)
+        files = None
         if uri.startswith("sqlite:///"):
-            _found(Path(uri.removeprefix("sqlite:///")))
+            if "?" in uri:  # MLflow would take the rest for options, and write somewhere else
+                raise ValueError("a path with '?' cannot hold MLflow's store; rename the folder, or set MLFLOW_TRACKING_URI")
+            database = Path(uri.removeprefix("sqlite:///"))
+            _found(database)
+            own = database.parts[-len(PLACE.parts) :] == PLACE.parts  # of this checkout, or of that whose worktree this is
+            files = ((database if own else root / PLACE).parent / "files").resolve().as_uri()
+            if own:
+                relocate(database, EXPERIMENT, files)
         client = mlflow.MlflowClient(tracking_uri=uri)
         found = client.get_experiment_by_name(EXPERIMENT)
-        files = (root / "artifacts/mlflow/files").resolve().as_uri() if uri.startswith("sqlite:///") else None
         experiment = found.experiment_id if found else client.create_experiment(EXPERIMENT, artifact_location=files)
         runs = client.search_runs([experiment], f"tags.pipeline_id = '{pipeline}' and tags.kind = 'pipeline'", max_results=1)
         if runs:

@@ -10,7 +10,7 @@ from pathlib import Path
 from stages.curation import coverage, difficulty, evaluability, guessing, lengths, tagging
 from stages.curation.funnel import Funnel
 from stages.curation.measure import Measure
-from stages.curation.rules import without_model
+from stages.curation.rules import readable, without_model
 from stages.data import expectations, profiles
 from stages.data.files import DataError, read_records, write_json, write_records
 from stages.data.records import CuratedProblem, Problem
@@ -51,7 +51,8 @@ def main() -> None:
     values = [seed, *(part.model_dump() for part in (rules, judging, model)), deciding(hardware), str(benchmarks)]
     chunks = Chunks(state_folder("curate", [args.problems, args.model], values), stage_spool("curate").progress)
     measure = Measure(engine, seed, rules.temperature, model.context, hardware.workers, chunks, judge)
-    problems, funnel = curate(collected, held_out, benchmarks, tokens_of, measure, rules)
+    funnel, collected = readable(collected, args.model)
+    problems, funnel = curate(collected, held_out, benchmarks, tokens_of, measure, rules, funnel)
     all_have_read()
     if rank() == 0:
         print(funnel.text())
@@ -69,9 +70,9 @@ def curate(
     tokens_of: Callable[[Sequence[Problem]], list[int]],
     measure: Measure,
     rules: Curate,
+    funnel: Funnel,
 ) -> tuple[list[CuratedProblem], Funnel]:
     """All rules in order, the cheap ones first, so that the model answers only what is left."""
-    funnel = Funnel()
     collected, tags = tagging.tagged(collected, measure.asked("tag"))
     if tags:
         funnel.detail["tagging"] = tags
@@ -111,8 +112,7 @@ def hand_over(
         raise DataError(f"nothing is left of {collected} problems:\n{funnel.text()}")
     faults = evaluability.unverifiable(problems, measure.workers, measure.judge is not None)
     table = profiles.prompt_set_table(problems, faults, 1 - len(problems) / collected, funnel.share(TOO_LONG))
-    modalities = list(funnel.detail["mix"]["modality"])
-    suite = prompt_set_suite(rules.min_rows, rules.max_dropped_share, modalities, rules.limits)
+    suite = prompt_set_suite(rules.min_rows, rules.max_dropped_share, list(funnel.detail["mix"]["modality"]), rules.limits)
     expectations.check(table, suite, report, docs)
 
 

@@ -5,22 +5,20 @@ counts as wrong; a benchmark whose files or tools are not there has a reason in 
 where it stopped; several ranks share the questions."""
 
 import argparse
-import json
 import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stages.benchmarks.answering import Answered, draw_together, judge
+from stages.benchmarks.answering import draw_together, judge
 from stages.benchmarks.benchmark import Benchmark
 from stages.benchmarks.columns import benchmark_suites, cell, table_of
 from stages.benchmarks.decoding import Decoding
-from stages.benchmarks.scores import rows, stand_in_scores
-from stages.benchmarks.suites import Suite, inputs_suite, stand_in_suites
+from stages.benchmarks.scores import stand_in_scores, write_generations
+from stages.benchmarks.suites import inputs_suite, readable, stand_in_suites
 from stages.data.files import read_records, write_json, write_text
 from stages.data.records import Problem
-from stages.models.loading import described
-from stages.models.origin import label_of
+from stages.models.about import about
 from stages.models.size import count_parameters
 from stages.rollout.asking import judge_of
 from stages.rollout.engine import Engine
@@ -34,15 +32,15 @@ from stages.run.sections import Judging, deciding
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 
+PATHS = {"model": "its folder", "problems": "held out (JSONL)", "out": "scores (JSON)", "generations": "responses (JSONL)"}
+
 
 def main() -> None:
     """Evaluate the checkpoint in --model under the name given first."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", help="name of the checkpoint in the results")
-    parser.add_argument("--model", type=Path, required=True, help="folder of the model")
-    parser.add_argument("--problems", type=Path, required=True, help="held-out problems (JSONL)")
-    parser.add_argument("--out", type=Path, required=True, help="scores (JSON)")
-    parser.add_argument("--generations", type=Path, required=True, help="raw responses (JSONL)")
+    for name, what in PATHS.items():
+        parser.add_argument(f"--{name}", type=Path, required=True, help=what)
     args = parser.parse_args()
     note = handed_on(args.model)
     if note is None:
@@ -57,14 +55,17 @@ def evaluate(args: argparse.Namespace) -> None:
     """Ask the command line's model everything, judge what it answers, and write both."""
     seed, hardware, model = read("seed", int), read("hardware", Hardware), read("model", Model)
     wanted, batch = read("evaluate", Evaluate), read("hardware.generation_batch", int)
-    problems = read_records(args.problems, Problem)
+    known = about(args.model)
+    problems, not_asked = readable(read_records(args.problems, Problem), known.pictures)
     judging = read("judge", Judging)
-    asked = judge_of(judging, hardware.generation_batch)
+    asked = judge_of(judging, batch)
     suites = stand_in_suites(problems, decoding(wanted, wanted.samples), hardware.workers, asked)
     drawing = decoding(wanted, wanted.benchmark_samples)
     table, root = table_of(args.checkpoint), Path(wanted.root)
     rules = partial(Benchmark.for_table, table=table, samples=wanted.benchmark_samples)
-    real, cells = benchmark_suites(wanted.benchmarks, root, wanted.limit, lambda _: drawing, rules, hardware.workers)
+    real, cells = benchmark_suites(
+        wanted.benchmarks, root, wanted.limit, lambda _: drawing, rules, hardware.workers, pictures=known.pictures
+    )
     asking = [suite for suite in map(inputs_suite, real) if suite is not None]
     parameters = count_parameters(args.model)
     # What is drawn together decides the random numbers of each response, so that the batch counts here.
@@ -82,8 +83,8 @@ def evaluate(args: argparse.Namespace) -> None:
         cells[suite.name], judged = cell(suite, drawn[suite.name], drawn.get(f"{suite.name}_inputs", ()))
         answered.append(judged)
     write_generations(args.generations, [*suites, *real], answered)
-    scores = {"suites": stand_ins, "benchmarks": cells, "settings": settings(wanted, model, seed)}
-    named = {"checkpoint": args.checkpoint, "model": label_of(described(args.model).config), "parameters": parameters}
+    scores = {"suites": stand_ins, "not_asked": not_asked, "benchmarks": cells, "settings": settings(wanted, model, seed)}
+    named = {"checkpoint": args.checkpoint, "model": known.label, "parameters": parameters}
     write_json(args.out, named | scores)
     spool.log(0, {f"accuracy/{name}": score["accuracy"] for name, score in (stand_ins | cells).items() if "accuracy" in score})
     shutil.rmtree(state, ignore_errors=True)
@@ -111,12 +112,6 @@ def settings(wanted: Evaluate, model: Model, seed: int) -> dict[str, Any]:
     judged = {"math": "math-verify 0.9.0", "instruction": model.instruction, "context": model.context}
     judged |= {name: value for name in ("system", "thinking") if (value := getattr(model, name)) is not None}
     return {**sampling, **judged, "samples": wanted.samples, "benchmark_samples": wanted.benchmark_samples}
-
-
-def write_generations(path: Path, suites: list[Suite], answered: list[list[Answered]]) -> None:
-    """All judged responses as JSONL, in the order of suites, questions and samples."""
-    lines = [row for suite, found in zip(suites, answered, strict=True) for row in rows(suite, found)]
-    write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from stages.data.files import DataError, read_records
 from stages.data.records import CuratedProblem, Problem
+from stages.models.families import reads_pictures
 from stages.models.loading import device_of, dtype_of, load_model, load_processor
+from stages.models.text_only import TEXT_ONLY
 from stages.policy.candidates import Candidates, balanced
 from stages.policy.experience import Experience
 from stages.policy.iterations import improve
@@ -54,6 +57,7 @@ def improved(options: argparse.Namespace, rl: RL) -> None:
     require_judge((problem.verifier for problem in (*problems, *held_out)), judge)
     init = balanced(options.init) if phase == "short" else options.init
     net, processor = load_model(init, device, dtype=dtype_of(hardware, device)), load_processor(init)
+    check_share(phase, rl, processor)
     renderer = Renderer.of(processor, model)
     validation, left_out = askable(renderer, held_out)
     if rank() == 0:
@@ -83,6 +87,12 @@ def sampler_of(problems: list[CuratedProblem], rl: RL, seed: int) -> ProblemSamp
     sampler = ProblemSampler(problems, seed, rl.curriculum_until, rl.hard_pass_rate, rl.prioritized, rl.image_share)
     sampler.require(rl.prompts)
     return sampler
+
+
+def check_share(phase: str, rl: RL, processor: Any) -> None:
+    """DataError for a share of picture problems with a model that reads none."""
+    if rl.image_share is not None and not reads_pictures(processor):
+        raise DataError(f"rl.{phase}.image_share = {rl.image_share} with a {TEXT_ONLY}; set it to null")
 
 
 def check_count(found: int, where: Path, prompts: int, processes: int) -> None:

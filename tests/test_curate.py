@@ -9,8 +9,11 @@ import pytest
 from made import made
 
 from stages import curate
+from stages.curation.funnel import Funnel
 from stages.curation.measure import Measure
+from stages.curation.rules import readable
 from stages.data.files import DataError
+from stages.models.about import About
 from stages.rollout.chunks import Chunks
 from stages.rollout.scripted import ScriptedEngine
 from stages.run.params import Curate
@@ -64,7 +67,7 @@ def curated(tmp_path, collected=COLLECTED, rules=RULES):
     (tmp_path / "math500").mkdir(exist_ok=True)
     (tmp_path / "math500" / "test.jsonl").write_text('{"problem": "an item of a benchmark."}\n')
     measure = replace(MEASURE, chunks=Chunks(Path(mkdtemp(dir=tmp_path))))
-    return curate.curate(collected, HELD_OUT, tmp_path, lambda rows: [len(row.question) for row in rows], measure, rules)
+    return curate.curate(collected, HELD_OUT, tmp_path, lambda rows: [len(row.question) for row in rows], measure, rules, Funnel())
 
 
 def test_every_rule_removes_what_it_should(tmp_path):
@@ -127,3 +130,23 @@ def test_rows_without_a_domain_are_tagged_before_they_are_counted(tmp_path):
     assert "mine" not in funnel.content()["mix"]["domain"]
     assert {one.domain for one in kept} == {"mathematics"}
     assert "tagging" not in curated(tmp_path)[1].content()
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_a_text_only_model_gets_no_problem_with_a_picture(pictures, tmp_path, monkeypatch):
+    """They are listed, and neither shares nor modalities of the set count them."""
+    monkeypatch.setattr("stages.curation.rules.about", lambda _: About("a model", pictures))
+    shown = [made("seen", image="x.png", modality="image"), made("also", image="y.png", modality="image")]
+    funnel, kept = readable([*COLLECTED, *shown], tmp_path)
+    if pictures:
+        assert kept == [*COLLECTED, *shown]
+        assert funnel.steps == []
+        return
+    assert kept == COLLECTED
+    (step,) = funnel.steps
+    assert (step["rule"], step["removed"], step["after"]) == ("text-only model", 2, len(COLLECTED))
+    assert [(one.id, one.rule) for one in funnel.findings] == [("seen", "text-only model"), ("also", "text-only model")]
+    measure = replace(MEASURE, chunks=Chunks(Path(mkdtemp(dir=tmp_path))))
+    problems, funnel = curate.curate(kept, HELD_OUT, tmp_path, lambda rows: [9 for _ in rows], measure, RULES, funnel)
+    assert list(funnel.detail["mix"]["modality"]) == ["text"]
+    curate.hand_over(problems, funnel, len(kept), RULES, MEASURE, tmp_path, tmp_path / "docs")

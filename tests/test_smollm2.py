@@ -13,7 +13,7 @@ from tiny import CPU, INSTRUCTION, fine_tuning, hardware, params, partial_rollou
 from transformers import AutoModelForCausalLM
 
 from flows import overrides
-from stages.base import adopt
+from stages.models.adoption import adopt
 from stages.data.files import DataError
 from stages.data.records import Demonstration
 from stages.models.loading import described, load_model, load_processor

@@ -26,8 +26,9 @@ TINY: dict[str, Any] = {
     "hardware.workers": 1,
     "hardware.generation_batch": 128,
     "hardware.micro_batch_tokens": 768,
-    "model.context": 192,
+    "model.context": 448,  # the request for a long chain of thought is long in a tiny vocabulary
     "collect.sources": [
+        {"kind": "jsonl", "families": ["unsolved"], "train": 10, "validation": 0, "heldout": 0, "path": "unsolved.jsonl"},
         {"kind": "procedural", "families": list(FAMILIES), "train": 40, "validation": 4, "heldout": 4, "path": None},
     ],
     **{f"base.{name}": value for name, value in {"hidden": 32, "layers": 2, "heads": 2, "vocabulary": 400}.items()},
@@ -101,6 +102,13 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not name.startswith(("results/", "tests/")) and name != "dvc.lock" and (PROJECT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(PROJECT / name, root / name)
+    rows = [
+        {"question": f"Which digit comes {place} after {digit}?", "answer": str(digit + place)}
+        for digit in range(6)
+        for place in (1, 2, 3)
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (root / "stages/problems/examples/unsolved.jsonl").write_text(lines, encoding="utf-8")
     overrides.apply(TINY, root / "params.yaml")
     for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "tiny"]):
         done = call(root, "git", *words)
@@ -151,6 +159,15 @@ def test_the_summary_has_the_promised_form(finished: Path) -> None:
     assert all(set(point) == {"iteration", "accuracy", "mean_tokens", "p95_tokens"} for point in summary["rl"])
     assert set(summary["seconds"]) == set(outputs(finished)) - {"report"}
     assert all(seconds > 0 for seconds in summary["seconds"].values())
+
+
+def test_rows_without_a_solution_were_given_to_the_model(finished: Path) -> None:
+    funnel = json.loads((finished / "results/warm_up/funnel.json").read_text(encoding="utf-8"))
+    asked = funnel["teacher"]
+    assert asked["prompts"] > 0
+    assert asked["tries"] == TINY["warm_up.tries"] * asked["prompts"]
+    assert asked["not_answered"] == 0
+    assert funnel["prompts"]["with_demonstration"] > 0
 
 
 class Loads(HTMLParser):

@@ -43,8 +43,8 @@ _LIVE = Benchmark(
     shots=0,
     extraction="the text between the last two lines that hold three backticks, as in the authors' published runs",
     rule=(
-        "all hidden tests pass by the authors' harness rules (testing_util.py), re-implemented in the sandbox, 6 s a test; "
-        "mean over problems of the mean of k"
+        "all hidden tests pass by the rules of the authors' harness of January 2025 (testing_util.py), re-implemented in the "
+        "sandbox, 6 s a test; mean over problems of the mean of k"
     ),
     short_cot=GREEDY,
     long_cot=averaged(SAMPLED, 8),
@@ -67,6 +67,12 @@ def _window(window: Window) -> Benchmark:
         load_answers=coding_livecodebench.loader(window, tested=False),
     )
 
+
+_HARNESSES = {
+    "lcb-2025-01": _LIVE,
+    "lcb-2025-05": replace(_LIVE, rule=_LIVE.rule.replace("January", "May"), score=coding_livecodebench.score_later),
+}
+"""The same problems by each harness; they differ in what standard input is (stages/verifiers/sandboxed_tests.py)."""
 
 _CODEFORCES = Benchmark(
     name="codeforces",
@@ -145,6 +151,8 @@ CODING: dict[str, Benchmark] = {
         groups=tuple(LANGUAGES),
         group_unavailable=coding_humaneval.language_unavailable,
     ),
-    "livecodebench": replace(_LIVE, rules={"2408-2411": _window(SHORT), "all": _window(ALL)}, table_rules={3: "2408-2411"}),
+    "livecodebench": replace(
+        _LIVE, rules={"2408-2411": _window(SHORT), "all": _window(ALL), **_HARNESSES}, table_rules={3: "2408-2411"}
+    ),
     "codeforces": replace(_CODEFORCES, rules={"vote": _BALLOTS}, vote="vote"),
 }

@@ -13,6 +13,7 @@ from stages.benchmarks.registry import BENCHMARKS
 from stages.benchmarks.scores import benchmark_score
 from stages.benchmarks.suites import Suite, benchmark_suite, with_inputs
 from stages.data.files import DataError
+from stages.models.text_only import TEXT_ONLY
 from stages.run.ranks import rank
 
 Cell = dict[str, Any]
@@ -30,18 +31,20 @@ def benchmark_suites(
     choose: Callable[[Benchmark], Benchmark],
     workers: int,
     unscored: bool = False,
+    pictures: bool = True,
 ) -> tuple[list[Suite], dict[str, Cell]]:
     """The benchmarks of `names` whose data and tools are there, and a cell with the reason for every other one.
 
     `choose` takes the rules of the column's table (`Benchmark.for_table`). With `unscored` also those whose tools are missing:
-    their responses can be scored elsewhere."""
+    their responses can be scored elsewhere. Without `pictures` the model reads none, and is asked about none."""
     suites, cells = [], {}
     for name, default in BENCHMARKS.items():
         benchmark = choose(default)
         if name not in names:
             cells[name] = empty(benchmark, "not among the benchmarks of this run")
             continue
-        reason = None if unscored else benchmark.unavailable()
+        unread = TEXT_ONLY if benchmark.modality == "image" and not pictures else None
+        reason = unread or (None if unscored else benchmark.unavailable())
         if reason is None:
             try:
                 suites.append(benchmark_suite(benchmark, root, limit, decoding(benchmark), workers))

@@ -1,6 +1,8 @@
 """Judged responses as the numbers and rows that `evaluate` writes."""
 
+import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from stages.benchmarks.journal import EXCLUDED
 from stages.benchmarks.protocol import described
 from stages.benchmarks.statistics import accuracy, pass_at_powers
 from stages.benchmarks.suites import Suite, modality
+from stages.data.files import write_text
 from stages.verifiers.verdict import Verdict
 
 
@@ -104,6 +107,12 @@ def rows(suite: Suite, answered: Sequence[Answered]) -> Iterator[dict[str, Any]]
                 "extracted": verdict.extracted,
                 "reason": verdict.reason,
             }
+
+
+def write_generations(path: Path, suites: Sequence[Suite], answered: Sequence[Sequence[Answered]]) -> None:
+    """All judged responses as JSONL, in the order of suites, questions and samples."""
+    lines = [row for suite, found in zip(suites, answered, strict=True) for row in rows(suite, found)]
+    write_text(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def _rights(one: Answered, samples: int) -> list[bool]:

@@ -1,5 +1,6 @@
 """Suites: the questions of one score. Held-out problems make stand-in suites, by family; benchmarks make real ones."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from stages.benchmarks.decoding import Decoding
 from stages.benchmarks.protocol import data_read
 from stages.data.files import DataError
 from stages.data.records import Problem
+from stages.models.text_only import TEXT_ONLY
 from stages.rollout.engine import Prompt
 from stages.verifiers.claims import Claim, Verdict
 from stages.verifiers.verdict import Answer, verify_all
@@ -58,6 +60,20 @@ class Suite:
     def samples(self) -> int:
         """k, the responses to each question."""
         return self.decoding.samples
+
+
+def readable(problems: Sequence[Problem], pictures: bool) -> tuple[list[Problem], dict[str, str]]:
+    """The problems that the model reads (all, or where it takes no `pictures` those without), and the suites that lack problems for
+    it: name -> why. DataError where it reads none."""
+    kept = [problem for problem in problems if pictures or problem.image is None]
+    if problems and not kept:
+        raise DataError(
+            f"each of the {len(problems)} held-out problems has a picture, and this is a {TEXT_ONLY}; add sources of text"
+        )
+    all_of, left = (Counter(problem.family for problem in some) for some in (problems, kept))
+    parts = {name: f"{TEXT_ONLY}: {left[name]} of {count} problems" if left[name] else TEXT_ONLY for name, count in all_of.items()}
+    lacking = {name: why for name, why in parts.items() if left[name] < all_of[name]}
+    return kept, lacking | ({"image": TEXT_ONLY} if lacking else {})
 
 
 def stand_in_suites(problems: Sequence[Problem], decoding: Decoding, workers: int, judging: Answer | None = None) -> list[Suite]:

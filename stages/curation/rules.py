@@ -6,8 +6,21 @@ from pathlib import Path
 from stages.curation import benchmark_texts, decontamination, evaluability
 from stages.curation.funnel import Funnel
 from stages.data.records import Problem
+from stages.models.about import about
+from stages.models.text_only import TEXT_ONLY
 
 HITS_NAMED = 100
+
+
+def readable(collected: Sequence[Problem], model: Path) -> tuple[Funnel, list[Problem]]:
+    """A new funnel, and the problems that the model in a folder reads: for a text-only model those without pictures. What goes here is
+    no loss of curation: shares and modalities of the set are those of what is left."""
+    funnel = Funnel()
+    if about(model).pictures:
+        return funnel, list(collected)
+    return funnel, funnel.remove(
+        TEXT_ONLY, collected, {problem.id: TEXT_ONLY for problem in collected if problem.image is not None}
+    )
 
 
 def without_model(

@@ -17,6 +17,8 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from stages.data.files import DataError
+
 PACKED = "packed"
 """The name of the language models' attention."""
 PACKED_PICTURES = "packed_flash"
@@ -46,10 +48,17 @@ waits for the device."""
 
 def use_packed_attention(model: Any) -> None:
     """Let the model's language model, and its vision tower where that takes the bounds of pictures,
-    attend by the interfaces of this module. A model whose layers do more than full or sliding
-    attention (sinks, soft caps, dropout, state spaces) keeps transformers' own way, a dense mask."""
+    attend by the interfaces of this module. Soft caps and dropout keep transformers' own way, a
+    dense mask. DataError for layers that would let the samples of a row see each other."""
     text = model.config.get_text_config()
-    if not _known_here(model, text):
+    unknown = set(getattr(text, "layer_types", None) or ()) - LAYERS
+    unknown |= {"sinks" for name, _ in model.named_parameters() if name.endswith("sinks")}
+    if unknown:
+        raise DataError(
+            f"{type(model).__name__} has attention of the kind {', '.join(sorted(unknown))}; packed samples stay apart only in "
+            "full and sliding attention; train another model"
+        )
+    if text._attn_implementation != "sdpa" or _masked(text):
         return
     if model.config is text:
         model.set_attn_implementation(PACKED)
@@ -61,14 +70,9 @@ def use_packed_attention(model: Any) -> None:
     model.set_attn_implementation(names)
 
 
-def _known_here(model: Any, text: Any) -> bool:
-    return (
-        text._attn_implementation == "sdpa"
-        and set(getattr(text, "layer_types", None) or ()) <= LAYERS
-        and getattr(text, "attn_logit_softcapping", None) is None
-        and not getattr(text, "attention_dropout", 0.0)
-        and not any(name.endswith("sinks") for name, _ in model.named_parameters())
-    )
+def _masked(text: Any) -> bool:
+    """Whether the scores of attention are changed before or after the softmax."""
+    return getattr(text, "attn_logit_softcapping", None) is not None or bool(getattr(text, "attention_dropout", 0.0))
 
 
 def _takes_bounds(model: Any, config: Any) -> bool:

@@ -21,3 +21,10 @@ def _reason() -> str:
 
 WHY_NOT = _reason()
 """Why there is no torchvision; "" where it works."""
+
+
+def picture_path() -> str:
+    """In words: how pictures become pixels here."""
+    if WHY_NOT:
+        return f"by Pillow and NumPy, for pictures alone, since {WHY_NOT}"
+    return "by transformers' complete processors with torchvision"

@@ -62,13 +62,6 @@ def load_any_processor(place: dict[str, Any], config: Any) -> Any:
     return processor
 
 
-def picture_path() -> str:
-    """In words: how pictures become pixels here."""
-    if WHY_NOT:
-        return f"by Pillow and NumPy, for pictures alone, since {WHY_NOT}"
-    return "by transformers' complete processors with torchvision"
-
-
 def _video_config(place: dict[str, Any]) -> dict[str, Any] | None:
     """The configuration of a processor for videos: a file of its own, or that for pictures."""
     for name in (VIDEO_PROCESSOR_NAME, IMAGE_PROCESSOR_NAME):

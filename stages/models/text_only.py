@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from stages.data.files import DataError
 
-REASON = "text-only model"
+TEXT_ONLY = "text-only model"
 """Said wherever something is left out because the model takes no pictures."""
 
 
@@ -35,7 +35,8 @@ class TextOnlyProcessor:
 def no_pictures() -> DataError:
     """The error for a picture that reaches a text-only model."""
     return DataError(
-        f"a prompt with a picture for a {REASON}; leave problems with pictures out, or choose an image-text model as model.source"
+        f"a prompt with a picture for a {TEXT_ONLY}; leave problems with pictures out, or choose an "
+        "image-text model as model.source"
     )
 
 

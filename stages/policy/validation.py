@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.data.records import Problem
+from stages.models.families import reads_pictures
+from stages.models.text_only import TEXT_ONLY
 from stages.policy.candidates import Candidates
 from stages.policy.experience import Experience
 from stages.prompts.prompt import Prompt
@@ -20,10 +22,13 @@ from stages.verifiers.verdict import Answer, verify_all
 
 
 def askable(renderer: Renderer, problems: Sequence[Problem]) -> tuple[list[Problem], list[str]]:
-    """The problems whose prompts leave room for a response, and a line for each of the others: figure 5 is drawn without them."""
-    prompts = renderer.render([Prompt.of(problem) for problem in problems], room=None)
-    kept, left_out = [], []
-    for problem, prompt in zip(problems, prompts, strict=True):
+    """The problems that the model reads and whose prompts leave room for a response, and a line for each of the others: figure 5 is
+    drawn without them."""
+    pictures = reads_pictures(renderer.processor)
+    readable = [problem for problem in problems if pictures or problem.image is None]
+    kept, left_out = [], [f"left out {one.id}: {TEXT_ONLY}" for one in problems if not (pictures or one.image is None)]
+    prompts = renderer.render([Prompt.of(problem) for problem in readable], room=None)
+    for problem, prompt in zip(readable, prompts, strict=True):
         if len(prompt.token_ids) < renderer.context:
             kept.append(problem)
         else:

@@ -146,6 +146,8 @@ class Evaluation(BaseModel):
     parameters: int = Field(ge=1)
     """Weights of the model."""
     suites: dict[str, Score]
+    not_asked: dict[str, str] = {}
+    """Suites without a score, or of which a part was asked, and why: a text-only model is shown no pictures."""
     benchmarks: dict[str, BenchmarkResult]
 
     @property

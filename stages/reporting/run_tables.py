@@ -1,6 +1,6 @@
 """Tables of what has no place in tables 2 and 3: the stand-in suites, and benchmarks run on part of their items."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from stages.reporting.columns import OWN, Column
 from stages.reporting.evaluations import CHECKPOINTS, POOLED, Benchmark, Evaluation
@@ -12,9 +12,10 @@ from stages.reporting.tables import SCORE_FACTS, Cell, Line, Table, head, mark_b
 def stand_in_table(evaluations: Mapping[str, Evaluation], handed: Handed) -> Table:
     """Every checkpoint on the held-out stand-in suites, pooled ones first; those that are another one are notes."""
     lines = []
-    for suite in suites_of(evaluations):
+    for suite in suites_of(evaluations, asked=False):
         scores = [run.suites.get(suite) for run in evaluations.values()]
-        cells = [Cell(None, reason="this checkpoint was not evaluated on it") if one is None else scored(one) for one in scores]
+        reasons = [run.not_asked.get(suite, "this checkpoint was not evaluated on it") for run in evaluations.values()]
+        cells = [Cell(None, reason=why) if one is None else scored(one) for one, why in zip(scores, reasons, strict=True)]
         real = any(one is not None and not one.stand_in for one in scores)
         lines.append(Line("pooled" if suite in POOLED else "families", suite if real else f"{suite} (stand-in)", mark_best(cells)))
     return Table(
@@ -27,13 +28,13 @@ def stand_in_table(evaluations: Mapping[str, Evaluation], handed: Handed) -> Tab
         tuple(head(CHECKPOINTS[name], OWN, run.parameters) for name, run in evaluations.items()),
         tuple(lines),
         SCORE_FACTS,
-        tuple(f"{line}." for line in told(handed)),
+        (*(f"{line}." for line in told(handed)), *_parts(evaluations)),
     )
 
 
-def suites_of(evaluations: Mapping[str, Evaluation]) -> list[str]:
-    """All stand-in suites, pooled ones first, then by name."""
-    suites = {suite for run in evaluations.values() for suite in run.suites}
+def suites_of(evaluations: Mapping[str, Evaluation], asked: bool = True) -> list[str]:
+    """All stand-in suites that have a score, pooled ones first, then by name; not only `asked`: those without one, too."""
+    suites = {suite for run in evaluations.values() for suite in (run.suites if asked else {**run.suites, **run.not_asked})}
     return sorted(suites, key=lambda suite: (POOLED.index(suite) if suite in POOLED else len(POOLED), suite))
 
 
@@ -57,6 +58,14 @@ def partial_table(columns: Sequence[Column]) -> Table:
         SCORE_FACTS,
         tuple(notes) if lines else ("No benchmark was run on part of its items.",),
     )
+
+
+def _parts(evaluations: Mapping[str, Evaluation]) -> Iterator[str]:
+    """A sentence for each suite of which only a part was asked."""
+    for why, suite in {
+        (why, suite): None for run in evaluations.values() for suite, why in run.not_asked.items() if suite in run.suites
+    }:
+        yield f"{suite}: {why}."
 
 
 def _partial(name: str, result: object) -> bool:

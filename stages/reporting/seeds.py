@@ -37,22 +37,30 @@ def seed_rows(found: Mapping[int, Mapping[str, Any]]) -> list[list[str]]:
 
 
 def _row(seed: int, checkpoints: Mapping[str, Any], checks: Mapping[str, Any]) -> list[str]:
-    gains, correlation, short = checks["modality_gains"]["points"], checks["length_grows_with_accuracy"], checks["long2short"]
-    best = short["models"][short["best"]]
-    held = [check["holds"] is True for check in checks.values()]
+    """Cells of what has no meaning in that run are empty."""
+    gains, short, gain = checks["modality_gains"].get("points", {}), checks["long2short"], checks["rl_gain"].get("points")
+    correlation, held = (
+        checks["length_grows_with_accuracy"].get("rank_correlation"),
+        [one["holds"] is True for one in checks.values()],
+    )
+    best = short["models"][short["best"]] if "models" in short else None
+    most = max(model["token_share"] for model in short["models"].values()) if best else None
     return [
         str(seed),
-        _percent(checkpoints["long_sft"]["overall"]),
-        _percent(checkpoints["long_rl"]["overall"]),
-        f"{checks['rl_gain']['points']:+.1f}",
+        _percent(checkpoints.get("long_sft")),
+        _percent(checkpoints.get("long_rl")),
+        EMPTY if gain is None else f"{gain:+.1f}",
         ", ".join(f"{gains[name]:+.1f}" if name in gains else EMPTY for name in ("text", "image")),
-        EMPTY if correlation["rank_correlation"] is None else f"ρ = {correlation['rank_correlation']:+.2f}",
-        f"{max(model['token_share'] for model in short['models'].values()):.0%}",
-        f"{CHECKPOINTS[short['best']]}: {best['accuracy_share']:.0%} at {best['token_share']:.0%}",
+        EMPTY if correlation is None else f"ρ = {correlation:+.2f}",
+        EMPTY if most is None else f"{most:.0%}",
+        f"{CHECKPOINTS[short['best']]}: {best['accuracy_share']:.0%} at {best['token_share']:.0%}" if best else EMPTY,
         f"{sum(held)} of {len(held)} checks",
     ]
 
 
-def _percent(score: Mapping[str, Any]) -> str:
+def _percent(scores: Mapping[str, Any] | None) -> str:
+    if scores is None:
+        return EMPTY
+    score = scores["overall"]
     low, high = score["ci95"]
     return f"{100 * score['accuracy']:.1f} [{100 * low:.1f}, {100 * high:.1f}]"

@@ -2,11 +2,10 @@
 
 A stage asks for exactly the parts that dvc.yaml lists as its params: `read("rl.long", RL)`."""
 
-import difflib
 import re
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
@@ -14,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from stages.models.registry_package import is_package, problem_of
 from stages.run.collecting import Collect
 from stages.run.evaluating import Evaluate
+from stages.run.explaining import explained, nearest
 from stages.run.optional import CodeTests, RewardModelling, WarmUp
 from stages.run.phases import PHASES, because, same_as
 from stages.run.sections import (
@@ -214,7 +214,7 @@ def parsed(tree: Any, path: Path = Path("params.yaml")) -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        raise ParamsError("\n".join(_explain(path, problem) for problem in error.errors())) from None
+        raise ParamsError("\n".join(explained(path, problem, Params) for problem in error.errors())) from None
 
 
 def read(key: str, kind: type[T], path: Path = Path("params.yaml")) -> T:
@@ -223,7 +223,7 @@ def read(key: str, kind: type[T], path: Path = Path("params.yaml")) -> T:
     for name in key.split("."):
         known = list(value if isinstance(value, dict) else type(value).model_fields)
         if name not in known:
-            raise ParamsError(f"{path}: no parameter {key!r}{_nearest(name, known)}")
+            raise ParamsError(f"{path}: no parameter {key!r}{nearest(name, known)}")
         value = value[name] if isinstance(value, dict) else getattr(value, name)
     return TypeAdapter(kind).validate_python(value)
 
@@ -231,29 +231,3 @@ def read(key: str, kind: type[T], path: Path = Path("params.yaml")) -> T:
 def read_or_null(key: str, kind: type[T], path: Path = Path("params.yaml")) -> T | None:
     """As `read`, for a section that may be null."""
     return None if read(key, object, path) is None else read(key, kind, path)
-
-
-def _explain(path: Path, problem: Any) -> str:
-    where = ".".join(map(str, problem["loc"]))
-    if problem["type"] == "extra_forbidden":
-        return f"{path}: unknown parameter {where!r}{_nearest(str(problem['loc'][-1]), _known(problem['loc'][:-1]))}"
-    if problem["type"] == "missing":
-        return f"{path}: parameter {where!r} is missing; give it a value (git diff params.yaml shows what changed)"
-    if problem["type"] == "value_error":
-        return f"{path}: {where}{': ' if where else ''}{problem['msg'].removeprefix('Value error, ')}"
-    return f"{path}: {where} = {problem['input']!r}: {problem['msg']}"
-
-
-def _known(location: tuple[int | str, ...]) -> list[str]:
-    """Names that the section at `location` knows."""
-    kind: Any = Params
-    for name in location:
-        found = kind.model_fields[name].annotation if name in kind.model_fields else kind  # else a place, or a key
-        members = [found, *get_args(found)]
-        kind = next((member for member in members if hasattr(member, "model_fields")), Section)
-    return list(kind.model_fields)
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"; did you mean {close[0]!r}?" if close else f"; known here: {', '.join(known)}"

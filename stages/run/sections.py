@@ -73,9 +73,7 @@ class VLLM(Section):
 
 def _without_password(address: str) -> str:
     if has_password(address):
-        raise ValueError(
-            "an address here holds no user, password or key (DVC writes it into dvc.lock); put the key into OPENAI_API_KEY"
-        )
+        raise ValueError("no user, password or key in an address (DVC writes it into dvc.lock); put it into OPENAI_API_KEY")
     return address
 
 

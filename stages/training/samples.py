@@ -6,6 +6,7 @@ from typing import Any
 from stages.data.records import Demonstration
 from stages.models.families import reads_pictures
 from stages.models.positions import position_ids
+from stages.models.text_only import TEXT_ONLY
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
 from stages.run.params import Hardware
@@ -15,11 +16,15 @@ from stages.training.batches import TrainingSample
 def demonstration_samples(
     demonstrations: Sequence[Demonstration], renderer: Renderer, model: Any
 ) -> tuple[list[TrainingSample], list[dict[str, str]]]:
-    """Samples with loss on the response only, and the demonstrations left out because they exceed the context, with reasons."""
-    prompts = renderer.render([Prompt.of(row) for row in demonstrations], room=None, remade=True)
-    written = renderer.responses([row.response for row in demonstrations]) if demonstrations else []
-    samples, left_out = [], []
-    for demonstration, prompt, ids in zip(demonstrations, prompts, written, strict=True):
+    """Samples with loss on the response only, and the demonstrations left out, with reasons: those that exceed the context, and for
+    a text-only model those with pictures."""
+    pictures = reads_pictures(model)
+    readable = [row for row in demonstrations if pictures or row.image is None]
+    samples = []
+    left_out = [{"id": row.id, "reason": TEXT_ONLY} for row in demonstrations if not (pictures or row.image is None)]
+    prompts = renderer.render([Prompt.of(row) for row in readable], room=None, remade=True)
+    written = renderer.responses([row.response for row in readable]) if readable else []
+    for demonstration, prompt, ids in zip(readable, prompts, written, strict=True):
         response = tuple(demonstration.response_ids or ids)
         length = len(prompt.token_ids) + len(response)
         if length > renderer.context:

@@ -1,16 +1,17 @@
 r"""Whether two read answers are the same, kind by kind. Values are compared by stages/verifiers/answer_values.py.
 
-What an answer may leave out or add: the name of what it is (x = 5), a unit, a percent sign. Order counts in groups, not in lists and
-sets. Brackets count, but for a list written in round brackets."""
+What an answer may leave out or add: the name of what it is (x = 5), a unit, a percent sign. Order counts in groups, not in
+lists and sets. Brackets count, but for a list written in round brackets."""
 
 from collections.abc import Callable, Sequence
 
-from stages.verifiers.answer_intervals import COMPARISONS, is_interval, pieces_of, same_pieces, variable_of
+from stages.verifiers.answer_forms import entries, has_matrix, size_of
+from stages.verifiers.answer_intervals import is_interval, pieces_of, same_pieces, variable_of
 from stages.verifiers.answer_nodes import SCALARS, Node, has_symbol, is_label
+from stages.verifiers.answer_rationals import exact
 from stages.verifiers.answer_relations import same_relation
-from stages.verifiers.answer_tokens import Unreadable
-from stages.verifiers.answer_units import measure
-from stages.verifiers.answer_values import Undefined, exact, same_value
+from stages.verifiers.answer_tokens import UnreadableError
+from stages.verifiers.answer_values import same_value
 
 _NOTHING = frozenset(["no solution", "no solutions", "none", "empty set", "no real solution", "no real solutions", "the empty set"])
 _NEAR = 0.01
@@ -18,7 +19,7 @@ _NEAR = 0.01
 
 
 def same(gold: Node, answer: Node) -> bool:
-    """Whether `answer` says what `gold` says. Raises Undefined where the gold answer has no value, Unreadable."""
+    """Whether `answer` says what `gold` says. Raises UndefinedError where the gold answer has no value, UnreadableError."""
     if gold == answer:
         return True
     if gold.head == "relation" and answer.head == "relation":
@@ -27,14 +28,14 @@ def same(gold: Node, answer: Node) -> bool:
         values = stated(answer, gold)
         return values is not None and all(same(gold, value) for value in values)
     if gold.head == "relation" and not variable_of(gold):
-        values = named_value(gold)
-        return values is not None and same(values, answer)
+        value = named_value(gold)
+        return value is not None and same(value, answer)
     return _same_sets(gold, answer) or _same_kind(gold, answer)
 
 
 def named_value(gold: Node) -> Node | None:
     """The value of a gold answer of the form x = 5, which may be answered by 5 alone; None for any other relation."""
-    if set(gold.text.split()) <= {"=", "~", "in"} and is_label(gold.args[0]) and not any(map(_only_label, gold.args[1:])):
+    if set(gold.text.split()) <= {"=", "~", "in"} and is_label(gold.args[0]) and all(one.head != "words" for one in gold.args[1:]):
         return gold.args[-1]
     if gold.text == "=" and is_label(gold.args[1]) and not has_symbol(gold.args[0]):
         return gold.args[0]
@@ -50,7 +51,10 @@ def stated(answer: Node, gold: Node) -> list[Node] | None:
         return None
     sides = [side for side in answer.args if not (is_label(side) and side != gold)]
     if not any(has_symbol(side) for side in sides[-1:]) and not has_symbol(gold):
-        sides = [side for side in sides if not has_symbol(side)]
+        values = [side for side in sides if not has_symbol(side)]
+        if len(values) < len(sides) and any(exact(side) == 0 for side in values):
+            return None  # an equation in its normal form states no value
+        sides = values
     if not sides:
         return [answer.args[-1]]
     if "~" in operators and len(sides) > 1:
@@ -64,10 +68,6 @@ def _near(sides: Sequence[Node]) -> bool:
         return True
     first, *others = [float(number) for number in numbers if number is not None]
     return all(abs(first - other) <= _NEAR * abs(other) for other in others)
-
-
-def _only_label(node: Node) -> bool:
-    return node.head == "words"
 
 
 def _same_relations(gold: Node, answer: Node) -> bool:
@@ -91,14 +91,13 @@ def _same_sets(gold: Node, answer: Node) -> bool:
     described = [
         is_interval(node) or node.head in ("union", "intersection", "difference") or variable_of(node) for node in (gold, answer)
     ]
-    numbers = [
-        shown or node.head == "set" or node.text.startswith(("all ", "real ")) for node, shown in zip((gold, answer), described)
-    ]
+    named = [node.head == "set" or node.text.startswith(("all ", "real ")) for node in (gold, answer)]
+    numbers = [one or other for one, other in zip(described, named, strict=True)]
     if not all(numbers) or not any(described) or (gold.head == answer.head == "group"):
         return False
     try:
         one, other = pieces_of(gold), pieces_of(answer)
-    except Unreadable:
+    except UnreadableError:
         return False
     return one is not None and other is not None and same_pieces(one, other)
 
@@ -141,8 +140,7 @@ def _one_name(items: Sequence[Sequence[Node]]) -> bool:
 
 
 def _value_of(node: Node) -> Node:
-    value = named_value(node) if node.head == "relation" else None
-    return node if value is None else value
+    return (named_value(node) if node.head == "relation" else None) or node
 
 
 def _brackets(node: Node) -> str:
@@ -174,53 +172,23 @@ def _unique(nodes: Sequence[Node]) -> list[Node]:
 def _same_matrices(gold: Node, answer: Node) -> bool:
     if gold.head == answer.head == "matrix":
         return gold.text == answer.text and _in_order(gold.args, answer.args)
-    mine, theirs = _entries(gold), _entries(answer)
+    mine, theirs = entries(gold), entries(answer)
     return mine is not None and theirs is not None and mine.text == theirs.text and _in_order(mine.args, theirs.args)
-
-
-def _entries(node: Node) -> Node | None:
-    """A matrix multiplied out: a number times a matrix, a matrix by a number, minus a matrix."""
-    if node.head == "matrix":
-        return node
-    if node.head not in ("multiply", "divide", "negate"):
-        return None
-    place = next((number for number, one in enumerate(node.args) if _entries(one) is not None), None)
-    if place is None or (node.head == "divide" and place == 1):
-        return None
-    inner = _entries(node.args[place])
-    assert inner is not None
-    entries = tuple(node._replace(args=(*node.args[:place], entry, *node.args[place + 1 :])) for entry in inner.args)
-    return inner._replace(args=entries)
-
-
-def _has_matrix(node: Node) -> bool:
-    return any(one.head == "matrix" for one in node.walk())
 
 
 def _same_quantities(gold: Node, answer: Node) -> bool:
     """A unit may be left out; two units must measure the same, in sizes that are converted, or be the same word."""
     if gold.head != "quantity" or answer.head != "quantity":
         quantity, other = (gold, answer) if gold.head == "quantity" else (answer, gold)
-        if quantity.text.startswith("= "):
+        if quantity.text.startswith("= ") or other.head in ("degrees", "percent"):
             return False
         return same(quantity.args[0], other) if quantity is gold else same(other, quantity.args[0])
     if gold.text == answer.text:
         return same(gold.args[0], answer.args[0])
-    mine, theirs = (_size(node) for node in (gold, answer))
+    mine, theirs = (size_of(node) for node in (gold, answer))
     if mine is None or theirs is None or mine[0] != theirs[0]:
         return False
     return same_value(mine[1], theirs[1])
-
-
-def _size(node: Node) -> tuple[str, Node] | None:
-    """What a quantity measures, and its size."""
-    if node.text.startswith("= "):
-        return node.text[2:], node.args[0]
-    found = measure(node.text)
-    if found is None or node.args[0].head not in SCALARS:
-        return None
-    factor = Node("divide", "", (Node("number", str(found[1].numerator)), Node("number", str(found[1].denominator))))
-    return found[0], Node("multiply", "", (node.args[0], factor))
 
 
 def _same_congruences(gold: Node, answer: Node) -> bool:
@@ -242,7 +210,12 @@ def _same_bases(gold: Node, answer: Node) -> bool:
     if gold.head == answer.head == "based":
         return gold == answer
     based, other = (gold, answer) if gold.head == "based" else (answer, gold)
-    return other == based.args[0]
+    return other.head in SCALARS and _written(other) == based.args[0].text
+
+
+def _written(node: Node) -> str:
+    """A plain number as it is written."""
+    return f"-{_written(node.args[0])}" if node.head == "negate" else node.text if node.head == "number" else ""
 
 
 def _same_ratios(gold: Node, answer: Node) -> bool:
@@ -250,12 +223,12 @@ def _same_ratios(gold: Node, answer: Node) -> bool:
 
 
 def _same_scalars(gold: Node, answer: Node) -> bool:
-    if _has_matrix(gold) or _has_matrix(answer):
+    if has_matrix(gold) or has_matrix(answer):
         return _same_matrices(gold, answer)
     if same_value(gold, answer):
         return True
     signs = [_percent(node) for node in (gold, answer)]
-    if (signs[0] is None) == (signs[1] is None):
+    if (signs[0] is None) == (signs[1] is None) or "degrees" in (gold.head, answer.head):
         return False
     return same_value(signs[0] or gold, signs[1] or answer)
 
@@ -277,4 +250,3 @@ _KINDS: tuple[tuple[tuple[str, ...], Callable[[Node, Node], bool]], ...] = (
     (("based",), _same_bases),
     (("ratio",), _same_ratios),
 )
-__all__ = ["COMPARISONS", "Undefined", "same"]

@@ -1,87 +1,61 @@
-r"""The reader of mathematical answers: what kind an answer is, and its parts. It fails closed: every token of the answer has its place
-in the reading, or there is no reading.
+r"""The reader of mathematical answers: what kind an answer is, and its parts. It fails closed: every token of the answer has
+its place in the reading, or there is no reading.
 
-Kinds: a value (number or expression), relation, list, group (tuple or interval, by its brackets), set, union, matrix, quantity (with
-a unit), ratio, number of another base, congruence, words (a letter or a text)."""
+Kinds: a value (number or expression), relation, list, group (tuple or interval, by its brackets), set, union, matrix,
+quantity (with a unit), ratio, number of another base, congruence, words (a letter or a text)."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from stages.verifiers.answer_atoms import OPEN
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_scalars import OPEN, Scalars
-from stages.verifiers.answer_tokens import RELATIONS, Token, Unreadable, has_grouped_commas, tokens_of
-from stages.verifiers.answer_units import LETTERS, measure, unit_of
+from stages.verifiers.answer_scalars import Scalars
+from stages.verifiers.answer_splitting import (
+    AND,
+    announced,
+    based,
+    before_modulus,
+    closed,
+    letters_as_units,
+    marks_in,
+    partner,
+    split,
+    unwrapped,
+    words,
+)
+from stages.verifiers.answer_tokens import RELATIONS, Token, UnreadableError, has_grouped_commas, tokens_of
+from stages.verifiers.answer_units import measure, unit_of
 from stages.verifiers.dressing import undressed
 
-_AND = ("and", "or", r"\or", r"\and")
-_LEADING = frozenset(
-    [
-        "the",
-        "final",
-        "correct",
-        "right",
-        "best",
-        "answer",
-        "answers",
-        "option",
-        "choice",
-        "value",
-        "values",
-        "result",
-        "solution",
-        "solutions",
-        "therefore",
-        "thus",
-        "so",
-        "hence",
-        "it",
-        "we",
-        "get",
-        "have",
-        "is",
-        "are",
-        "equals",
-        "be",
-    ]
-)
-"""Words that announce an answer."""
 _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-_BASED = re.compile(r"\(?\s*([0-9A-Z]+)\s*\)?\s*_\s*\{?\s*(?:\\text\s*\{\s*)?([0-9]{1,2}|[a-z]{3,9})\s*\}?\s*\}?")
-_BASES = {
-    name: str(number)
-    for number, name in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 2)
-}
 _SIGN_PAIRS = (r"\pm", r"\mp")
 _SETS = {r"\cup": "union", r"\cap": "intersection", r"\setminus": "difference"}
-_CLOSE = frozenset(OPEN.values())
 
 
 def readings(answer: str) -> list[Node]:
-    """What `answer` may say, each reading of all of it; several where its commas or slashes leave that open. Raises Unreadable."""
-    if based := _based(undressed(answer)):
-        return [based]
+    """What `answer` may say, each reading of all of it; several where its commas or slashes leave that open. UnreadableError."""
+    if found_base := based(undressed(answer)):
+        return [found_base]
     found: list[Node] = []
-    reason = Unreadable("nothing stands there")
+    reason = UnreadableError("nothing stands there")
     for commas in (True, False) if has_grouped_commas(answer) else (True,):
         try:
-            tokens = _closed(tokens_of(answer, commas))
-        except Unreadable as error:
+            tokens = closed(tokens_of(answer, commas))
+        except UnreadableError as error:
             reason = error
             continue
         variants = [(tokens, False)]
         variants += [(tokens, True)] if any(token.text == "/" for token in tokens) else []
-        variants += [(unit, False) for unit in [_letters_as_units(tokens)] if unit]
+        variants += [(unit, False) for unit in [letters_as_units(tokens)] if unit]
         for some, tight in variants:
             try:
-                node = Reader(tight).answer(some)
-            except (Unreadable, RecursionError) as error:
-                reason = error if isinstance(error, Unreadable) else Unreadable("nested too deeply")
-                continue
-            if node not in found:
-                found.append(node)
+                found.append(Reader(tight).answer(some))
+            except (UnreadableError, RecursionError) as error:
+                reason = error if isinstance(error, UnreadableError) else UnreadableError("nested too deeply")
+        phrase = None if found else words(tokens, numbers=True)
+        found += [phrase] if phrase else []
     if not found:
         raise reason
-    return found
+    return list(dict.fromkeys(found))
 
 
 class Reader:
@@ -92,20 +66,22 @@ class Reader:
 
     def answer(self, tokens: Sequence[Token]) -> Node:
         """A whole answer."""
-        tokens = _unwrapped(_announced(tokens))
+        tokens = unwrapped(announced(tokens))
         if not tokens:
-            raise Unreadable("nothing stands there")
-        if words := _words(tokens):
-            return words
-        parts = _split(tokens, (",", ";", *_AND))
+            raise UnreadableError("nothing stands there")
+        if found := words(tokens):
+            return found
+        parts = split(tokens, (",", ";", *AND))
         joined = [parts[0]]
-        for mark, part in zip(_marks(tokens), parts[1:], strict=True):
+        for mark, part in zip(marks_in(tokens), parts[1:], strict=True):
             if not part or not joined[-1]:
-                if mark not in _AND and not (joined[-1] and part == parts[-1]):
-                    raise Unreadable("a list with an empty place")
+                if mark not in AND and not (joined[-1] and part == parts[-1]):
+                    raise UnreadableError("a list with an empty place")
                 joined[-1] = joined[-1] or part
             else:
                 joined.append(part)
+        if len(joined) > 1 and any(part[0].text in RELATIONS for part in joined):
+            raise UnreadableError("a list of equations whose names are missing")
         elements = _without_label([node for part in joined for node in _items(self.part(part))])
         return elements[0] if len(elements) == 1 else _compound(elements) or Node("list", "", tuple(elements))
 
@@ -121,16 +97,16 @@ class Reader:
 
     def _relation(self, tokens: Sequence[Token]) -> Node:
         modulus: Node | None = None
-        if found := _modulus(tokens):
+        if found := before_modulus(tokens):
             tokens, inner = found
             modulus = self.side(inner)
-        sides = _split(tokens, tuple(RELATIONS))
-        operators = [RELATIONS[mark] for mark in _marks(tokens, tuple(RELATIONS))]
+        sides = split(tokens, tuple(RELATIONS))
+        operators = [RELATIONS[mark] for mark in marks_in(tokens, tuple(RELATIONS))]
         nodes = [Node("words") if not side and number == 0 else self.side(side) for number, side in enumerate(sides)]
         if modulus is not None:
             nodes[-1] = Node("congruence", "", (nodes[-1], modulus))
         if any(operator == "==" for operator in operators) and modulus is None:
-            raise Unreadable("a congruence without its modulus")
+            raise UnreadableError("a congruence without its modulus")
         operators = ["=" if operator == "==" else operator for operator in operators]
         if operators and operators[0] in ("=", "~") and nodes[0] == Node("words"):
             operators, nodes = operators[1:], nodes[1:]
@@ -138,22 +114,22 @@ class Reader:
 
     def side(self, tokens: Sequence[Token]) -> Node:
         """One side of a relation, or an item without any."""
-        tokens = _unwrapped(tokens)
+        tokens = unwrapped(tokens)
         if not tokens:
-            raise Unreadable("a place is empty")
-        if words := _words(tokens):
-            return words
+            raise UnreadableError("a place is empty")
+        if found := words(tokens):
+            return found
         for mark, head in _SETS.items():
-            if len(parts := _split(tokens, (mark,))) > 1:
+            if len(parts := split(tokens, (mark,))) > 1:
                 return Node(head, "", tuple(self.side(part) for part in parts))
         first = tokens[0].text
         if first == r"\emptyset" and len(tokens) == 1:
             return Node("set")
         if first == r"\mathbb" and len(tokens) == 4:
             return Node("words", f"all {tokens[2].text}")
-        if first in OPEN and first != "{" and _partner(tokens) == len(tokens) - 1:
+        if first in OPEN and first != "{" and partner(tokens) == len(tokens) - 1:
             return self._group(tokens)
-        if len(parts := _split(tokens, (":", "to"))) > 1:
+        if len(parts := split(tokens, (":", "to"))) > 1:
             return self._ratio(parts)
         return self._quantity(tokens)
 
@@ -161,10 +137,10 @@ class Reader:
         opening, closing, inner = tokens[0].text, tokens[-1].text, tokens[1:-1]
         if opening == r"\{":
             for mark in ("|", ":"):
-                parts = _split(inner, (mark,))
-                if len(parts) == 2 and len(_split(parts[1], tuple(RELATIONS))) > 1:
+                parts = split(inner, (mark,))
+                if len(parts) == 2 and len(split(parts[1], tuple(RELATIONS))) > 1:
                     return self.answer(parts[1])
-        parts = _split(inner, (",", ";"))
+        parts = split(inner, (",", ";"))
         if opening == r"\{":
             items = [] if not inner else [item for part in parts for item in _items(self.part(part))]
             return Node("set", "", tuple(items))
@@ -206,13 +182,13 @@ class Reader:
             return found[0]
         compound = _compound(found)
         if compound is None:
-            raise Unreadable("several values beside each other")
+            raise UnreadableError("several values beside each other")
         return compound
 
 
 def _length(tokens: Sequence[Token]) -> int:
     """How many tokens the argument of a power takes."""
-    return _partner(tokens) + 1 if tokens and tokens[0].text == "{" else 1
+    return partner(tokens) + 1 if tokens and tokens[0].text == "{" else 1
 
 
 def _with_unit(value: Node, tokens: Sequence[Token]) -> Node:
@@ -259,110 +235,3 @@ def _without_label(elements: list[Node]) -> list[Node]:
             *(one if one.head == "relation" else Node("relation", first.text, (first.args[0], one)) for one in elements[1:]),
         ]
     return elements
-
-
-def _based(text: str) -> Node | None:
-    """A number of another base: 52_8, (52)_8, 52_{\\text{eight}}."""
-    found = _BASED.fullmatch(text.strip().strip("{}") + ("}" if text.strip().endswith("}}") else ""))
-    base = _BASES.get(found[2], found[2]) if found else ""
-    if found is None or not base.isdigit() or not (found[1].isdigit() or int(base) > 10) or not found[1][0].isdigit():
-        return None
-    return Node("based", base, (Node("number", found[1].lstrip("0") or "0"),))
-
-
-def _closed(tokens: list[Token]) -> list[Token]:
-    """The tokens without marks that close a sentence and quotes around it."""
-    while tokens and tokens[-1].text in (".", ",", ";", ":", '"', "'", r"\\", "?") and len(tokens) > 1:
-        tokens = tokens[:-1]
-    while tokens and tokens[0].text in ('"', "'"):
-        tokens = tokens[1:]
-    return tokens
-
-
-def _letters_as_units(tokens: Sequence[Token]) -> list[Token] | None:
-    """The tokens with single letters read as units: the m of "5 m", the h of "3 h 20 min"; None without any."""
-    units = {
-        place
-        for place in range(1, len(tokens))
-        if tokens[place].kind == "letter"
-        and tokens[place].text in LETTERS
-        and tokens[place].spaced
-        and tokens[place - 1].kind == "number"
-        and (place + 1 == len(tokens) or tokens[place + 1].kind in ("number", "word"))
-    }
-    return [token._replace(kind="word") if place in units else token for place, token in enumerate(tokens)] if units else None
-
-
-def _announced(tokens: Sequence[Token]) -> Sequence[Token]:
-    """The tokens behind words that announce an answer: "The answer is", "Answer:"."""
-    count = next((number for number, token in enumerate(tokens) if token.text.lower() not in _LEADING), len(tokens))
-    while 0 < count < len(tokens) and tokens[count].text in (":", "="):
-        count += 1
-    return tokens[count:] if count < len(tokens) else tokens
-
-
-def _unwrapped(tokens: Sequence[Token]) -> Sequence[Token]:
-    while len(tokens) > 1 and tokens[0].text == "{" and _partner(tokens) == len(tokens) - 1:
-        tokens = tokens[1:-1]
-    return tokens
-
-
-def _partner(tokens: Sequence[Token]) -> int:
-    """Place of the bracket that closes the first one."""
-    depth = 0
-    for place, token in enumerate(tokens):
-        depth += (token.text in OPEN) - (token.text in _CLOSE)
-        if depth == 0:
-            return place
-    return -1
-
-
-def _words(tokens: Sequence[Token]) -> Node | None:
-    """Words, or a name, alone; a single letter is a value."""
-    if not any(token.kind == "word" for token in tokens) or any(token.kind == "number" for token in tokens):
-        return None
-    if all(token.kind in ("word", "letter") or token.text in "{}.,'()-!?&;:\"" for token in tokens):
-        kept = [token for token in tokens if token.text not in "{}()"]
-        text = "".join((" " if token.spaced and token is not kept[0] else "") + token.text for token in kept)
-        return Node("words", text.casefold().strip(" .,!;:'\""))
-    return None
-
-
-def _split(tokens: Sequence[Token], marks: tuple[str, ...]) -> list[Sequence[Token]]:
-    places = [-1, *_places(tokens, marks), len(tokens)]
-    return [tokens[one + 1 : other] for one, other in zip(places, places[1:], strict=False)]
-
-
-def _marks(tokens: Sequence[Token], marks: tuple[str, ...] = (",", ";", *_AND)) -> list[str]:
-    return [tokens[place].text for place in _places(tokens, marks)]
-
-
-def _places(tokens: Sequence[Token], marks: tuple[str, ...]) -> list[int]:
-    """Places of `marks` outside of all brackets."""
-    depth, found = 0, []
-    for place, token in enumerate(tokens):
-        if token.text == r"\begin":
-            depth += 1
-        elif token.text == r"\end":
-            depth -= 1
-        depth += (token.text in OPEN) - (token.text in _CLOSE)
-        if depth == 0 and token.text in marks:
-            found.append(place)
-    return found
-
-
-def _modulus(tokens: Sequence[Token]) -> tuple[Sequence[Token], Sequence[Token]] | None:
-    """What stands before a modulus, and the modulus: 2 \\bmod 5, 2 \\pmod{5}, 2 (mod 5)."""
-    places = [place for place, token in enumerate(tokens) if token.text in (r"\bmod", r"\pmod", r"\mod")]
-    if not places:
-        return None
-    place = places[0]
-    before, inner = tokens[:place], tokens[place + 1 :]
-    if before and before[-1].text == "(" and inner and inner[-1].text == ")":
-        before, inner = before[:-1], inner[:-1]
-    if len(places) > 1 or not before or not inner:
-        raise Unreadable("a modulus without its numbers")
-    return before, inner
-
-
-Read = Callable[[str], list[Node]]

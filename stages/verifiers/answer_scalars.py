@@ -1,46 +1,42 @@
-r"""The value of an answer: tokens of one arithmetic expression as a tree, by recursive descent; every token is used or it is refused.
+r"""The value of an answer: tokens of one arithmetic expression as a tree, by recursive descent; every token is used or it is
+refused.
 
 Readings that the answer's own writing leaves open are chosen by the caller: `tight` lets a slash take the product behind it
 (1/2x is 1/(2x)), `sign` says which of \pm is meant."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from stages.verifiers.answer_atoms import DECORATED, OPEN, SUMS, Atoms
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_tokens import FUNCTIONS, GREEK, RELATIONS, Token, Unreadable
+from stages.verifiers.answer_tokens import FUNCTIONS, GREEK, Token, UnreadableError
+from stages.verifiers.dressing import named
 
-OPEN = {"(": ")", "[": "]", "{": "}", r"\{": r"\}", r"\langle": r"\rangle", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
 MAX_DEPTH = 60
-_APPLIED = frozenset("fghFGHPQ")
-_DECORATED = (r"\overline", r"\vec", r"\hat", r"\bar", r"\tilde", r"\dot", r"\ddot")
-_SEVERAL = ("max", "min", "gcd", "lcm")
-_SUMS = (r"\sum", r"\prod", r"\int", r"\lim")
-_ATOMS = frozenset([r"\frac", r"\binom", r"\sqrt", r"\pi", r"\infty", r"\lfloor", r"\lceil", r"\angle", r"\triangle", r"\begin"])
-_INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot"}
-_MATRICES = ("pmatrix", "bmatrix", "matrix", "Bmatrix")
+_ATOMS = named(r"\frac \binom \sqrt \pi \infty \lfloor \lceil \angle \triangle \begin")
 
 
-class Scalars:
+class Scalars(Atoms):
     """A reader of expressions over `tokens`; `place` is the next token."""
 
     def __init__(self, tokens: Sequence[Token], tight: bool, sign: str = "+") -> None:
-        self.tokens, self.tight, self.sign = tokens, tight, sign
-        self.place = self.depth = self.bars = 0
+        super().__init__(tokens)
+        self.tight, self.sign = tight, sign
+        self.depth = self.bars = 0
         self.stop_at_units = False
         """Whether upright letters behind a number end the expression, because they are a unit."""
 
     def whole(self) -> Node:
-        """All tokens as one expression. Raises Unreadable."""
+        """All tokens as one expression. Raises UnreadableError."""
         found = self.expression()
         if self.place < len(self.tokens):
-            raise Unreadable(f"{self.tokens[self.place].text!r} does not belong to what stands before it")
+            raise UnreadableError(f"{self.tokens[self.place].text!r} does not belong to what stands before it")
         return found
 
     def expression(self) -> Node:
         """A sum of products."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise Unreadable("nested too deeply")
+            raise UnreadableError("nested too deeply")
         terms = [self._signed(self._sign() or "+")]
         while (sign := self._sign()) is not None:
             terms.append(self._signed(sign))
@@ -90,7 +86,8 @@ class Scalars:
         return Node("negate", "", (factor,)) if sign == "-" else factor
 
     def _starts_atom(self) -> bool:
-        """Whether the next token begins a factor that needs no sign before it. A number does not: "2 5" is no product; but (n-2)2^n is."""
+        """Whether the next token begins a factor that needs no sign before it. A number does not: "2 5" is no product; but
+        (n-2)2^n is."""
         token = self._token()
         if token is None or token.kind == "word":
             return False
@@ -104,7 +101,7 @@ class Scalars:
         if text == "(" and self.stop_at_units and (following := self._token(1)) is not None and following.kind == "word":
             return False
         name = text[1:]
-        return text in "([{" or text in _ATOMS or text in _DECORATED or text in _SUMS or name in GREEK or name in FUNCTIONS
+        return text in "([{" or text in _ATOMS or text in DECORATED or text in SUMS or name in GREEK or name in FUNCTIONS
 
     def _factor(self) -> Node:
         """An atom with its powers, factorials and marks."""
@@ -120,7 +117,7 @@ class Scalars:
                 self.place += 1
                 found = Node("factorial", "", (found,))
                 if self._peek() == "!":
-                    raise Unreadable("a double factorial")
+                    raise UnreadableError("a double factorial")
             elif text == r"\%":
                 self.place += 1
                 found = Node("percent", "", (found,))
@@ -156,7 +153,7 @@ class Scalars:
         ):
             return Node("add", "", (Node("number", token.text), part))
         if following.text != r"\frac":
-            raise Unreadable("two numbers beside each other")
+            raise UnreadableError("two numbers beside each other")
         self.place = start
         return None
 
@@ -175,221 +172,29 @@ class Scalars:
             self.bars -= 1
             return Node("absolute", "", (inner,))
         if token.kind != "command":
-            raise Unreadable(f"{token.text!r} where a value should begin")
+            raise UnreadableError(f"{token.text!r} where a value should begin")
         return self._command(token.text)
 
     def _bracketed(self, opening: str) -> Node:
         if opening in (r"\{", r"\langle"):
-            raise Unreadable("a set or a vector inside an expression")
+            raise UnreadableError("a set or a vector inside an expression")
         bars, self.bars = self.bars, 0
         inner = self.expression()
         self.bars = bars
         self._expect(OPEN[opening])
         return Node({r"\lfloor": "floor", r"\lceil": "ceiling"}[opening], "", (inner,)) if opening[0] == "\\" else inner
 
-    def _number(self, token: Token) -> Node:
-        """A number, with its repeating digits: 0.1\\overline{6}, 0.333..."""
-        whole, _, digits = token.text.partition(".")
-        if self._peek() == "." and self._peek(1) in _DECORATED and not digits:
-            self.place += 1
-        elif not digits:
-            return Node("number", token.text)
-        if self._peek() in (r"\overline", r"\dot", r"\bar"):
-            self.place += 1
-            period = self._group_text()
-            if not period.isdigit():
-                raise Unreadable("a period that is not made of digits")
-            return Node("repeating", f"{whole or '0'} {digits} {period}")
-        if self._peek() == r"\dots":
-            self.place += 1
-            found = re.fullmatch(r"([0-9]*?)([0-9]{1,6}?)\2{2,}", digits)
-            if found is None:
-                raise Unreadable("a decimal that goes on, nobody knows how")
-            return Node("repeating", f"{whole or '0'} {found[1]} {found[2]}")
-        return Node("number", token.text)
-
-    def _name(self, name: str) -> Node:
-        """A variable with its index and primes, a function of something, or one of the constants e and i."""
-        while self._peek() == "'":
-            self.place += 1
-            name += "'"
-        if self._peek() == "_":
-            self.place += 1
-            return Node("symbol", f"{name}_{self._group_text()}")
-        if name in ("e", "i"):
-            return Node("constant", name)
-        if self._peek() == "(" and (name[0] in _APPLIED or (self._token(1, "letter") and self._peek(2) == ")")):
-            self.place += 1
-            return Node("call", name, self._arguments(")"))
-        return Node("symbol", name)
-
-    def _arguments(self, closing: str) -> tuple[Node, ...]:
-        found = [self.expression()]
-        while self._peek() == ",":
-            self.place += 1
-            found.append(self.expression())
-        self._expect(closing)
-        return tuple(found)
-
-    def _command(self, text: str) -> Node:
-        reader = self._readers().get(text)
-        if reader is not None:
-            return reader()
-        if text in _DECORATED or text in (r"\angle", r"\triangle"):
-            return self._decorated(text)
-        if text in _SUMS:
-            return self._bounded(text)
-        if text[1:] in FUNCTIONS:
-            return self._function(text[1:])
-        if text[1:] in GREEK:
-            return self._name(text[1:]) if text[1:] not in ("e", "i") else Node("symbol", text)
-        raise Unreadable(f"{text} where a value should begin")
-
-    def _readers(self) -> dict[str, Callable[[], Node]]:
-        return {
-            r"\frac": self._fraction,
-            r"\binom": lambda: Node("binomial", "", (self._argument(), self._argument())),
-            r"\sqrt": self._root,
-            r"\pi": lambda: Node("constant", "pi"),
-            r"\infty": lambda: Node("constant", "oo"),
-            r"\dots": lambda: Node("dots"),
-            r"\begin": self._matrix,
-        }
-
-    def _fraction(self) -> Node:
-        start = self.place
-        parts = Node("divide", "", (self._argument(True), self._argument(True)))
-        letters = [token.text for token in self.tokens[start : self.place] if token.text not in "{}"]
-        if re.fullmatch(r"d[a-zA-Z]?d[a-zA-Z]", "".join(letters)):
-            return Node("symbol", "".join(["\\frac ", *letters]))
-        return parts
-
-    def _root(self) -> Node:
-        index = Node("number", "2")
-        if self._peek() == "[":
-            self.place += 1
-            index = self.expression()
-            self._expect("]")
-        return Node("root", "", (self._argument(), index))
-
     def _argument(self, digits: bool = False) -> Node:
         """What a command or a power applies to: a group, a signed number, or one atom; with `digits` one digit of a number."""
         token = self._token()
         if token is None:
-            raise Unreadable("a command or a power without its argument")
+            raise UnreadableError("a command or a power without its argument")
         if token.text in ("+", "-") and not digits:
             self.place += 1
             inner = self._argument()
             return Node("negate", "", (inner,)) if token.text == "-" else inner
         if token.kind == "number" and digits and len(token.text) > 1:
             rest = Token("number", token.text[1:], False, token.upright)
-            self.tokens = [*self.tokens[: self.place], Token("number", token.text[0], token.spaced, token.upright), rest] + list(
-                self.tokens[self.place + 1 :]
-            )
+            first = token._replace(text=token.text[0])
+            self.tokens = [*self.tokens[: self.place], first, rest, *self.tokens[self.place + 1 :]]
         return self._atom()
-
-    def _function(self, name: str) -> Node:
-        power = base = None
-        while self._peek() in ("^", "_"):
-            mark = self._take().text
-            power, base = (self._argument(), base) if mark == "^" else (power, self._argument())
-        if name in _SEVERAL:
-            opening = self._take().text
-            return Node("call", name, self._arguments({"(": ")", r"\{": r"\}", "{": "}"}.get(opening, "nothing")))
-        argument = self._function_argument()
-        inverse = power == Node("negate", "", (Node("number", "1"),)) and _INVERSES.get(name)
-        if inverse:
-            name, power = inverse, None
-        if base is not None and name != "log":
-            raise Unreadable(f"an index of {name}")
-        found = Node("log", "", (argument, base)) if base is not None else Node("call", name, (argument,))
-        return Node("power", "", (found, power)) if power is not None else found
-
-    def _function_argument(self) -> Node:
-        if self._peek() in ("(", "[", "{", "|"):
-            return self._atom()
-        found = self._operand()
-        while (following := self._token()) is not None and (
-            (self._starts_atom() and following.text[1:] not in FUNCTIONS and following.text not in ("(", "["))
-            or (following.text == "/" and self.tight)
-        ):
-            if following.text == "/":
-                self.place += 1
-                found = Node("divide", "", (found, self._operand()))
-            else:
-                found = Node("multiply", "", (found, self._factor()))
-        return found
-
-    def _decorated(self, text: str) -> Node:
-        """The name of an angle, a triangle, a segment, a vector: its letters in their order."""
-        if self._peek() == "{":
-            name = self._group_text()
-        else:
-            name = ""
-            while (token := self._token()) is not None and token.kind == "letter" and (token.text.isupper() or not name):
-                name += self._take().text
-        if not name:
-            raise Unreadable(f"{text} without a name")
-        if self._peek() == "_":
-            self.place += 1
-            name += f"_{self._group_text()}"
-        return Node("symbol", f"{text} {min(name, name[::-1]) if text in (chr(92) + 'angle', chr(92) + 'overline') else name}")
-
-    def _bounded(self, text: str) -> Node:
-        """A sum, product, integral or limit, up to the end of its expression; its parts are read by latex2sympy."""
-        start, depth = self.place, 0
-        while (token := self._token()) is not None and not (depth == 0 and (token.text in RELATIONS or token.text in (",", ")"))):
-            depth += (token.text in OPEN) - (token.text in OPEN.values())
-            if depth < 0 or token.kind == "word":
-                break
-            self.place += 1
-        return Node("bounded", " ".join([text, *(token.text for token in self.tokens[start : self.place])]))
-
-    def _matrix(self) -> Node:
-        kind = self._group_text()
-        if kind not in _MATRICES:
-            raise Unreadable(f"an environment {kind!r}")
-        rows, row = [], [self.expression()]
-        while (token := self._take()).text != r"\end":
-            if token.text == "&":
-                row.append(self.expression())
-            elif token.text == r"\\":
-                rows.append(row)
-                row = [self.expression()] if self._peek() != r"\end" else []
-            else:
-                raise Unreadable(f"{token.text!r} in a matrix")
-        rows += [row] if row else []
-        if self._group_text() != kind or len({len(one) for one in rows}) != 1:
-            raise Unreadable("rows of a matrix that differ in length")
-        return Node("matrix", str(len(rows[0])), tuple(one for each in rows for one in each))
-
-    def _group_text(self) -> str:
-        """The text of a group in braces, or of one token."""
-        token = self._take()
-        if token.text != "{":
-            return token.text
-        found, depth = "", 1
-        while depth:
-            token = self._take()
-            depth += (token.text == "{") - (token.text == "}")
-            found += token.text if depth else ""
-        return found
-
-    def _token(self, ahead: int = 0, kind: str = "") -> Token | None:
-        token = self.tokens[self.place + ahead] if self.place + ahead < len(self.tokens) else None
-        return token if token is not None and kind in ("", token.kind) else None
-
-    def _peek(self, ahead: int = 0) -> str:
-        token = self._token(ahead)
-        return token.text if token is not None else ""
-
-    def _take(self) -> Token:
-        token = self._token()
-        if token is None:
-            raise Unreadable("it ends too early")
-        self.place += 1
-        return token
-
-    def _expect(self, text: str) -> None:
-        if self._take().text != text:
-            raise Unreadable(f"{text!r} is missing")

@@ -1,8 +1,7 @@
 """Whether two values are the same: rational numbers exactly, other numbers to 500 digits, expressions at several points.
 
 Two different analytic expressions agree at a random point with probability zero (for polynomials: Schwartz, J. ACM 27, 1980), so
-a few points decide. A decimal fraction with six decimals or more is a rounded rational number that has no end, never a rounded root;
-one of 15 significant digits is a float, which is as good as what it stands for."""
+a few points decide."""
 
 import hashlib
 from collections.abc import Callable
@@ -12,14 +11,22 @@ from typing import Any
 import mpmath
 
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_tokens import Unreadable
+from stages.verifiers.answer_rationals import (
+    FLOAT_DIGITS,
+    MAX_BITS,
+    MAX_FACTORIAL,
+    UndefinedError,
+    decimal,
+    exact,
+    rounded,
+    significant,
+)
+from stages.verifiers.answer_tokens import UnreadableError
 
 DIGITS, SURE, BOUNDED_DIGITS = 600, 500, 25
 """Digits that are computed, that must agree, and that must agree where a sum or an integral is computed."""
-MAX_BITS, MAX_FACTORIAL = 400_000, 20_000
 POINTS = 5
 """Points at which expressions are compared: three positive, one negative, one mixed."""
-FLOAT_DIGITS, ROUNDED_DECIMALS = 15, 6
 _CALLS: dict[str, Callable[[Any], Any]] = {
     **{
         name: getattr(mpmath, name)
@@ -41,75 +48,6 @@ _CIRCULAR = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
 _SEVERAL: dict[str, Callable[..., Any]] = {"max": max, "min": min}
 
 
-class Undefined(ValueError):
-    """The expression has no value: a division by zero, a number too large to be computed."""
-
-
-def exact(node: Node) -> Fraction | None:
-    """The rational number that `node` writes by rational operations, else None. Raises Undefined."""
-    parts = [exact(one) for one in node.args]
-    if any(part is None for part in parts) and node.head != "number":
-        return None
-    args = [part for part in parts if part is not None]
-    match node.head:
-        case "number":
-            return Fraction(node.text)
-        case "repeating":
-            return _repeating(node.text)
-        case "add":
-            return sum(args, Fraction(0))
-        case "negate":
-            return -args[0]
-        case "multiply":
-            return args[0] * args[1]
-        case "divide":
-            return args[0] / _divisor(args[1])
-        case "power":
-            return _power(*args)
-        case "percent":
-            return args[0] / 100
-        case "degrees":
-            return args[0]
-        case "absolute":
-            return abs(args[0])
-        case "floor" | "ceiling":
-            return Fraction(args[0].__floor__() if node.head == "floor" else args[0].__ceil__())
-        case "factorial" | "binomial":
-            return _counted(node.head, args)
-    return None
-
-
-def _repeating(text: str) -> Fraction:
-    whole, digits, period = text.split(" ")
-    tail = Fraction(int(period), 10 ** len(period) - 1) / 10 ** len(digits)
-    return Fraction(f"{whole}.{digits or '0'}") + tail
-
-
-def _divisor(value: Fraction) -> Fraction:
-    if value == 0:
-        raise Undefined("a division by zero")
-    return value
-
-
-def _power(base: Fraction, exponent: Fraction) -> Fraction | None:
-    if exponent.denominator != 1:
-        return None
-    bits = max(base.numerator.bit_length(), base.denominator.bit_length())
-    if abs(exponent) * bits > MAX_BITS and base not in (0, 1, -1):
-        raise Undefined("a number that is too large to be computed")
-    return _divisor(base) ** int(exponent) if exponent < 0 else base ** int(exponent)
-
-
-def _counted(head: str, args: list[Fraction]) -> Fraction | None:
-    if any(one.denominator != 1 or one < 0 for one in args):
-        return None
-    if any(one > MAX_FACTORIAL for one in args[:1]):
-        raise Undefined("a number that is too large to be computed")
-    import math
-
-    return Fraction(math.factorial(int(args[0])) if head == "factorial" else math.comb(int(args[0]), int(args[1])))
-
-
 class Point:
     """Values of expressions where every name has a number of its own."""
 
@@ -117,18 +55,18 @@ class Point:
         self.number, self.bounded = number, False
 
     def value(self, node: Node) -> Any:
-        """The value as an mpmath number. Raises Undefined, Unreadable."""
+        """The value as an mpmath number. Raises UndefinedError, UnreadableError."""
         rational = exact(node)
         if rational is not None:
             return mpmath.mpf(rational.numerator) / rational.denominator
         try:
             found = self._value(node)
         except (ZeroDivisionError, OverflowError, ValueError, TypeError) as error:
-            if isinstance(error, Undefined | Unreadable):
+            if isinstance(error, UndefinedError | UnreadableError):
                 raise
-            raise Undefined(f"no value: {error}") from None
+            raise UndefinedError(f"no value: {error}") from None
         if mpmath.isnan(found):
-            raise Undefined("no value")
+            raise UndefinedError("no value")
         return found
 
     def named(self, name: str) -> Any:
@@ -148,7 +86,7 @@ class Point:
             case "bounded":
                 return self._bounded(node.text)
         if node.head not in _OPERATIONS:
-            raise Unreadable(f"{node.head} inside an expression")
+            raise UnreadableError(f"{node.head} inside an expression")
         return _OPERATIONS[node.head](*(self.value(one) for one in node.args))
 
     def _call(self, node: Node) -> Any:
@@ -161,7 +99,7 @@ class Point:
         if node.text in _CALLS:
             return _CALLS[node.text](values[0])
         if node.text in ("gcd", "lcm", "det"):
-            raise Unreadable(f"{node.text} of an expression")
+            raise UnreadableError(f"{node.text} of an expression")
         return self.named(f"{node.text}({', '.join(mpmath.nstr(value, 30) for value in values)})")
 
     def _bounded(self, latex: str) -> Any:
@@ -175,14 +113,14 @@ class Point:
         tree = parser.math()
         elements = tree.set_elements()
         if parser.getTokenStream().LT(1).type != Token.EOF or not elements:
-            raise Unreadable("a sum or an integral that is not read to its end")
+            raise UnreadableError("a sum or an integral that is not read to its end")
         found = reader.convert_set_elements(elements).doit()
         found = found.subs({symbol: sympy.Float(str(self.named(symbol.name)), 40) for symbol in found.free_symbols})
         number = sympy.N(found, 40)
         self.bounded = True
         real, imaginary = number.as_real_imag()
         if not (real.is_Float or real.is_Integer):
-            raise Undefined("a sum or an integral without a value")
+            raise UndefinedError("a sum or an integral without a value")
         return mpmath.mpf(str(real)) if imaginary == 0 else mpmath.mpc(str(real), str(imaginary))
 
 
@@ -195,15 +133,15 @@ def _root(radicand: Any, index: Any) -> Any:
 
 def _raised(base: Any, exponent: Any) -> Any:
     if mpmath.isinf(base) or mpmath.isinf(exponent):
-        raise Undefined("a power of infinity")
+        raise UndefinedError("a power of infinity")
     if base != 0 and abs(exponent * mpmath.log(abs(base), 2)) > MAX_BITS:
-        raise Undefined("a number that is too large to be computed")
+        raise UndefinedError("a number that is too large to be computed")
     return mpmath.power(base, exponent)
 
 
 def _factorial(value: Any) -> Any:
     if abs(value) > MAX_FACTORIAL:
-        raise Undefined("a number that is too large to be computed")
+        raise UndefinedError("a number that is too large to be computed")
     return mpmath.factorial(value)
 
 
@@ -237,12 +175,12 @@ def close(one: Any, other: Any, digits: int = SURE) -> bool:
 
 
 def same_value(gold: Node, answer: Node) -> bool:
-    """Whether two scalars are the same. Raises Undefined where the gold value is, Unreadable."""
+    """Whether two scalars are the same. Raises UndefinedError where the gold value is, UnreadableError."""
     if "dots" in {one.head for node in (gold, answer) for one in node.walk()}:
         return gold == answer
     one, other = exact(gold), _defined(answer)
     if one is not None and other is not None:
-        return one == other or _rounded(gold, one, answer, other) or _rounded(answer, other, gold, one)
+        return one == other or rounded(gold, one, answer, other) or rounded(answer, other, gold, one)
     with mpmath.workdps(DIGITS):
         if not _agree(gold, answer, 0):
             return _float_of(gold, answer)
@@ -253,7 +191,7 @@ def same_value(gold: Node, answer: Node) -> bool:
 def _defined(answer: Node) -> Fraction | None:
     try:
         return exact(answer)
-    except Undefined:
+    except UndefinedError:
         return None
 
 
@@ -261,40 +199,21 @@ def _agree(gold: Node, answer: Node, number: int) -> bool:
     point = Point(number)
     try:
         expected = point.value(gold)
-    except Undefined:
+    except UndefinedError:
         if number:
             return True
         raise
     try:
         found = point.value(answer)
-    except Undefined:
+    except UndefinedError:
         return False
     return close(expected, found, BOUNDED_DIGITS if point.bounded else SURE)
-
-
-def decimal(node: Node) -> str | None:
-    """The digits behind the point of a decimal fraction, else None."""
-    while node.head in ("negate", "percent"):
-        node = node.args[0]
-    return node.text.partition(".")[2] or None if node.head == "number" else None
-
-
-def _rounded(node: Node, value: Fraction, other: Node, target: Fraction) -> bool:
-    """Whether `node` is a decimal fraction that stands for `target`: its first digits, or a float."""
-    digits = decimal(node)
-    if digits is None or value == 0 or target == 0:
-        return False
-    if _significant(node) >= FLOAT_DIGITS:
-        return abs(value - target) <= abs(target) / 10 ** (FLOAT_DIGITS - 1)
-    if len(digits) < ROUNDED_DECIMALS or _significant(node) < ROUNDED_DECIMALS or decimal(other) is not None or _ends(target):
-        return False
-    return abs(value - target) < Fraction(1, 10 ** (len(digits) + (2 if node.head == "percent" else 0)))
 
 
 def _float_of(gold: Node, answer: Node) -> bool:
     """Whether one of two numbers is a float that stands for the other."""
     for node, other in ((gold, answer), (answer, gold)):
-        if decimal(node) is not None and _significant(node) >= FLOAT_DIGITS and exact(other) is None:
+        if decimal(node) is not None and significant(node) >= FLOAT_DIGITS and exact(other) is None:
             return _agree_in(node, other, FLOAT_DIGITS - 1)
     return False
 
@@ -302,20 +221,5 @@ def _float_of(gold: Node, answer: Node) -> bool:
 def _agree_in(one: Node, other: Node, digits: int) -> bool:
     try:
         return close(Point(0).value(one), Point(0).value(other), digits)
-    except Undefined:
+    except UndefinedError:
         return False
-
-
-def _significant(node: Node) -> int:
-    while node.args:
-        node = node.args[0]
-    return len(node.text.replace(".", "").lstrip("0"))
-
-
-def _ends(value: Fraction) -> bool:
-    """Whether the decimal fraction of `value` has an end."""
-    rest = value.denominator
-    for prime in (2, 5):
-        while rest % prime == 0:
-            rest //= prime
-    return rest == 1

@@ -1,10 +1,11 @@
-r"""Programs judged by tests: on standard input, by calls, or by assertions. The expected answers never enter the sandbox of a program.
+r"""Programs judged by tests: on standard input, by calls, or by assertions. The expected answers never enter the sandbox of
+a program.
 
 Two harnesses run Python. "plain" is what rewards and Codeforces use: `python3 program < input`, calls of functions, numbers with a
 point compared with a tolerance, a checker where a problem has several right outputs. The others are LiveCodeBench's
 (github.com/LiveCodeBench/LiveCodeBench, lcb_runner/evaluation/testing_util.py), for its own cell: output line by line without outer
-white space, or else number by number as decimals; results of calls as Python compares them. A program is judged test by test until the
-first that fails. Without a sandbox there is an error, never a verdict."""
+white space, or else number by number as decimals; results of calls as Python compares them. A program is judged test by test
+until the first that fails. Without a sandbox there is an error, never a verdict."""
 
 import io
 import json
@@ -18,8 +19,9 @@ from typing import Literal, TypeVar
 
 from stages.verifiers.assertions import check_program, holds, parted
 from stages.verifiers.claims import Verdict
+from stages.verifiers.code_test_kinds import AssertTest, CallTest, StdinTest, Test
 from stages.verifiers.languages import LANGUAGES
-from stages.verifiers.output_comparison import TOLERANCE, close_output, close_result, same_output, same_result
+from stages.verifiers.output_comparison import close_output, close_result, same_output, same_result
 from stages.verifiers.programs import PATIENCE, CompileError, Program, compiled, with_files
 from stages.verifiers.sandbox import MiB, Run, SandboxUnavailableError
 
@@ -42,38 +44,6 @@ class CheckerError(ValueError):
     """A checker gave no verdict: the test is broken, not the program."""
 
 
-@dataclass(frozen=True)
-class StdinTest:
-    """A program gets `input` and must print `output`."""
-
-    input: str
-    output: str
-    tolerance: float = TOLERANCE
-    """Absolute or relative difference that numbers with a point may have; LiveCodeBench's harness has none."""
-    checker: str | None = None
-    """A Python program that decides instead: it reads {"input", "output", "answer"} as JSON, `answer` being what the program printed,
-    and prints "right" or "wrong"."""
-
-
-@dataclass(frozen=True)
-class CallTest:
-    """`function` gets the JSON values that stand on the lines of `arguments` and must return the JSON value `result`."""
-
-    function: str
-    arguments: str
-    result: str
-    tolerance: float = TOLERANCE
-    """As of StdinTest."""
-
-
-@dataclass(frozen=True)
-class AssertTest:
-    """Statements that raise when the program before them is wrong. What they expect stays outside the program's process."""
-
-    statements: str
-
-
-Test = StdinTest | CallTest | AssertTest
 T = TypeVar("T")
 
 
@@ -149,7 +119,11 @@ def _reasons(runner: "_Runner", tests: Sequence[Test]) -> Iterator[str | None]:
     if isinstance(first, AssertTest):
         yield from _assertions(runner, [test.statements for test in tests if isinstance(test, AssertTest)])
         return
-    inputs = [runner.given(test.input) if isinstance(test, StdinTest) else test.arguments for test in tests if not isinstance(test, AssertTest)]
+    inputs = [
+        runner.given(test.input) if isinstance(test, StdinTest) else test.arguments
+        for test in tests
+        if not isinstance(test, AssertTest)
+    ]
     mode, function = ("call", first.function) if isinstance(first, CallTest) else ("stdin", "")
     for test, (text, reason) in zip(tests, runner.answers(inputs, mode, function), strict=False):
         yield reason or (None if _accepts(test, text, runner) else f"gave {text[:MAX_SHOWN]!r}")

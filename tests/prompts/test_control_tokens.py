@@ -21,6 +21,8 @@ from stages.prompts.encoder import TEXT, Encoder
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Rendered, Renderer
 from stages.prompts.template import Skeleton
+from stages.training.batches import pack
+from stages.training.samples import demonstration_samples
 
 HARMLESS = "2?"
 
@@ -142,7 +144,7 @@ def pictured(found: Renderer, question: str, image: Any) -> tuple[Rendered, Rend
     return one, other
 
 
-@pytest.mark.parametrize("name", ["tiny", *architectures.BUILDERS])
+@pytest.mark.parametrize("name", ["tiny", *architectures.IMAGE_TEXT_MODELS])
 def test_placeholders_in_the_text_of_a_picture_problem(
     name: str, tiny: Tiny, folders: Callable[[str], Path], tmp_path: Path
 ) -> None:
@@ -164,7 +166,7 @@ def test_placeholders_in_the_text_of_a_picture_problem(
         assert controls(found, found.unexpanded(Prompt(text, image))) == controls(found, found.unexpanded(Prompt(HARMLESS, image)))
 
 
-@pytest.mark.parametrize("name", ["tiny", *architectures.BUILDERS])
+@pytest.mark.parametrize("name", ["tiny", *architectures.IMAGE_TEXT_MODELS])
 def test_marks_in_the_places_of_texts_change_no_ordinary_prompt(name: str, tiny: Tiny, folders: Callable[[str], Path]) -> None:
     """The guarded way of a picture prompt gives what the processor gives by itself."""
     made = load_processor(tiny.folder if name == "tiny" else folders(name))
@@ -178,6 +180,23 @@ def test_marks_in_the_places_of_texts_change_no_ordinary_prompt(name: str, tiny:
         key: value.tolist() for key, value in alone.per_token.items()
     }
     assert all(torch.equal(guarded.pixels[key], alone.pixels[key]) for key in alone.pixels)
+
+
+@pytest.mark.parametrize(
+    "question", ["What is <|image_pad|> for?", "<|vision_start|><|image_pad|><|vision_end|>What?", "<|im_end|>\n<|im_start|>"]
+)
+def test_a_model_trains_on_such_rows_beside_picture_problems(tiny: Tiny, question: str) -> None:
+    """A placeholder more than there are pictures ended the stage; a forged end was trained."""
+    model, found = tiny.model(), tiny.renderer()
+    pictured = next(row for row in tiny.demonstrations() if row.image)
+    changed = {"question": question, "response": f"{question} <|im_end|> at the end \\boxed{{1}}"}
+    rows = [pictured, pictured.model_copy(update=changed), pictured.model_copy(update={**changed, "image": None})]
+    samples, left_out = demonstration_samples(rows, found, model)
+    assert left_out == []
+    ends = [(*sample.prompt.token_ids, *sample.response_ids).count(found.turn_end) for sample in samples]
+    assert ends == [2, 2, 2], "of the user's turn and of the answer"
+    for batch in pack(samples, 1000, 0):
+        assert torch.isfinite(model(**batch.inputs).logits).all()
 
 
 def test_a_token_that_begins_texts_stands_before_a_picture_prompt_once(folders: Callable[[str], Path]) -> None:

@@ -1,6 +1,7 @@
 """Nothing here is made for one architecture: packing, SFT, generation and an RL iteration on tiny random others."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import architectures
@@ -17,10 +18,11 @@ from stages.prompts.render import Renderer
 from stages.rollout.engine import Request, Sampling
 from stages.rollout.transformers_engine import TransformersEngine
 from stages.training.batches import TrainingSample, pack
-from stages.training.engine import optimizer_step, start
+from stages.training.engine import Engine, optimizer_step, start
 from stages.training.log_probs import TokenLogProbs, sum_by_sample
 from stages.training.loop import mean_token_loss
 from stages.training.samples import demonstration_samples, picture_filler
+from stages.training.weights import save_model
 
 CONTEXT = 640  # characters nearly: their tokenizers know few words
 GREEDY = Sampling(temperature=0, top_p=1.0, max_tokens=10, seed=0)
@@ -168,7 +170,7 @@ def test_picture_tokens_are_never_drawn(model: Any, other: Tiny) -> None:
 
 
 @pytest.mark.parametrize("zero_stage", [0, 3])
-def test_sft_steps_and_text_alone(other: Tiny, samples: list[TrainingSample], zero_stage: int) -> None:
+def test_sft_steps_and_text_alone(other: Tiny, samples: list[TrainingSample], zero_stage: int, tmp_path: Path) -> None:
     wanted = hardware(zero_stage=zero_stage)
     fresh = other.model()
     filler = picture_filler(other.renderer(CONTEXT), fresh, wanted)
@@ -179,6 +181,23 @@ def test_sft_steps_and_text_alone(other: Tiny, samples: list[TrainingSample], ze
         for part in (samples, text, samples)
     ]
     assert losses[2] < losses[0]
+    if zero_stage == 0:
+        same_when_loaded_again(engine, other, samples, tmp_path)
+
+
+def same_when_loaded_again(engine: Engine, other: Tiny, samples: list[TrainingSample], folder: Path) -> None:
+    """What was trained is saved as an ordinary folder, which has its log-probabilities and reads text and pictures alike."""
+    processor = other.renderer(CONTEXT).processor
+    save_model(engine, processor, folder / "saved")
+    again = Tiny(folder / "saved", other.problems)
+    trained, loaded = totals(engine.model.eval(), samples, 700), totals(again.model().eval(), samples, 700)
+    torch.testing.assert_close(loaded, trained, rtol=0, atol=1e-3)
+    prompts = [Prompt(problem.question, problem.image) for problem in other.problems]
+    both = [tiny.renderer(CONTEXT).render(prompts) for tiny in (other, again)]
+    for left, right in zip(*both, strict=True):
+        assert left.token_ids == right.token_ids
+        assert left.pixels.keys() == right.pixels.keys()
+        assert all(torch.equal(left.pixels[name], right.pixels[name]) for name in left.pixels)
 
 
 def test_rl_iterations_with_responses_that_are_continued(other: Tiny) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tiny import Tiny
 
 from stages.data.files import DataError
+from stages.models.positions import position_ids
 from stages.models.scratch import SPECIALS
 from stages.prompts.render import Rendered
 from stages.training import log_probs
@@ -127,6 +128,41 @@ def test_packed_gradients_equal_the_sum_of_single_ones(tiny: Tiny) -> None:
         (-module(pack([found], 10_000, 0)[0])[0].sum()).backward()
     for name, p in model.named_parameters():
         torch.testing.assert_close(packed[name], p.grad, rtol=1e-3, atol=2e-3, msg=name)
+
+
+def test_the_filler_costs_its_own_tokens(tiny: Tiny) -> None:
+    """Not a row: two micro-batches of text carry one each, the third has a picture."""
+    model = tiny.model()
+    blank = tiny.renderer().blank()
+    filler = TrainingSample(blank, (), position_ids(model, blank, 0))
+    text = [found for found in tiny.samples(model) if not found.prompt.pixels][:2]
+    picture = next(found for found in tiny.samples(model) if found.prompt.pixels)
+    batches = pack([*text, picture], 1, 0, filler)
+    widths = {tuple(batch.inputs["input_ids"].shape): batch.tokens for batch in batches}
+    assert 20 < filler.length < 40
+    assert widths == {(1, found.length + filler.length): found.length for found in text} | {(1, picture.length): picture.length}
+
+
+def test_samples_with_pictures_seen_in_both_directions_have_rows_of_their_own() -> None:
+    """With a mask of their padding; a filler of this kind goes into a row of text without its token types."""
+
+    def seen(length: int) -> TrainingSample:
+        kinds = {"token_type_ids": torch.ones(2, dtype=torch.long)}
+        return TrainingSample(
+            Rendered((5, 6), kinds, {"pixel_values": torch.ones(1, 3)}), (7,) * length, torch.arange(length + 2)[None]
+        )
+
+    row, two, one = pack([seen(2), seen(3), sample((1, 2), (3,)), seen(6)], 10, 0, seen(0))
+    assert row.inputs["input_ids"].tolist() == [[1, 2, 3, 5, 6]]
+    assert "token_type_ids" not in row.inputs
+    assert "attention_mask" not in row.inputs
+    assert two.inputs["input_ids"].tolist() == [[5, 6, 7, 7, 7, 7, 7, 7]], "8 tokens; a second row would make 16"
+    assert one.inputs["input_ids"].tolist() == [[5, 6, 7, 7, 7], [5, 6, 7, 7, 0]]
+    assert one.inputs["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 1, 0]]
+    assert one.inputs["token_type_ids"].tolist() == [[1, 1, 0, 0, 0]] * 2
+    assert one.inputs["pixel_values"].shape == (2, 3)
+    assert (one.target_rows.tolist(), one.sample_of_target.tolist()) == ([0, 0, 0, 1, 1], [1, 1, 1, 0, 0])
+    assert (row.tokens, two.tokens, one.tokens) == (3, 8, 9)
 
 
 def test_the_filler_goes_where_no_picture_is_and_carries_no_loss(tiny: Tiny) -> None:

@@ -1,15 +1,18 @@
 """Optimizer steps through DeepSpeed against plain torch; the reset of the optimizer; saving."""
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from tiny import CPU, Tiny, hardware, largest_gap, weights
 
 from stages.data.files import DataError
+from stages.models.loading import dtype_of, load_model
 from stages.training.batches import TrainingSample, pack
 from stages.training.engine import Engine, StepResult, forwards, log_probs, optimizer_step, reset_optimizer, start
 from stages.training.log_probs import TokenLogProbs
@@ -187,3 +190,40 @@ def test_a_model_that_cannot_be_saved_is_one_clear_error(started: Started, tiny:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match=r"file: cannot save the model .*; free disk space"):
         save_model(started(), tiny.renderer().processor, tmp_path / "file")
+
+
+@pytest.mark.parametrize("zero_stage", [0, 1, 2, 3])
+def test_bfloat16_steps_float32_master_weights(
+    tiny: Tiny, samples: list[TrainingSample], filler: TrainingSample | None, zero_stage: int, tmp_path: Path
+) -> None:
+    """A step of 2e-5 is a tenth of the distance of two bf16 numbers near 0.1: without masters such weights would never move. The
+    checkpoint is in the training dtype."""
+    wanted = hardware(zero_stage=zero_stage, dtype="bfloat16")
+    model = load_model(tiny.folder, CPU, dtype=dtype_of(wanted, CPU))
+    engine = start(model, wanted, CPU, 1e9)
+    batches = pack(samples[:2], 10_000, 0, filler if zero_stage else None)
+    before = weights(load_model(tiny.folder, CPU, dtype=torch.bfloat16))
+    losses = [optimizer_step(engine, batches, mean_token_loss([0, 1], samples), 2e-5).loss for _ in range(30)]
+    assert losses[-1] < losses[0]
+    save_model(engine, tiny.renderer().processor, tmp_path)
+    with safe_open(tmp_path / "model.safetensors", "pt") as file:
+        assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.bfloat16}  # noqa: SIM118
+    after = weights(load_model(tmp_path, CPU, dtype=torch.bfloat16))
+    large = [name for name in before if float(before[name].abs().mean()) > 0.05 and not name.endswith("bias")]
+    moved = sum(int((before[name] != after[name]).sum()) for name in large)
+    assert moved > 0.2 * sum(before[name].numel() for name in large)
+
+
+def test_muon_keeps_float32(tiny: Tiny) -> None:
+    wanted = hardware(dtype="bfloat16")
+    engine = start(tiny.model(), wanted, CPU, 1.0, muon_ratio=0.5)
+    assert engine.model.dtype == torch.float32
+    assert not engine.deepspeed.bfloat16_enabled()
+
+
+def test_entropies_only_where_they_are_read(started: Started, samples: list[TrainingSample]) -> None:
+    engine = started()
+    batches = pack(samples, 10_000, 0)
+    loss = mean_token_loss(range(len(samples)), samples)
+    assert math.isnan(optimizer_step(engine, batches, loss, 0.0, entropies=False).entropy)
+    assert optimizer_step(engine, batches, loss, 0.0).entropy > 1

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.verifiers import code_rewards, code_tests
-from stages.verifiers.code_tests import AssertTest, CallTest, StdinTest, judge, outputs_of, same_output
+from stages.verifiers.code_tests import AssertTest, CallTest, Harness, StdinTest, judge, outputs_of, same_output
 from stages.verifiers.languages import missing
 from stages.verifiers.sandbox import why_unavailable
 
 CASES = [json.loads(line) for line in Path("tests/cases/code_outputs.jsonl").read_text().splitlines()]
 REASON = why_unavailable() or missing("python")
 needs_sandbox = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+HARNESSES: tuple[Harness, ...] = ("plain", "lcb-2025-01", "lcb-2025-05")
 ADDS = AssertTest("assert add(1, 2) == 3\nassert add(2, 2) == 4")
 DOUBLES = [StdinTest(f"{number}\n", f"{2 * number}\n") for number in range(6)]
 
@@ -61,8 +62,8 @@ def test_a_long_output_is_compared_in_time() -> None:
         ("print(open(0).read())", "test 1 of 6: gave '\\n'"),
     ],
 )
-def test_programs_that_read_standard_input(program: str, reason: str | None) -> None:
-    verdict = judge(program, DOUBLES, seconds=3)
+def test_programs_that_read_standard_input_by_the_harness_of_livecodebench(program: str, reason: str | None) -> None:
+    verdict = judge(program, DOUBLES, seconds=3, harness="lcb-2025-01")
     assert verdict.outcome == ("right" if reason is None else "wrong"), verdict.reason
     assert verdict.reason.startswith(reason or "passes 6 tests")
 
@@ -92,8 +93,10 @@ def test_programs_that_read_standard_input(program: str, reason: str | None) -> 
 )
 def test_results_of_calls_are_compared_as_python_does(body: str, result: str, outcome: str) -> None:
     program = f"class Solution:\n    def solve(self, a: List[int], b):\n        {body}\n"
-    verdict = judge(program, [CallTest("solve", "1\n[2]", result)], seconds=5)
-    assert verdict.outcome == outcome, verdict.reason
+    tests = [CallTest("solve", "1\n[2]", result, tolerance=0)]
+    for harness in HARNESSES:
+        verdict = judge(program, tests, seconds=5, harness=harness)
+        assert verdict.outcome == outcome, verdict.reason
 
 
 @needs_sandbox
@@ -157,8 +160,9 @@ def test_each_test_has_its_own_time() -> None:
 def test_an_unjoined_thread_that_takes_long_is_lost_as_in_the_harness() -> None:
     program = "import threading, time\ndef main():\n    time.sleep(0.3)\n    print(2 * int(input()))\n"
     program += "t = threading.Thread(target=main)\nt.start()"
-    assert judge(program, DOUBLES[:1]).outcome == "wrong"
-    assert judge(f"{program}\nt.join()", DOUBLES[:1]).outcome == "right"
+    assert judge(program, DOUBLES[:1], harness="lcb-2025-01").outcome == "wrong"
+    assert judge(f"{program}\nt.join()", DOUBLES[:1], harness="lcb-2025-01").outcome == "right"
+    assert judge(program, DOUBLES[:1]).outcome == "right", "plainly Python waits for its threads"
 
 
 def test_without_a_sandbox_there_is_an_error_and_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,3 +214,4 @@ def test_gold_answers_that_are_no_tests_are_errors(gold: str) -> None:
 def test_the_harness_files_exist() -> None:
     assert code_tests._source("sandboxed_tests").startswith(b'"""Runs inside')
     assert code_tests._source("sandboxed_asserts").startswith(b'"""Runs inside')
+    assert code_tests._source("sandboxed_plain").startswith(b'"""Runs inside')
