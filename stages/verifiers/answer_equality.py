@@ -5,7 +5,7 @@ lists and sets. Brackets count, but for a list written in round brackets."""
 
 from collections.abc import Callable, Sequence
 
-from stages.verifiers.answer_forms import entries, has_matrix, size_of
+from stages.verifiers.answer_forms import entries, has_matrix, percent_of, size_of
 from stages.verifiers.answer_intervals import is_interval, pieces_of, same_pieces, variable_of
 from stages.verifiers.answer_nodes import SCALARS, Node, has_symbol, is_label
 from stages.verifiers.answer_rationals import exact
@@ -227,17 +227,147 @@ def _same_scalars(gold: Node, answer: Node) -> bool:
         return _same_matrices(gold, answer)
     if same_value(gold, answer):
         return True
-    signs = [_percent(node) for node in (gold, answer)]
+    signs = [percent_of(node) for node in (gold, answer)]
     if (signs[0] is None) == (signs[1] is None) or "degrees" in (gold.head, answer.head):
         return False
     return same_value(signs[0] or gold, signs[1] or answer)
 
 
-def _percent(node: Node) -> Node | None:
+_KINDS:
+        if gold.head in heads or answer.head in heads:
+            return compare(gold, answer)
+    if gold.head in SCALARS and answer.head in SCALARS:
+        return _same_scalars(gold, answer)
+    return False
+
+
+def _same_words(gold: Node, answer: Node) -> bool:
+    if gold.head == "words" and answer.head == "words":
+        return gold.text == answer.text or (gold.text in _NOTHING and answer.text in _NOTHING)
+    words, other = (gold, answer) if gold.head == "words" else (answer, gold)
+    return words.text in _NOTHING and other == Node("set")
+
+
+def _same_items(gold: Node, answer: Node) -> bool:
+    """Lists, sets and groups."""
+    heads = (gold.head, answer.head)
+    if heads == ("group", "group"):
+        return _brackets(gold) == _brackets(answer) and _in_order(gold.args, answer.args)
+    if "group" in heads:
+        group, other = (gold, answer) if gold.head == "group" else (answer, gold)
+        return other.head == "list" and group.text == "( )" and _in_order(gold.args, answer.args)
+    items = [node.args if node.head in ("list", "set") else (node,) for node in (gold, answer)]
+    if "list" in heads and any(one.head == "dots" for one in (*items[0], *items[1])):
+        return _in_order(*items)
+    mine, theirs = ([_value_of(one) if _one_name(items) else one for one in some] for some in items)
+    return _without_order(mine, theirs) or (len(mine) > len(theirs) and _without_order(_unique(mine), theirs))
+
+
+def _one_name(items: Sequence[Sequence[Node]]) -> bool:
+    """Whether one of two lists names its values, all by one name or each by its own, and the other does not."""
+    named = [all(one.head == "relation" for one in some) for some in items]
+    return named[0] != named[1] and len({one.args[0] for some in items for one in some if one.head == "relation"}) == 1
+
+
+def _value_of(node: Node) -> Node:
+    return (named_value(node) if node.head == "relation" else None) or node
+
+
+def _brackets(node: Node) -> str:
+    return "( )" if node.text == r"\langle \rangle" else node.text
+
+
+def _in_order(mine: Sequence[Node], theirs: Sequence[Node]) -> bool:
+    return len(mine) == len(theirs) and all(same(a, b) for a, b in zip(mine, theirs, strict=True))
+
+
+def _without_order(mine: Sequence[Node], theirs: Sequence[Node]) -> bool:
+    left = list(theirs)
+    for one in mine:
+        place = next((number for number, other in enumerate(left) if same(one, other)), None)
+        if place is None:
+            return False
+        del left[place]
+    return not left
+
+
+def _unique(nodes: Sequence[Node]) -> list[Node]:
+    found: list[Node] = []
+    for node in nodes:
+        if not any(same(one, node) for one in found):
+            found.append(node)
+    return found
+
+
+def _same_matrices(gold: Node, answer: Node) -> bool:
+    if gold.head == answer.head == "matrix":
+        return gold.text == answer.text and _in_order(gold.args, answer.args)
+    mine, theirs = entries(gold), entries(answer)
+    return mine is not None and theirs is not None and mine.text == theirs.text and _in_order(mine.args, theirs.args)
+
+
+def _same_quantities(gold: Node, answer: Node) -> bool:
+    """A unit may be left out; two units must measure the same, in sizes that are converted, or be the same word."""
+    if gold.head != "quantity" or answer.head != "quantity":
+        quantity, other = (gold, answer) if gold.head == "quantity" else (answer, gold)
+        if quantity.text.startswith("= ") or other.head in ("degrees", "percent"):
+            return False
+        return same(quantity.args[0], other) if quantity is gold else same(other, quantity.args[0])
+    if gold.text == answer.text:
+        return same(gold.args[0], answer.args[0])
+    mine, theirs = (size_of(node) for node in (gold, answer))
+    if mine is None or theirs is None or mine[0] != theirs[0]:
+        return False
+    return same_value(mine[1], theirs[1])
+
+
+def _same_congruences(gold: Node, answer: Node) -> bool:
+    """The same residue; a modulus that the gold answer does not state may stand beside the number."""
+    if answer.head != "congruence":
+        return False
+    if gold.head != "congruence":
+        return same(gold, answer.args[0])
+    if not same(gold.args[1], answer.args[1]):
+        return False
+    one, other, modulus = exact(gold.args[0]), exact(answer.args[0]), exact(gold.args[1])
+    if one is None or other is None or not modulus:
+        return same(gold.args[0], answer.args[0])
+    return (one - other) % modulus == 0
+
+
+def _same_bases(gold: Node, answer: Node) -> bool:
+    """The same digits; the base may be left out."""
+    if gold.head == answer.head == "based":
+        return gold == answer
+    based, other = (gold, answer) if gold.head == "based" else (answer, gold)
+    return other.head in SCALARS and _written(other) == based.args[0].text
+
+
+def _written(node: Node) -> str:
+    """A plain number as it is written."""
+    return f"-{_written(node.args[0])}" if node.head == "negate" else node.text if node.head == "number" else ""
+
+
+def _same_ratios(gold: Node, answer: Node) -> bool:
+    return gold.head == answer.head and _in_order(gold.args, answer.args)
+
+
+def _same_scalars(gold: Node, answer: Node) -> bool:
+    if has_matrix(gold) or has_matrix(answer):
+        return _same_matrices(gold, answer)
+    if same_value(gold, answer):
+        return True
+    signs = [percent_of(node) for node in (gold, answer)]
+    if (signs[0] is None) == (signs[1] is None) or "degrees" in (gold.head, answer.head):
+        return False
+    return same_value(signs[0] or gold, signs[1] or answer)
+
+
+def percent_of(node: Node) -> Node | None:
     """The number of a percentage."""
     if node.head == "percent":
         return node.args[0]
-    inner = _percent(node.args[0]) if node.head == "negate" else None
+    inner = percent_of(node.args[0]) if node.head == "negate" else None
     return None if inner is None else Node("negate", "", (inner,))
 
 

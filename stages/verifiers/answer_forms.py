@@ -1,4 +1,4 @@
-"""Answers brought into a form that can be compared: matrices multiplied out, quantities in the unit of their kind."""
+"""Answers brought into a form that can be compared: matrices multiplied out, quantities in the unit of their kind, percentages."""
 
 from stages.verifiers.answer_nodes import SCALARS, Node
 from stages.verifiers.answer_units import measure
