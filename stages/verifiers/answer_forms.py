@@ -32,3 +32,11 @@ def size_of(node: Node) -> tuple[str, Node] | None:
         return None
     factor = Node("divide", "", (Node("number", str(found[1].numerator)), Node("number", str(found[1].denominator))))
     return found[0], Node("multiply", "", (node.args[0], factor))
+
+
+def percent_of(node: Node) -> Node | None:
+    """The number of a percentage."""
+    if node.head == "percent":
+        return node.args[0]
+    inner = percent_of(node.args[0]) if node.head == "negate" else None
+    return None if inner is None else Node("negate", "", (inner,))
