@@ -13,8 +13,8 @@ from stages.problems.drafts import Draft, Row, RowError, optional_text, text_of
 TASK = "You are an expert Python programmer, and here is your task: {} Your code should pass these tests:\n\n{}"
 """MBPP's own prompt (arXiv 2108.07732, section 3.2)."""
 SHOWN = 1
-"""Tests that the prompt shows; MBPP's shows all three, and a table written from them passes them. Ours: one, so that it says what the
-function is called and gets."""
+"""Tests that the prompt shows; MBPP's shows all three, and a table written from them passes them. Ours: one, which says what the
+function is called and what it gets."""
 GRADES = {"Easy": 2, "Medium": 3, "Hard": 5}
 
 

@@ -5,7 +5,7 @@ lists and sets. Brackets count, but for a list written in round brackets."""
 
 from collections.abc import Callable, Sequence
 
-from stages.verifiers.answer_forms import entries, has_matrix, size_of
+from stages.verifiers.answer_forms import entries, has_matrix, percent_of, size_of
 from stages.verifiers.answer_intervals import is_interval, pieces_of, same_pieces, variable_of
 from stages.verifiers.answer_nodes import SCALARS, Node, has_symbol, is_label
 from stages.verifiers.answer_rationals import exact
@@ -227,18 +227,10 @@ def _same_scalars(gold: Node, answer: Node) -> bool:
         return _same_matrices(gold, answer)
     if same_value(gold, answer):
         return True
-    signs = [_percent(node) for node in (gold, answer)]
+    signs = [percent_of(node) for node in (gold, answer)]
     if (signs[0] is None) == (signs[1] is None) or "degrees" in (gold.head, answer.head):
         return False
     return same_value(signs[0] or gold, signs[1] or answer)
-
-
-def _percent(node: Node) -> Node | None:
-    """The number of a percentage."""
-    if node.head == "percent":
-        return node.args[0]
-    inner = _percent(node.args[0]) if node.head == "negate" else None
-    return None if inner is None else Node("negate", "", (inner,))
 
 
 _KINDS: tuple[tuple[tuple[str, ...], Callable[[Node, Node], bool]], ...] = (

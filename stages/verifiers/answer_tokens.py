@@ -37,8 +37,6 @@ RELATIONS = {
     r"\in": "in",
     r"\sim": "~",
     r"\simeq": "~",
-    r"\doteq": "~",
-    r"\coloneqq": "=",
 }
 _SYNONYMS = {
     r"\dfrac": r"\frac",

@@ -59,8 +59,8 @@ def unrunnable(gold: str) -> str | None:
 
 
 def hidden_tests(question: str, gold: str) -> tuple[int, int]:
-    """(tests that the question does not show, all tests) of a gold answer: a test is shown where all its texts stand in the question,
-    white space aside. Rewards whose tests are all shown can be had by a table. ValueError for no tests."""
+    """(tests that the question does not show, all tests) of a gold answer: a test is shown where all its texts stand in the
+    question, white space aside. Rewards whose tests are all shown can be had by a table. ValueError for no tests."""
     shown = _squeezed(question)
     _, tests = tests_from(gold)
     return sum(not all(_squeezed(text) in shown for text in _texts(test)) for test in tests), len(tests)
