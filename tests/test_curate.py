@@ -136,7 +136,7 @@ def test_rows_without_a_domain_are_tagged_before_they_are_counted(tmp_path):
 def test_a_text_only_model_gets_no_problem_with_a_picture(pictures, tmp_path, monkeypatch):
     """They are listed, and neither shares nor modalities of the set count them."""
     monkeypatch.setattr("stages.curation.rules.about", lambda _: About("a model", pictures))
-    shown = [made("seen", image="x.png", modality="image"), made("also", image="y.png", modality="image")]
+    shown = [made(90, id="seen", image="x.png", modality="image"), made(91, id="also", image="y.png", modality="image")]
     funnel, kept = readable([*COLLECTED, *shown], tmp_path)
     if pictures:
         assert kept == [*COLLECTED, *shown]

@@ -5,6 +5,7 @@ from stages.models import broken_torchvision  # noqa: F401
 
 # isort: split
 import os
+import struct
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +23,9 @@ from stages.models.registry_package import is_package, package_file
 from stages.models.text_only import TextOnlyProcessor
 from stages.run.params import Hardware
 
-ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError)
+ERRORS = (
+    OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError, SafetensorError, struct.error,
+)  # fmt: skip
 """What transformers raises for a checkpoint that it cannot read."""
 
 
