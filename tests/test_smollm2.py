@@ -13,9 +13,9 @@ from tiny import CPU, INSTRUCTION, fine_tuning, hardware, params, partial_rollou
 from transformers import AutoModelForCausalLM
 
 from flows import overrides
-from stages.models.adoption import adopt
 from stages.data.files import DataError
 from stages.data.records import Demonstration
+from stages.models.adoption import adopt
 from stages.models.loading import described, load_model, load_processor
 from stages.models.origin import label_of
 from stages.models.registry_package import package_file

@@ -18,8 +18,8 @@ from supervised import RATE, trainer
 from transformers import GenerationConfig
 
 from flows import overrides
-from stages.models.adoption import adopt
 from stages.data.records import CuratedProblem
+from stages.models.adoption import adopt
 from stages.models.loading import load_model
 from stages.policy.experience import Experience
 from stages.policy.learner import Learner
