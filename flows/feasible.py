@@ -16,7 +16,7 @@ from flows.model_sources import model_of
 from flows.workload import problems
 from stages.benchmarks.registry import BENCHMARKS
 from stages.data.files import DataError
-from stages.models.registry_package import cache_folder, is_cached, is_package
+from stages.models.registry_package import cache_folder, cached_file, is_package
 from stages.rollout.endpoint import Endpoint
 from stages.run.params import Params
 from stages.run.secrets import hidden
@@ -126,7 +126,7 @@ def _model(params: Params, _machine: Machine, _root: Path) -> Iterator[Finding]:
     if source == "scratch":
         return
     if is_package(source):
-        if not is_cached(source, str(params.model.revision)):
+        if cached_file(source, str(params.model.revision)) is None:
             yield Finding(False, f"{source} is not in the cache {cache_folder()}; `base` downloads it")
     elif folder.is_dir():
         for pattern in ("config.json", "*.safetensors"):

@@ -9,8 +9,8 @@ from typing import Any
 from flows.architecture import Model
 from flows.fitting import Place, fitted, needed
 from flows.init_data import KINDS, Data, Found, Lengths
-from flows.machine import Machine, size
-from flows.value_checks import REAL
+from flows.learning_rates import REAL, rates_for
+from flows.machine import Machine, fast_bfloat16, size
 from stages.data.files import DataError
 from stages.problems.procedural import TEXT_FAMILIES
 from stages.run.params import Hardware, Params
@@ -18,49 +18,6 @@ from stages.run.params import Hardware, Params
 BIG = 1_000_000_000
 """Weights above which vLLM generates on GPUs: results/h200, what the embedded engine gives there."""
 INSTRUCTION = "Think step by step, then put the final answer into \\boxed{}."
-
-
-@dataclass(frozen=True)
-class Rates:
-    """Learning rates of models of up to `weights`."""
-
-    weights: float
-    supervised: float
-    because: str
-    reinforced: float
-    so: str
-
-
-RATES = (
-    Rates(
-        REAL,
-        1e-3,
-        "ours: as the tiny model",
-        5e-5,
-        "ours: as the tiny model",
-    ),
-    Rates(
-        0.5e9,
-        1e-4,
-        "a tenth of the 1e-3 of alignment-handbook's recipes/smollm2 for 135 M and 360 M base models",
-        5e-6,
-        "ours: between 1e-6 (verl's examples from 0.5 B on) and 2e-5 (open-r1's GRPO recipes)",
-    ),
-    Rates(
-        2e9,
-        3e-5,
-        "a tenth of the 3e-4 of alignment-handbook's recipes/smollm2 for a base model of 1.7 B",
-        1e-6,
-        "verl's examples, 0.5 B to 7 B",
-    ),
-    Rates(
-        float("inf"),
-        2e-5,
-        "§2.5.2, and alignment-handbook's recipes/smollm3 for 3 B",
-        1e-6,
-        "verl's examples, 0.5 B to 7 B",
-    ),
-)
 
 
 @dataclass
@@ -165,13 +122,17 @@ def _hardware(chosen: Chosen, asked: Asked, context: int, answer: int, params: P
     chosen.put("hardware.processes", found.processes, "one for each GPU" if asked.gpu else "")
     chosen.put("hardware.zero_stage", found.zero_stage, _why_stage(found))
     chosen.put("hardware.dtype", found.dtype)
-    chosen.put("hardware.gradient_checkpointing", found.gradient_checkpointing, "where the rest would not fit without")
+    chosen.put("hardware.gradient_checkpointing", found.gradient_checkpointing, _why_checkpoints(found))
     chosen.put("hardware.micro_batch_tokens", found.micro_batch_tokens, "by the memory estimate of `k15 plan`")
     chosen.put("hardware.engine", found.engine, "vLLM from a billion weights on, on GPUs")
     if found.engine == "vllm":
         chosen.put("hardware.vllm.memory_share", found.vllm.memory_share, "what the trainer's states leave")
     chosen.put("hardware.generation_batch", found.generation_batch)
     chosen.put("hardware.workers", found.workers)
+
+
+def _why_checkpoints(hardware: Hardware) -> str:
+    return "without it a micro-batch would not fit" if hardware.gradient_checkpointing else "a micro-batch fits without"
 
 
 def _why_stage(hardware: Hardware) -> str:
@@ -194,24 +155,15 @@ def _best(asked: Asked, context: int, hardware: Hardware) -> Hardware:
         "engine": "vllm" if vllm else "transformers",
         "vllm": hardware.vllm.model_copy(update={"memory_share": 0.6}),
         "generation_batch": 256 if vllm else 64,
-        "workers": (16 if asked.ranks > 1 else 8) if machine.assumed else min(16, machine.cores),
+        "workers": (16 if asked.ranks > 1 else 8) if machine.assumed and asked.gpu else min(16, machine.cores),
     }
     return hardware.model_copy(update=values)
-
-
-def fast_bfloat16() -> bool:
-    """Whether this processor multiplies in bfloat16."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def _data(chosen: Chosen, asked: Asked, context: int, answer: int, params: Params) -> int:
     """Sources, splits and pictures; returns the number of training problems."""
     sources = _sources(asked, params)
-    train = sum(source["train"] * len(source["families"]) for source in sources)
+    train: int = sum(source["train"] * len(source["families"]) for source in sources)
     if asked.data is not None:
         chosen.put("collect.root", str(asked.data.root))
     if asked.data is not None or asked.model.vision is None:
@@ -267,7 +219,7 @@ def _source(file: Found, data: Data, ranks: int) -> dict[str, Any]:
 
 
 def _supervised(chosen: Chosen, asked: Asked, train: int) -> None:
-    rates = next(rates for rates in RATES if (asked.model.weights or 0) <= rates.weights)
+    rates = rates_for(asked.model.weights or 0)
     small = train < 1000
     for phase, epochs in (("short", 1), ("long", 2), ("shortest", 1), ("merged_rs", 1)):
         rate = rates.supervised if phase in ("short", "long") else rates.supervised / 2
@@ -281,7 +233,7 @@ def _supervised(chosen: Chosen, asked: Asked, train: int) -> None:
 
 
 def _reinforced(chosen: Chosen, asked: Asked, train: int, answer: int) -> None:
-    rates = next(rates for rates in RATES if (asked.model.weights or 0) <= rates.weights)
+    rates = rates_for(asked.model.weights or 0)
     usual = min(256, 64 * asked.ranks) if asked.ranks > 1 else 64 if asked.gpu else 16
     prompts = max(asked.ranks, min(usual, train // 8))
     iterations = max(8, min(150, round(4 * train / prompts)))

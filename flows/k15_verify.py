@@ -17,11 +17,12 @@ BATCH = 256
 """Rows that are judged together; a verdict does not depend on its company."""
 FIELDS = ("verifier", "gold", "response", "question")
 _EPILOG = f"""\
-A row of FILE.jsonl holds `verifier` ({", ".join(get_args(VerifierName))}), `gold` (the gold answer; tests of "code" and instructions
-as JSON or as a text that holds it), `response` and, where a judge needs it, `question`; `id` and other fields are passed over.
+A row of FILE.jsonl holds `verifier` ({", ".join(get_args(VerifierName))}),
+`gold` (the gold answer; tests of "code" and instructions as JSON or as a text that holds it), `response` and, where a judge needs
+it, `question`; `id` and other fields are passed over.
 Each row gives one line, a JSON object: row (from 1), id where the row has one, outcome (right, wrong, error), extracted (what was
-judged) and reason. A verdict of "error" is about the gold answer or the machine, never about the response: such a problem is left out
-of training. The last line counts the outcomes. Programs run in the sandbox; no model is asked, so rows for a judge are errors.
+judged) and reason. A verdict of "error" is about the gold answer or the machine, never about the response: such a problem is left
+out of training. The last line counts the outcomes. Programs run in the sandbox; no model is asked, so rows for a judge are errors.
 
 example: k15 verify rewards.jsonl
 """
@@ -56,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def verdicts(path: Path, workers: int, seconds: float) -> Iterator[tuple[dict[str, Any], Verdict]]:
-    """(what names the row, its verdict) for each row. DataError for a row that is no claim, before any row of its batch is judged."""
+    """(what names the row, its verdict) for each row. DataError for a row that is no claim, before any row of its batch is
+    judged."""
     claims = (({"row": number, **_identity(row)}, _claim(path, number, row)) for number, (_, row) in enumerate(rows_of(path), 1))
     while batch := list(islice(claims, BATCH)):
         found = verify_all([claim for _, claim in batch], workers, seconds)

@@ -71,6 +71,15 @@ def gpus() -> tuple[Gpu, ...]:
     return tuple(Gpu(name, int(memory) * 2**20) for _, name, memory in kept if memory.isdigit())
 
 
+def fast_bfloat16() -> bool:
+    """Whether this processor multiplies in bfloat16."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
 def size(count: float) -> str:
     """1536 MiB -> "1.5 GiB"."""
     for unit, factor in (("TiB", 2**40), ("GiB", GIB), ("MiB", 2**20)):

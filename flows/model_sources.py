@@ -13,6 +13,7 @@ import yaml
 
 from flows.architecture import Model, of_config, of_scratch
 from stages.data.files import DataError
+from stages.models.registry_package import cached_file, is_package
 from stages.models.size import count_parameters
 from stages.run.params import Model as ModelParams
 from stages.run.params import Params
@@ -39,6 +40,8 @@ def named(source: str, revision: str | None = None) -> Model:
         return of_folder(Path(source), f"the files in {source}")
     if source.endswith(".gguf") and Path(source).is_file():
         return _of_gguf(Path(source))
+    if is_package(source) and (file := cached_file(source, str(revision))):
+        return _of_gguf(file)
     if (known := known_config(source)) is not None:
         model = of_config(known["config"], f"its config, {_where(source)}")
         return replace(model, weights=int(known["weights"]))
@@ -108,7 +111,10 @@ def _of_gguf(path: Path) -> Model:
     from gguf import GGUFReader
 
     reader = GGUFReader(path)
-    kind = str(reader.get_field("general.architecture").contents())
+    named_kind = reader.get_field("general.architecture")
+    if named_kind is None:
+        return Model(None, f"unknown: {path} names no architecture")
+    kind = str(named_kind.contents())
 
     def value(name: str) -> int:
         field = reader.get_field(f"{kind}.{name}")

@@ -28,7 +28,7 @@ def accepted(root: Path, preset: str | None, values: Mapping[str, Any]) -> dict[
             raise ParamsError(f"no preset {name!r}; there are: {', '.join(overrides.presets())}")
     known = _known(root)
     for key, value in flat(values).items():
-        if any(_texts(value)) and key not in TEXTS and not _is_choice(key) and value not in known.get(key, ()):
+        if any(_texts(value)) and key not in TEXTS and not _is_choice(key) and not _is_known(value, known.get(key, [])):
             raise ParamsError(_refusal(key, value, known.get(key, ())))
     return overrides.chosen(preset, None, ()) | dict(values)
 
@@ -75,6 +75,12 @@ def _known(root: Path) -> dict[str, list[Any]]:
             if value not in found.setdefault(key, []):
                 found[key].append(value)
     return found
+
+
+def _is_known(value: Any, known: list[Any]) -> bool:
+    """Whether a value, or each entry of a list, is given for its parameter."""
+    entries = [one for each in known if isinstance(each, list) for one in each]
+    return value in known or (isinstance(value, list) and all(one in entries for one in value))
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -135,8 +135,8 @@ def _costs(params: Params, machine: Machine, root: Path, active: Sequence[str], 
         return []
     width = width_of(params.hardware, gpu)
     rates = rates_of(model, params.hardware, machine, gpu, "bfloat16" if width == 2 else "float32")
-    sampled = value_checks.without_solutions(params, root)
-    costs = [cost_of(name, of_stage(name, params, root, sampled), model, params.hardware, rates, width) for name in active]
+    unsolved = value_checks.unsolved_share(params, root)
+    costs = [cost_of(name, of_stage(name, params, root, unsolved), model, params.hardware, rates, width) for name in active]
     head = f"time of {len(active)} stages" + ("" if price is None else f", and cost at {price:g} a GPU-hour")
     assumed = f"{head}, prompts of {prompt_tokens(params)} tokens, responses of half their limit"
     gpus = params.hardware.processes if gpu else 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stages.run.secrets import hidden
 from stages.run.spool import PROGRESS
 
 EVERY = 10.0
@@ -111,10 +112,10 @@ class Screen:
         self._last = time.monotonic()
 
     def line(self, text: str, stream: str = "stdout") -> None:
-        """Print a whole line above the progress line."""
+        """Print a whole line above the progress line, without passwords."""
         with self._lock:
             self._clear()
-            print(text, file=sys.stderr if stream == "stderr" else sys.stdout, flush=True)
+            print(hidden(text), file=sys.stderr if stream == "stderr" else sys.stdout, flush=True)
             self._draw()
 
     def progress(self, text: str | None) -> None:

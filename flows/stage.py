@@ -107,7 +107,6 @@ def execute(stage: Stage, root: Path) -> int:
     screen, errors, parent = Screen(), deque[str](maxlen=500), Parent()
 
     def sink(line: str, stream: str) -> None:
-        line = hidden(line)
         if stream == "stderr" and line.strip():
             errors.append(line)
         screen.line(line, stream)

@@ -2,11 +2,11 @@
 rows without worked solutions."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from flows.learning_rates import REAL, Rates, rates_for
 from flows.model_sources import model_of
 from flows.workload import problems
 from stages.data.files import DataError
@@ -14,8 +14,6 @@ from stages.problems.rows import SUFFIXES, scan
 from stages.run.collecting import Source
 from stages.run.params import Params
 
-REAL = 50_000_000
-"""Weights from which on a model is no toy."""
 FEW_TOKENS = 256
 """A response limit below this cuts the chain of thought of a real model."""
 SMALL_CONTEXT = 1024
@@ -23,35 +21,17 @@ PEEKED = 2000
 """Rows of a file that are looked at."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Learning rates above which training of models up to a size goes wrong."""
-
-    weights: float
-    supervised: float
-    reinforced: float
-
-
-LIMITS = (
-    # alignment-handbook, recipes/smollm2/sft/config_smol.yaml: 1e-3 for 135 M and 360 M; open-r1's GRPO recipes: 2e-5
-    Limits(0.5e9, 1e-3, 2e-5),
-    # recipes/smollm2/sft/config.yaml: 3e-4 for 1.7 B
-    Limits(2e9, 3e-4, 2e-5),
-    # recipes/smollm3/sft/sft.yaml: 2e-5 for 3 B, §2.5.2: 2e-5; five times as much
-    Limits(float("inf"), 1e-4, 1e-5),
-)
-
-
 def tiny_values(params: Params, root: Path) -> Iterator[str]:
     """Values of the tiny model in a run of a real one."""
     model = model_of(params, root)
     if params.model.source == "scratch" or model.weights is None or model.weights < REAL:
         return
-    limits = next(limits for limits in LIMITS if model.weights <= limits.weights)
+    limits = rates_for(model.weights)
     of = f"for {model.weights / 1e9:.2g} billion weights"
     for key, rate, most in _rates(params, limits):
         if rate > most:
-            yield f"{key} is {rate:g}, a rate of the tiny model; {of} at most {most:g} ({key}={most / 10:g} is usual)"
+            usual = limits.supervised if key.startswith("sft") else limits.reinforced
+            yield f"{key} is {rate:g}, a rate of the tiny model; {of} at most {most:g}, {key}={usual:g} is usual"
     for key, tokens in _lengths(params):
         if tokens < FEW_TOKENS:
             yield f"{key} is {tokens}, a length of the tiny model; a real one is cut off before its answer, set 1024 or more"
@@ -59,14 +39,14 @@ def tiny_values(params: Params, root: Path) -> Iterator[str]:
         yield f"model.context is {params.model.context}, a length of the tiny model; set 2048 or more"
 
 
-def _rates(params: Params, limits: Limits) -> Iterator[tuple[str, float, float]]:
-    for section, most in (("sft", limits.supervised), ("rl", limits.reinforced)):
+def _rates(params: Params, limits: Rates) -> Iterator[tuple[str, float, float]]:
+    for section, most in (("sft", limits.supervised_limit), ("rl", limits.reinforced_limit)):
         phases = getattr(params, section)
         for name in type(phases).model_fields:
             if (phase := getattr(phases, name)) is not None:
                 yield f"{section}.{name}.learning_rate", phase.learning_rate, most
     if params.dpo is not None:
-        yield "dpo.learning_rate", params.dpo.learning_rate, limits.reinforced
+        yield "dpo.learning_rate", params.dpo.learning_rate, limits.reinforced_limit
 
 
 def _lengths(params: Params) -> Iterator[tuple[str, int]]:
@@ -95,21 +75,26 @@ def solutions(params: Params, root: Path) -> Iterator[str]:
     """Problems without a worked solution, and what warm_up does then (§2.2)."""
     if params.warm_up.teacher is not None or not problems(params)["train"]:
         return
-    counts = [_solved(source, root / params.collect.root) for source in params.collect.sources]
-    rows, solved = sum(count for count, _ in counts), sum(count for _, count in counts)
-    if rows and not solved:
-        yield (
-            "no row of collect.sources has a worked solution: warm_up asks the model itself for long chains of thought and "
-            "keeps the right ones (§2.2); another model by warm_up.teacher (flows/presets/teacher.yaml)"
-        )
-    elif solved < rows:
-        yield f"{rows - solved:,} of {rows:,} rows have no worked solution; warm_up makes no demonstration of them"
+    rows, solved = _counted(params, root)
+    if solved == rows:
+        return
+    if params.warm_up.self_taught is None:
+        then = "warm_up makes no demonstration of them, since warm_up.self_taught is null"
+    else:
+        then = "warm_up samples the model itself for them and keeps the right answers (§2.2)"
+    yield f"{rows - solved:,} of {rows:,} rows have no worked solution: {then}"
 
 
-def without_solutions(params: Params, root: Path) -> bool:
-    """Whether no problem of the sources has a worked solution."""
+def unsolved_share(params: Params, root: Path) -> float:
+    """Of the rows, those without a worked solution."""
+    rows, solved = _counted(params, root)
+    return (rows - solved) / rows if rows else 0.0
+
+
+def _counted(params: Params, root: Path) -> tuple[int, int]:
+    """Rows of all sources that were looked at, and those with a worked solution."""
     counts = [_solved(source, root / params.collect.root) for source in params.collect.sources]
-    return bool(sum(count for count, _ in counts)) and not sum(count for _, count in counts)
+    return sum(count for count, _ in counts), sum(count for _, count in counts)
 
 
 def _solved(source: Source, folder: Path) -> tuple[int, int]:

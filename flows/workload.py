@@ -82,8 +82,9 @@ def rows_of(params: Params, phase: str, root: Path) -> int:
     return {"short": train, "long": train}.get(phase, round(SOLVED * params.sample.prompts))
 
 
-def of_stage(name: str, params: Params, root: Path = Path(), sampled: bool = False) -> Work:
-    """The work of a stage of dvc.yaml; `sampled`: warm_up asks the model, as no row has a worked solution."""
+def of_stage(name: str, params: Params, root: Path = Path(), unsolved: float = 0.0) -> Work:
+    """The work of a stage of dvc.yaml; `unsolved` is the share of the rows without a worked solution, for which warm_up asks the
+    model."""
     stage, _, key = name.partition("@")
     counts, prompt = problems(params), prompt_tokens(params)
     if stage == "base":
@@ -95,8 +96,8 @@ def of_stage(name: str, params: Params, root: Path = Path(), sampled: bool = Fal
         answer = params.model.context / CURATED * LENGTH
         answered = _asked(counts["train"] * params.curate.samples, prompt, answer)
         return answered + _asked(counts["train"] * guesses, prompt, answer / 2)
-    if stage == "warm_up" and sampled:
-        return _asked(counts["train"] * params.warm_up.tries, prompt, _limit(params) * LENGTH)
+    if stage == "warm_up" and params.warm_up.self_taught is not None and params.warm_up.teacher is None:
+        return _asked(unsolved * counts["train"] * params.warm_up.tries, prompt, _limit(params) * LENGTH)
     if stage == "rl":
         return _reinforced(getattr(params.rl, key), params)
     if stage == "sample":

@@ -32,15 +32,15 @@ from stages.run.sections import Judging, deciding
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 
+PATHS = {"model": "its folder", "problems": "held out (JSONL)", "out": "scores (JSON)", "generations": "responses (JSONL)"}
+
 
 def main() -> None:
     """Evaluate the checkpoint in --model under the name given first."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", help="name of the checkpoint in the results")
-    parser.add_argument("--model", type=Path, required=True, help="folder of the model")
-    parser.add_argument("--problems", type=Path, required=True, help="held-out problems (JSONL)")
-    parser.add_argument("--out", type=Path, required=True, help="scores (JSON)")
-    parser.add_argument("--generations", type=Path, required=True, help="raw responses (JSONL)")
+    for name, what in PATHS.items():
+        parser.add_argument(f"--{name}", type=Path, required=True, help=what)
     args = parser.parse_args()
     note = handed_on(args.model)
     if note is None:
@@ -58,7 +58,7 @@ def evaluate(args: argparse.Namespace) -> None:
     held_out, parameters, known = read_records(args.problems, Problem), count_parameters(args.model), about(args.model)
     problems, not_asked = readable(held_out, known.pictures)
     judging = read("judge", Judging)
-    asked = judge_of(judging, hardware.generation_batch)
+    asked = judge_of(judging, batch)
     suites = stand_in_suites(problems, decoding(wanted, wanted.samples), hardware.workers, asked)
     drawing = decoding(wanted, wanted.benchmark_samples)
     table, root = table_of(args.checkpoint), Path(wanted.root)

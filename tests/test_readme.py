@@ -58,8 +58,17 @@ def make(words: list[str], params: Path) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE), f"Makefile has no target {target}"
     for name in values:
         assert f"$({name})" in MAKEFILE, f"Makefile does not use {name}"
-    overrides.apply(overrides.chosen(values.get("PRESET"), None, values.get("SET", "").split()), params)
+    given = [name for name in values.get("PRESET", "").split(",") if name and not written_before(name)]
+    overrides.apply(overrides.chosen(",".join(given) or None, None, values.get("SET", "").split()), params)
     are_stages(values.get("TARGETS", "").split())
+
+
+def written_before(preset: str) -> bool:
+    """Whether a preset is a file, which a command `k15 init` of the page then writes."""
+    if not preset.endswith(".yaml"):
+        return False
+    assert any(words[:2] == ["k15", "init"] and words[words.index("--out") + 1] == preset for words in COMMANDS), preset
+    return True
 
 
 def dvc(words: list[str], params: Path) -> None:

@@ -53,7 +53,7 @@ PHASES = {
 def project(folder: Path, tiny: Tiny, iterations: int = ITERATIONS, **changed: Any) -> list[str]:
     """A folder to run in, with responses that take up to three iterations; the program's arguments. So that random weights end some
     responses, one token in twelve is an end token."""
-    repetition = {"max_period": 2, "repeats": 2, "min_tokens": 2}
+    repetition = {"max_period": 2, "repeats": 2, "min_tokens": 2, "distinct": 1, "plain_tokens": 2}
     partial = {"segment_tokens": 5, "max_staleness": 4, "repetition": repetition, **changed}
     shutil.copytree(tiny.folder, folder / "init")
     settings = folder / "init/generation_config.json"

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import CPU, INSTRUCTION, fine_tuning, hardware, partial_rollouts, problem, reinforcement
+from tiny import CPU, INSTRUCTION, fine_tuning, hardware, params, partial_rollouts, problem, reinforcement
 from transformers import AutoModelForCausalLM
 
 from flows import overrides
-from stages.models.adoption import adopt
 from stages.data.files import DataError
 from stages.data.records import Demonstration
+from stages.models.adoption import adopt
 from stages.models.loading import described, load_model, load_processor
 from stages.models.origin import label_of
 from stages.models.registry_package import package_file
@@ -57,7 +57,7 @@ def model() -> Model:
         package_file(source, revision)
     except DataError as error:
         pytest.skip(str(error))
-    return Model(source=source, revision=revision, context=CONTEXT, instruction=INSTRUCTION)
+    return Model(**{**params()["model"], "source": source, "revision": revision, "context": CONTEXT})
 
 
 @pytest.fixture(scope="module")

@@ -43,9 +43,8 @@ _LIVE = Benchmark(
     shots=0,
     extraction="the text between the last two lines that hold three backticks, as in the authors' published runs",
     rule=(
-        "all hidden tests pass by the rules of the authors' harness of January 2025 (testing_util.py), re-implemented in the sandbox, "
-        "6 s a test; "
-        "mean over problems of the mean of k"
+        "all hidden tests pass by the rules of the authors' harness of January 2025 (testing_util.py), re-implemented in the "
+        "sandbox, 6 s a test; mean over problems of the mean of k"
     ),
     short_cot=GREEDY,
     long_cot=averaged(SAMPLED, 8),

@@ -2,7 +2,8 @@
 
 The report's windows: table 2 has the 64 problems of release v5 that are dated 2024-11-30 or later (its cells are 64ths, and the
 published verdicts of o1-mini give its 53.1 there); table 3 has 2024-08 to 2024-11. Judged in the sandbox by the harness' rules
-(stages/verifiers/sandboxed_tests.py, code_tests.py): those of January 2025, with which the published verdicts were made, or of May."""
+(stages/verifiers/sandboxed_tests.py, code_tests.py): those of January 2025, with which the published verdicts were made, or
+of May."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -103,7 +104,8 @@ def unavailable() -> str | None:
 
 
 def score(pairs: Sequence[tuple[Item, str]], workers: int, _: float) -> list[Verdict]:
-    """Right when the program passes all tests by the harness of January 2025, whose verdicts table 2 repeats. DataError where a program cannot be run or has no tests.
+    """Right when the program passes all tests by the harness of January 2025, whose verdicts table 2 repeats. DataError
+    where a program cannot be run or has no tests.
 
     Where an item brings verdicts of its responses ("graded", in order), they stand, and nothing is run."""
     return scored("lcb-2025-01", pairs, workers)
@@ -126,7 +128,7 @@ def scored(harness: Harness, pairs: Sequence[tuple[Item, str]], workers: int) ->
         folder = next(Path(item.data["folder"]) for item, _ in pairs if item.id in without)
         raise DataError(_missing(folder, len(without), len({item.id for item, _ in pairs})))
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        return list(pool.map(lambda pair: judged(*pair, harness), pairs))
+        return list(pool.map(lambda pair: judged(pair[0], pair[1], harness), pairs))
 
 
 def as_graded(pairs: Sequence[tuple[Item, str]]) -> list[Verdict]:

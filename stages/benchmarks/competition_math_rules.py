@@ -1,4 +1,5 @@
-r"""How a boxed answer of MATH-style sets is judged: by the verifier "math", but for what the published graders read by another rule.
+r"""How a boxed answer of MATH-style sets is judged: by the verifier "math", but for what the published graders read by
+another rule.
 
 The graders are that of PRM800K (https://github.com/openai/prm800k, prm800k/grading/grader.py) and that of Qwen2.5-Math
 (https://github.com/QwenLM/Qwen2.5-Math, evaluation/grader.py)."""

@@ -13,8 +13,9 @@ HITS_NAMED = 100
 
 
 def readable(collected: Sequence[Problem], model: Path) -> tuple[Funnel, list[Problem]]:
-    """A new funnel, and the problems that the model in a folder reads: for a text-only model those without pictures. What goes here is
-    no loss of curation: shares and modalities of the set are those of what is left."""
+    """A new funnel, and the problems that the model in a folder reads: for a text-only model those
+    without pictures. What goes here is no loss of curation: shares and modalities of the set are
+    those of what is left."""
     funnel = Funnel()
     if about(model).pictures:
         return funnel, list(collected)

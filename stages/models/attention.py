@@ -100,13 +100,13 @@ def packed_attention(
     if attention_mask is not None or query.shape[0] > 1 or query.shape[2] != key.shape[2]:
         if attention_mask is not None and query.shape[1] != key.shape[1] and not query.is_cuda:
             return _grouped(query, key, value, attention_mask, scaling), None
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **others)
+        return _plain(module, query, key, value, attention_mask, dropout, scaling, **others)
     unknown = [name for name in ("softcap", "s_aux") if others.get(name) is not None]
     if unknown or position_ids is None:
         found = f"{unknown[0]!r}" if unknown else "no position_ids"
         raise RuntimeError(f"{type(module).__name__} gives attention {found}: load the model with the attention 'sdpa' or 'eager'")
     bounds = _bounds(position_ids, _starts)
-    return _attend(query, key, value, bounds, scaling, True, sliding_window), None
+    return _attend((query, key, value), bounds, scaling, True, sliding_window), None
 
 
 def _grouped(
@@ -133,8 +133,8 @@ def packed_pictures(
     """Attention in both directions between `cu_seq_lens_q`, the bounds of pictures or windows, in
     one row of patches; shapes as in `packed_attention`."""
     if cu_seq_lens_q is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **others)
-    return _attend(query, key, value, _bounds(cu_seq_lens_q, torch.Tensor.int), scaling, False, None), None
+        return _plain(module, query, key, value, attention_mask, dropout, scaling, **others)
+    return _attend((query, key, value), _bounds(cu_seq_lens_q, torch.Tensor.int), scaling, False, None), None
 
 
 def packed_mask(
@@ -149,11 +149,19 @@ def packed_mask(
     """No mask for one row that is told apart by its positions; else that of sdpa."""
     if batch_size == 1 and q_length == kv_length and attention_mask is None and not use_vmap:
         return None
-    return sdpa_mask(batch_size, q_length, kv_length, attention_mask=attention_mask, use_vmap=use_vmap, **others)
+    found: torch.Tensor | None = sdpa_mask(
+        batch_size, q_length, kv_length, attention_mask=attention_mask, use_vmap=use_vmap, **others
+    )
+    return found
+
+
+def _plain(*given: Any, **others: Any) -> Result:
+    found: Result = sdpa_attention_forward(*given, **others)
+    return found
 
 
 def _bounds(source: torch.Tensor, edges_of: Callable[[torch.Tensor], torch.Tensor]) -> Bounds:
-    known = _KNOWN.get(source)
+    known: Bounds | None = _KNOWN.get(source)
     if known is None:
         edges = edges_of(source)
         known = Bounds(edges, tuple((edges[1:] - edges[:-1]).tolist()))
@@ -169,27 +177,20 @@ def _starts(position_ids: torch.Tensor) -> torch.Tensor:
     return torch.cat([ends[:1], begins, ends[1:]]).int()
 
 
-def _attend(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    bounds: Bounds,
-    scaling: float | None,
-    causal: bool,
-    window: int | None,
-) -> torch.Tensor:
+def _attend(row: Sequence[torch.Tensor], bounds: Bounds, scaling: float | None, causal: bool, window: int | None) -> torch.Tensor:
     """(1, L, heads, size). On a GPU by one call of torch's variable-length kernel, if it takes the
     numbers; elsewhere by one call for each run of samples of one length."""
-    kernel = kernel_for(query, value)
+    kernel = kernel_for(row[0], row[2])
     if kernel is None:
-        return _by_length(query, key, value, bounds.lengths, scaling, causal, window)
-    rows = [part[0].transpose(0, 1) for part in (query, key, value)]
+        return _by_length(row, bounds.lengths, scaling, causal, window)
+    parts = [part[0].transpose(0, 1) for part in row]
     seen = (-1 if window is None else window - 1, 0) if causal else (-1, -1)
-    longest = max(bounds.lengths)
-    return kernel(*rows, bounds.edges, bounds.edges, longest, longest, scale=scaling, window_size=seen, enable_gqa=True)[None]
+    longest, edges = max(bounds.lengths), bounds.edges
+    out: torch.Tensor = kernel(*parts, edges, edges, longest, longest, scale=scaling, window_size=seen, enable_gqa=True)
+    return out[None]
 
 
-def kernel_for(query: torch.Tensor, value: torch.Tensor) -> Callable[..., torch.Tensor] | None:
+def kernel_for(query: torch.Tensor, value: torch.Tensor) -> Callable[..., Any] | None:
     """The variable-length kernel where it takes these numbers: half precision on a GPU, heads of one size."""
     size = query.shape[-1]
     if not query.is_cuda or query.dtype not in (torch.bfloat16, torch.float16):
@@ -198,7 +199,7 @@ def kernel_for(query: torch.Tensor, value: torch.Tensor) -> Callable[..., torch.
 
 
 @cache
-def variable_length_kernel() -> Callable[..., torch.Tensor] | None:
+def variable_length_kernel() -> Callable[..., Any] | None:
     """torch's varlen_attn, whose result for a sample does not depend on its neighbours; None where
     this torch has none that knows windows."""
     try:
@@ -214,20 +215,14 @@ def variable_length_kernel() -> Callable[..., torch.Tensor] | None:
 
 
 def _by_length(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    lengths: Sequence[int],
-    scaling: float | None,
-    causal: bool,
-    window: int | None,
+    row: Sequence[torch.Tensor], lengths: Sequence[int], scaling: float | None, causal: bool, window: int | None
 ) -> torch.Tensor:
     """Neighbours of one length are a batch by another view of the row: nothing is padded or copied,
     and a sample's numbers come from the same multiplications whoever its neighbours are."""
     runs = [(len(list(group)), length) for length, group in groupby(lengths)]
     columns = [count * length for count, length in runs]
     found = []
-    for (count, length), *parts in zip(runs, *(part.split(columns, dim=2) for part in (query, key, value)), strict=True):
+    for (count, length), *parts in zip(runs, *(part.split(columns, dim=2) for part in row), strict=True):
         q, k, v = (part[0].unflatten(1, (count, length)).transpose(0, 1) for part in parts)
         band = _band(length, window, q.device) if causal and window is not None and length > window else None
         out = functional.scaled_dot_product_attention(

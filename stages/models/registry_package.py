@@ -68,9 +68,9 @@ def cache_folder() -> Path:
     return Path(given) if given else Path.home() / ".cache/k15"
 
 
-def is_cached(source: str, digest: str) -> bool:
-    """Whether the file is in the cache; its checksum is not computed."""
-    return any(_folder(source, digest, cache_folder()).glob(f"*{SUFFIX}"))
+def cached_file(source: str, digest: str) -> Path | None:
+    """The file in the cache, its checksum not computed; None where it is not there."""
+    return next(_folder(source, digest, cache_folder()).glob(f"*{SUFFIX}"), None)
 
 
 def _folder(source: str, digest: str, house: Path) -> Path:

@@ -12,12 +12,16 @@ from stages.problems.drafts import Draft, Row, RowError, optional_text, text_of
 
 TASK = "You are an expert Python programmer, and here is your task: {} Your code should pass these tests:\n\n{}"
 """MBPP's own prompt (arXiv 2108.07732, section 3.2)."""
+SHOWN = 1
+"""Tests that the prompt shows; MBPP's shows all three, and a table written from them passes them. Ours: one, which says what the
+function is called and what it gets."""
 GRADES = {"Easy": 2, "Medium": 3, "Hard": 5}
 
 
 def read_mbpp(row: Row, family: str) -> Draft:  # noqa: ARG001 - every adapter is called alike
     """One row of mbpp.jsonl {"text", "code", "task_id", "test_list", "test_setup_code"}, of the hub's sanitized subset ("prompt",
-    "test_imports") or of DeepSeek-Coder's extract ("prompt", "test"). The solution is the published code."""
+    "test_imports") or of DeepSeek-Coder's extract ("prompt", "test"). The solution is the published code.
+    The question shows the first test, the answer holds all."""
     question = text_of(row, "text" if "text" in row else "prompt")
     asserts = _texts(row, "test_list" if "test_list" in row else "test")
     setup = "\n".join([*_texts(row, "test_imports", empty=True), optional_text(row, "test_setup_code") or ""]).strip()
@@ -28,7 +32,7 @@ def read_mbpp(row: Row, family: str) -> Draft:  # noqa: ARG001 - every adapter i
         licence="CC-BY-4.0",
         domain="coding",
         discipline=None,
-        question=TASK.format(question, "\n".join(asserts)),
+        question=TASK.format(question, "\n".join(asserts[:SHOWN])),
         image=None,
         answer=_gold([_test(statement, setup) for statement in asserts]),
         verifier="code",

@@ -68,8 +68,8 @@ def optional_text(row: Row, field: str) -> str | None:
 
 
 def optional_picture(row: Row, field: str) -> str | bytes | None:
-    """The picture at `field`: a path (text), the bytes of its file, or, as `datasets` writes it, an object of both; also as the only
-    item of a list. Raises RowError for anything else."""
+    """The picture at `field`: a path (text), the bytes of its file, or, as `datasets` writes it, an object of both; also as
+    the only item of a list. Raises RowError for anything else."""
     value = row.get(field)
     if isinstance(value, list):
         if len(value) > 1:

@@ -8,8 +8,8 @@ from stages.problems.text_worlds import NAMES, THINGS
 
 CANDIDATES = {2: 8, 3: 10, 4: 14}
 """Numbers that are tried at each level; of `logic` twice as many."""
-FACTORS = {2: range(11, 50), 3: range(11, 100), 4: range(101, 1000)}
-DIVISORS = {2: range(11, 20), 3: range(21, 60), 4: range(31, 100)}
+FACTORS = {2: range(11, 30), 3: range(11, 100), 4: range(101, 1000)}
+DIVISORS = {2: range(8, 13), 3: range(13, 60), 4: range(31, 100)}
 SMALL_DIVISORS = (3, 4, 5, 6, 7, 8, 9, 11)
 LEVELS = (1, *CANDIDATES)
 

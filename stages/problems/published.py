@@ -14,6 +14,7 @@ from stages.data.wording import normalised
 from stages.problems.drafts import Draft, Row, RowError
 from stages.problems.free_answers import freed
 from stages.problems.rows import Located
+from stages.verifiers.code_rewards import hidden_tests
 from stages.verifiers.verdict import answerable_all
 
 Adapter = Callable[[Row, str], Draft]
@@ -162,8 +163,17 @@ class Reader:
             split=split,
             solution_short=draft.solution_short,
             solution_long=draft.solution_long,
-            parameters={},
+            parameters=self._tests_of(row, loaded) if draft.verifier == "code" else {},
         )
+
+    @staticmethod
+    def _tests_of(row: Placed, loaded: Loaded) -> dict[str, int]:
+        """How many tests a program is judged by, and how many of them its question does not show; a finding where it shows all."""
+        hidden, tests = hidden_tests(row.draft.question, row.draft.answer)
+        if not hidden:
+            reason = f"the question shows all {tests} tests, so that a table of them is rewarded; add tests that it does not show"
+            loaded.changed.append(Finding(id=row.id, where=row.where, rule="no hidden test", reason=reason))
+        return {"tests": tests, "hidden_tests": hidden}
 
     def _picture(self, row: Placed, picture: str | bytes | Path, loaded: Loaded) -> Path:
         name, path = "the picture inside the row", picture

@@ -184,7 +184,7 @@ class _Renamed:
         key = secrets.token_hex(8)
         names = {token.content: f"\ue000{key}:{n}\ue001" for n, token in controls.items()}
         copy.add_tokens([_named(names[token.content], token) for token in controls.values()])
-        numbers = {copy.token_to_id(names[token.content]): n for n, token in controls.items()}
+        numbers = {number: n for n, token in controls.items() if (number := copy.token_to_id(names[token.content])) is not None}
         longest = sorted(names, key=len, reverse=True)
         return cls(copy, names, numbers, re.compile("|".join(map(re.escape, longest)) or "(?!)"))
 

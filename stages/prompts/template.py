@@ -19,8 +19,13 @@ THINKING = ("<think>", "</think>")
 _OPENED = re.compile(re.escape(THINKING[0]) + r"\s*$")
 _THOUGHT = re.compile(rf"{THINKING[0]}\s*({THINKING[1]})?\s*$")
 _MARK = re.compile("\ue000([0-9]+)\ue001")
-_DATE = {"date_string": "26 Jul 2024"}
-"""The date that Llama 3.1 and 3.2 fall back to: with that of today, prompts would differ from day to day."""
+_CLOCK = (
+    "{%- macro strftime_now(format) -%}{{ "
+    "{'%Y-%m-%d': '2024-07-26', '%d %B %Y': '26 July 2024'}.get(format, '26 Jul 2024')"
+    " }}{%- endmacro +%}"
+)
+"""The clock of templates that write the date, stopped at the day that Llama 3.1 and 3.2 fall back to:
+with that of today, prompts would differ from day to day."""
 _LISTED = ("{'type'", "'text':")
 """How a list of parts looks where a template prints it as it is."""
 SET = "set model.chat_template to a Jinja file that does"
@@ -205,11 +210,11 @@ class ChatTemplate:
 
     @cached_property
     def _options(self) -> dict[str, Any]:
-        """Variables beside the messages: a fixed date, and the switch by the names in use."""
+        """Variables beside the messages: the switch, by the names in use."""
         if self.thinking is None:
-            return _DATE
+            return {}
         turns = [self._turn("user", [mark(0)])]
-        options = {on: {**_DATE, "enable_thinking": on, "thinking": on} for on in (True, False)}
+        options = {on: {"enable_thinking": on, "thinking": on} for on in (True, False)}
         if self._write(turns, True, options[True]) == self._write(turns, True, options[False]):
             raise DataError(f"{self.name} has no switch for thinking; set model.thinking to null")
         return options[self.thinking]
@@ -220,6 +225,8 @@ class ChatTemplate:
         if not template:
             raise DataError(f"{self.name} is missing (a base model?); set model.chat_template to a Jinja file with one")
         options = {name: value for name, value in options.items() if name in str(template)}
+        if isinstance(template, str) and "strftime_now" in template:
+            options["chat_template"] = _CLOCK + template
         try:
             return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=opened, **options))
         except DataError:

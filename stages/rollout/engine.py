@@ -32,8 +32,8 @@ def ending(finish: Finish) -> Ending:
 @dataclass(frozen=True)
 class Repetition:
     """When a response counts as repeating itself (§2.6): its last tokens are at least `repeats` copies of one sequence of at most
-    `max_period` tokens, and at least `min_tokens` long in all, where the sequence has at least `distinct` different tokens; a plainer
-    one (digits of a third, zeros of a matrix, the rule under a table's head) must be `plain_tokens` long in all."""
+    `max_period` tokens, and at least `min_tokens` long in all, where the sequence has at least `distinct` different tokens;
+    a plainer one (digits of a third, zeros of a matrix, the rule under a table's head) must be `plain_tokens` long in all."""
 
     max_period: int
     repeats: int

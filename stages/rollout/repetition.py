@@ -14,8 +14,10 @@ NOTHING = -1
 def repeated_tail(token_ids: Sequence[int], repetition: Repetition) -> tuple[int, int] | None:
     """(period, length) of the tail of `token_ids` that counts as repetition, by the smallest such period; None where none does.
 
-    A tail has the period p when each of its tokens equals the one p places before; its last copy may be begun only. Of a sequence with
-    few different tokens more is needed (Repetition). In linear time: place p of the Z function of the reversed sequence says how long the sequence without its last p tokens ends as it does itself
+    A tail has the period p when each of its tokens equals the one p places before; its last copy may be begun only. Of a
+    sequence with
+    few different tokens more is needed (Repetition). In linear time: place p of the Z function of the reversed sequence says
+    how long the sequence without its last p tokens ends as it does itself
     (Gusfield, Algorithms on Strings, Trees and Sequences, 1.4)."""
     longest = matches(token_ids[::-1], repetition.max_period + 1)
     for period in range(1, len(longest)):

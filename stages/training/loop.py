@@ -83,10 +83,8 @@ def train(
             result = optimizer_step(engine, batches, loss_of, rate)
         if rank() == 0:
             seconds = time.monotonic() - began
-            spool.log(
-                step,
-                {"loss": result.loss, "grad_norm": result.grad_norm, "learning_rate": rate, "entropy": result.entropy},
-            )
+            figures = {"loss": result.loss, "grad_norm": result.grad_norm, "learning_rate": rate, "entropy": result.entropy}
+            spool.log(step, figures)
             spool.progress(step + 1, len(steps), "steps")
             spool.log_speed(step, {"tokens_per_second": result.tokens / seconds})
         with during(f"saving after step {step}"):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from stages.verifiers.answer_cursor import Cursor
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_tokens import FUNCTIONS, GREEK, RELATIONS, Token, Unreadable
+from stages.verifiers.answer_tokens import FUNCTIONS, GREEK, RELATIONS, Token, UnreadableError
 
 OPEN = {"(": ")", "[": "]", "{": "}", r"\{": r"\}", r"\langle": r"\rangle", r"\lfloor": r"\rfloor", r"\lceil": r"\rceil"}
 DECORATED = (r"\overline", r"\vec", r"\hat", r"\bar", r"\tilde", r"\dot", r"\ddot")
@@ -54,13 +54,13 @@ class Atoms(Cursor, ABC):
             self.place += 1
             period = self._group_text()
             if not period.isdigit():
-                raise Unreadable("a period that is not made of digits")
+                raise UnreadableError("a period that is not made of digits")
             return Node("repeating", f"{whole or '0'} {digits} {period}")
         if self._peek() == r"\dots":
             self.place += 1
             found = re.fullmatch(r"([0-9]*?)([0-9]{1,6}?)\2{2,}", digits)
             if found is None:
-                raise Unreadable("a decimal that goes on, nobody knows how")
+                raise UnreadableError("a decimal that goes on, nobody knows how")
             return Node("repeating", f"{whole or '0'} {found[1]} {found[2]}")
         return Node("number", token.text)
 
@@ -99,7 +99,7 @@ class Atoms(Cursor, ABC):
             return self._function(text[1:])
         if text[1:] in GREEK:
             return self._name(text[1:]) if text[1:] not in ("e", "i") else Node("symbol", text)
-        raise Unreadable(f"{text} where a value should begin")
+        raise UnreadableError(f"{text} where a value should begin")
 
     def _readers(self) -> dict[str, Callable[[], Node]]:
         return {
@@ -141,7 +141,7 @@ class Atoms(Cursor, ABC):
         if inverse:
             name, power = inverse, None
         if base is not None and name != "log":
-            raise Unreadable(f"an index of {name}")
+            raise UnreadableError(f"an index of {name}")
         found = Node("log", "", (argument, base)) if base is not None else Node("call", name, (argument,))
         return Node("power", "", (found, power)) if power is not None else found
 
@@ -169,7 +169,7 @@ class Atoms(Cursor, ABC):
             while (token := self._token()) is not None and token.kind == "letter" and (token.text.isupper() or not name):
                 name += self._take().text
         if not name:
-            raise Unreadable(f"{text} without a name")
+            raise UnreadableError(f"{text} without a name")
         if self._peek() == "_":
             self.place += 1
             name += f"_{self._group_text()}"
@@ -188,7 +188,7 @@ class Atoms(Cursor, ABC):
     def _matrix(self) -> Node:
         kind = self._group_text()
         if kind not in _MATRICES:
-            raise Unreadable(f"an environment {kind!r}")
+            raise UnreadableError(f"an environment {kind!r}")
         rows, row = [], [self.expression()]
         while (token := self._take()).text != r"\end":
             if token.text == "&":
@@ -197,8 +197,8 @@ class Atoms(Cursor, ABC):
                 rows.append(row)
                 row = [self.expression()] if self._peek() != r"\end" else []
             else:
-                raise Unreadable(f"{token.text!r} in a matrix")
+                raise UnreadableError(f"{token.text!r} in a matrix")
         rows += [row] if row else []
         if self._group_text() != kind or len({len(one) for one in rows}) != 1:
-            raise Unreadable("rows of a matrix that differ in length")
+            raise UnreadableError("rows of a matrix that differ in length")
         return Node("matrix", str(len(rows[0])), tuple(one for each in rows for one in each))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from stages.verifiers.answer_tokens import Token, Unreadable
+from stages.verifiers.answer_tokens import Token, UnreadableError
 
 
 class Cursor:
@@ -34,10 +34,10 @@ class Cursor:
     def _take(self) -> Token:
         token = self._token()
         if token is None:
-            raise Unreadable("it ends too early")
+            raise UnreadableError("it ends too early")
         self.place += 1
         return token
 
     def _expect(self, text: str) -> None:
         if self._take().text != text:
-            raise Unreadable(f"{text!r} is missing")
+            raise UnreadableError(f"{text!r} is missing")

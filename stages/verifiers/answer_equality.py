@@ -1,16 +1,16 @@
 r"""Whether two read answers are the same, kind by kind. Values are compared by stages/verifiers/answer_values.py.
 
-What an answer may leave out or add: the name of what it is (x = 5), a unit, a percent sign. Order counts in groups, not in lists and
-sets. Brackets count, but for a list written in round brackets."""
+What an answer may leave out or add: the name of what it is (x = 5), a unit, a percent sign. Order counts in groups, not in
+lists and sets. Brackets count, but for a list written in round brackets."""
 
 from collections.abc import Callable, Sequence
 
-from stages.verifiers.answer_forms import entries, has_matrix, size_of
+from stages.verifiers.answer_forms import entries, has_matrix, percent_of, size_of
 from stages.verifiers.answer_intervals import is_interval, pieces_of, same_pieces, variable_of
 from stages.verifiers.answer_nodes import SCALARS, Node, has_symbol, is_label
 from stages.verifiers.answer_rationals import exact
 from stages.verifiers.answer_relations import same_relation
-from stages.verifiers.answer_tokens import Unreadable
+from stages.verifiers.answer_tokens import UnreadableError
 from stages.verifiers.answer_values import same_value
 
 _NOTHING = frozenset(["no solution", "no solutions", "none", "empty set", "no real solution", "no real solutions", "the empty set"])
@@ -19,7 +19,7 @@ _NEAR = 0.01
 
 
 def same(gold: Node, answer: Node) -> bool:
-    """Whether `answer` says what `gold` says. Raises Undefined where the gold answer has no value, Unreadable."""
+    """Whether `answer` says what `gold` says. Raises UndefinedError where the gold answer has no value, UnreadableError."""
     if gold == answer:
         return True
     if gold.head == "relation" and answer.head == "relation":
@@ -28,14 +28,14 @@ def same(gold: Node, answer: Node) -> bool:
         values = stated(answer, gold)
         return values is not None and all(same(gold, value) for value in values)
     if gold.head == "relation" and not variable_of(gold):
-        values = named_value(gold)
-        return values is not None and same(values, answer)
+        value = named_value(gold)
+        return value is not None and same(value, answer)
     return _same_sets(gold, answer) or _same_kind(gold, answer)
 
 
 def named_value(gold: Node) -> Node | None:
     """The value of a gold answer of the form x = 5, which may be answered by 5 alone; None for any other relation."""
-    if set(gold.text.split()) <= {"=", "~", "in"} and is_label(gold.args[0]) and not any(map(_only_label, gold.args[1:])):
+    if set(gold.text.split()) <= {"=", "~", "in"} and is_label(gold.args[0]) and all(one.head != "words" for one in gold.args[1:]):
         return gold.args[-1]
     if gold.text == "=" and is_label(gold.args[1]) and not has_symbol(gold.args[0]):
         return gold.args[0]
@@ -51,7 +51,10 @@ def stated(answer: Node, gold: Node) -> list[Node] | None:
         return None
     sides = [side for side in answer.args if not (is_label(side) and side != gold)]
     if not any(has_symbol(side) for side in sides[-1:]) and not has_symbol(gold):
-        sides = [side for side in sides if not has_symbol(side)]
+        values = [side for side in sides if not has_symbol(side)]
+        if len(values) < len(sides) and any(exact(side) == 0 for side in values):
+            return None  # an equation in its normal form states no value
+        sides = values
     if not sides:
         return [answer.args[-1]]
     if "~" in operators and len(sides) > 1:
@@ -65,10 +68,6 @@ def _near(sides: Sequence[Node]) -> bool:
         return True
     first, *others = [float(number) for number in numbers if number is not None]
     return all(abs(first - other) <= _NEAR * abs(other) for other in others)
-
-
-def _only_label(node: Node) -> bool:
-    return node.head == "words"
 
 
 def _same_relations(gold: Node, answer: Node) -> bool:
@@ -92,14 +91,13 @@ def _same_sets(gold: Node, answer: Node) -> bool:
     described = [
         is_interval(node) or node.head in ("union", "intersection", "difference") or variable_of(node) for node in (gold, answer)
     ]
-    numbers = [
-        shown or node.head == "set" or node.text.startswith(("all ", "real ")) for node, shown in zip((gold, answer), described)
-    ]
+    named = [node.head == "set" or node.text.startswith(("all ", "real ")) for node in (gold, answer)]
+    numbers = [one or other for one, other in zip(described, named, strict=True)]
     if not all(numbers) or not any(described) or (gold.head == answer.head == "group"):
         return False
     try:
         one, other = pieces_of(gold), pieces_of(answer)
-    except Unreadable:
+    except UnreadableError:
         return False
     return one is not None and other is not None and same_pieces(one, other)
 
@@ -142,8 +140,7 @@ def _one_name(items: Sequence[Sequence[Node]]) -> bool:
 
 
 def _value_of(node: Node) -> Node:
-    value = named_value(node) if node.head == "relation" else None
-    return node if value is None else value
+    return (named_value(node) if node.head == "relation" else None) or node
 
 
 def _brackets(node: Node) -> str:
@@ -183,7 +180,7 @@ def _same_quantities(gold: Node, answer: Node) -> bool:
     """A unit may be left out; two units must measure the same, in sizes that are converted, or be the same word."""
     if gold.head != "quantity" or answer.head != "quantity":
         quantity, other = (gold, answer) if gold.head == "quantity" else (answer, gold)
-        if quantity.text.startswith("= "):
+        if quantity.text.startswith("= ") or other.head in ("degrees", "percent"):
             return False
         return same(quantity.args[0], other) if quantity is gold else same(other, quantity.args[0])
     if gold.text == answer.text:
@@ -213,7 +210,12 @@ def _same_bases(gold: Node, answer: Node) -> bool:
     if gold.head == answer.head == "based":
         return gold == answer
     based, other = (gold, answer) if gold.head == "based" else (answer, gold)
-    return other == based.args[0]
+    return other.head in SCALARS and _written(other) == based.args[0].text
+
+
+def _written(node: Node) -> str:
+    """A plain number as it is written."""
+    return f"-{_written(node.args[0])}" if node.head == "negate" else node.text if node.head == "number" else ""
 
 
 def _same_ratios(gold: Node, answer: Node) -> bool:
@@ -225,18 +227,10 @@ def _same_scalars(gold: Node, answer: Node) -> bool:
         return _same_matrices(gold, answer)
     if same_value(gold, answer):
         return True
-    signs = [_percent(node) for node in (gold, answer)]
-    if (signs[0] is None) == (signs[1] is None):
+    signs = [percent_of(node) for node in (gold, answer)]
+    if (signs[0] is None) == (signs[1] is None) or "degrees" in (gold.head, answer.head):
         return False
     return same_value(signs[0] or gold, signs[1] or answer)
-
-
-def _percent(node: Node) -> Node | None:
-    """The number of a percentage."""
-    if node.head == "percent":
-        return node.args[0]
-    inner = _percent(node.args[0]) if node.head == "negate" else None
-    return None if inner is None else Node("negate", "", (inner,))
 
 
 _KINDS: tuple[tuple[tuple[str, ...], Callable[[Node, Node], bool]], ...] = (

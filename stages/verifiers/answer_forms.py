@@ -1,4 +1,4 @@
-"""Answers brought into a form that can be compared: matrices multiplied out, quantities in the unit of their kind."""
+"""Answers brought into a form that can be compared: matrices multiplied out, quantities in the unit of their kind, percentages."""
 
 from stages.verifiers.answer_nodes import SCALARS, Node
 from stages.verifiers.answer_units import measure
@@ -32,3 +32,11 @@ def size_of(node: Node) -> tuple[str, Node] | None:
         return None
     factor = Node("divide", "", (Node("number", str(found[1].numerator)), Node("number", str(found[1].denominator))))
     return found[0], Node("multiply", "", (node.args[0], factor))
+
+
+def percent_of(node: Node) -> Node | None:
+    """The number of a percentage."""
+    if node.head == "percent":
+        return node.args[0]
+    inner = percent_of(node.args[0]) if node.head == "negate" else None
+    return None if inner is None else Node("negate", "", (inner,))

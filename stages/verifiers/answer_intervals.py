@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import mpmath
 
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_rationals import Undefined
+from stages.verifiers.answer_rationals import UndefinedError
 from stages.verifiers.answer_values import DIGITS, Point, close
 
 COMPARISONS = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "!=": "!="}
@@ -45,7 +45,7 @@ def variable_of(node: Node) -> str | None:
 
 
 def pieces_of(node: Node) -> Pieces | None:
-    """The real numbers that `node` describes, sorted and merged; None where it describes none. Raises Undefined."""
+    """The real numbers that `node` describes, sorted and merged; None where it describes none. Raises UndefinedError."""
     with mpmath.workdps(DIGITS):
         found = _pieces(node)
         return None if found is None else _merged(found)
@@ -106,14 +106,14 @@ def _inequality(node: Node) -> Pieces:
         elif number + 1 == place:
             found = _common(found, _bound(right, COMPARISONS[operator], left))
         else:
-            raise Undefined("a chain of inequalities with the variable at one end")
+            raise UndefinedError("a chain of inequalities with the variable at one end")
     return found
 
 
 def _bound(variable: Node, operator: str, bound: Node) -> Pieces:
     value = _number(bound)
     if value is None:
-        raise Undefined("a bound that is no number")
+        raise UndefinedError("a bound that is no number")
     if variable.head == "absolute":
         inner, outer = variable.args[0], Node("negate", "", (bound,))
         sides = (_bound(inner, operator, bound), _bound(inner, COMPARISONS[operator], outer))

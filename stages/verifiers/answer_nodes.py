@@ -1,6 +1,7 @@
 """What a mathematical answer is once it is read: a tree of nodes, without any algebra package.
 
-Heads of values: number (text: its digits), symbol (its name), constant, add, multiply, divide, power, negate, root (radicand, index),
+Heads of values: number (text: its digits), symbol (its name), constant, add, multiply, divide, power, negate, root
+(radicand, index),
 call (function's name), factorial, binomial, absolute, floor, ceiling, log (argument, base), repeating (digits before, behind the
 point, period), percent, degrees, bounded (the LaTeX of a sum, product, integral or limit), dots.
 Heads of other kinds: relation (text: its operators; sides), list, group (text: its brackets), set, union, intersection, difference,
@@ -9,6 +10,8 @@ written with plus or minus)."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from stages.verifiers.dressing import named
 
 
 class Node(NamedTuple):
@@ -25,30 +28,9 @@ class Node(NamedTuple):
             yield from one.walk()
 
 
-SCALARS = frozenset(
-    [
-        "number",
-        "symbol",
-        "constant",
-        "add",
-        "multiply",
-        "divide",
-        "power",
-        "negate",
-        "root",
-        "call",
-        "factorial",
-        "binomial",
-        "absolute",
-        "floor",
-        "ceiling",
-        "log",
-        "repeating",
-        "percent",
-        "degrees",
-        "bounded",
-        "dots",
-    ]
+SCALARS = named(
+    "number symbol constant add multiply divide power negate root call factorial binomial absolute floor ceiling log "
+    "repeating percent degrees bounded dots"
 )
 """Heads of what has one value."""
 

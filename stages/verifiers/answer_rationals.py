@@ -1,7 +1,7 @@
 """Rational numbers that an answer writes, exactly, and decimal fractions that stand for one.
 
-A decimal fraction with six decimals or more is a rounded rational number that has no end, never a rounded root; one of 15 significant
-digits is a float, which is as good as what it stands for."""
+A decimal fraction with six decimals or more is a rounded rational number that has no end, never a rounded root; one of 15
+significant digits is a float, which is as good as what it stands for."""
 
 import math
 from fractions import Fraction
@@ -12,12 +12,12 @@ MAX_BITS, MAX_FACTORIAL = 400_000, 20_000
 FLOAT_DIGITS, ROUNDED_DECIMALS = 15, 6
 
 
-class Undefined(ValueError):
+class UndefinedError(ValueError):
     """The expression has no value: a division by zero, a number too large to be computed."""
 
 
 def exact(node: Node) -> Fraction | None:
-    """The rational number that `node` writes by rational operations, else None. Raises Undefined."""
+    """The rational number that `node` writes by rational operations, else None. Raises UndefinedError."""
     parts = [exact(one) for one in node.args]
     if any(part is None for part in parts) and node.head != "number":
         return None
@@ -52,13 +52,13 @@ def exact(node: Node) -> Fraction | None:
 
 def _repeating(text: str) -> Fraction:
     whole, digits, period = text.split(" ")
-    tail = Fraction(int(period), 10 ** len(period) - 1) / 10 ** len(digits)
+    tail = Fraction(int(period), 10 ** len(period) - 1) / Fraction(10) ** len(digits)
     return Fraction(f"{whole}.{digits or '0'}") + tail
 
 
 def _divisor(value: Fraction) -> Fraction:
     if value == 0:
-        raise Undefined("a division by zero")
+        raise UndefinedError("a division by zero")
     return value
 
 
@@ -67,7 +67,7 @@ def _power(base: Fraction, exponent: Fraction) -> Fraction | None:
         return None
     bits = max(base.numerator.bit_length(), base.denominator.bit_length())
     if abs(exponent) * bits > MAX_BITS and base not in (0, 1, -1):
-        raise Undefined("a number that is too large to be computed")
+        raise UndefinedError("a number that is too large to be computed")
     return _divisor(base) ** int(exponent) if exponent < 0 else base ** int(exponent)
 
 
@@ -75,7 +75,7 @@ def _counted(head: str, args: list[Fraction]) -> Fraction | None:
     if any(one.denominator != 1 or one < 0 for one in args):
         return None
     if any(one > MAX_FACTORIAL for one in args[:1]):
-        raise Undefined("a number that is too large to be computed")
+        raise UndefinedError("a number that is too large to be computed")
     return Fraction(math.factorial(int(args[0])) if head == "factorial" else math.comb(int(args[0]), int(args[1])))
 
 
@@ -92,7 +92,7 @@ def rounded(node: Node, value: Fraction, other: Node, target: Fraction) -> bool:
     if digits is None or value == 0 or target == 0:
         return False
     if significant(node) >= FLOAT_DIGITS:
-        return abs(value - target) <= abs(target) / 10 ** (FLOAT_DIGITS - 1)
+        return bool(abs(value - target) <= abs(target) / Fraction(10) ** (FLOAT_DIGITS - 1))
     if len(digits) < ROUNDED_DECIMALS or significant(node) < ROUNDED_DECIMALS or decimal(other) is not None or _ends(target):
         return False
     return abs(value - target) < Fraction(1, 10 ** (len(digits) + (2 if node.head == "percent" else 0)))

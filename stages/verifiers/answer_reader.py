@@ -1,8 +1,8 @@
-r"""The reader of mathematical answers: what kind an answer is, and its parts. It fails closed: every token of the answer has its place
-in the reading, or there is no reading.
+r"""The reader of mathematical answers: what kind an answer is, and its parts. It fails closed: every token of the answer has
+its place in the reading, or there is no reading.
 
-Kinds: a value (number or expression), relation, list, group (tuple or interval, by its brackets), set, union, matrix, quantity (with
-a unit), ratio, number of another base, congruence, words (a letter or a text)."""
+Kinds: a value (number or expression), relation, list, group (tuple or interval, by its brackets), set, union, matrix,
+quantity (with a unit), ratio, number of another base, congruence, words (a letter or a text)."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ from stages.verifiers.answer_splitting import (
     unwrapped,
     words,
 )
-from stages.verifiers.answer_tokens import RELATIONS, Token, Unreadable, has_grouped_commas, tokens_of
+from stages.verifiers.answer_tokens import RELATIONS, Token, UnreadableError, has_grouped_commas, tokens_of
 from stages.verifiers.answer_units import measure, unit_of
 from stages.verifiers.dressing import undressed
 
@@ -32,15 +32,15 @@ _SETS = {r"\cup": "union", r"\cap": "intersection", r"\setminus": "difference"}
 
 
 def readings(answer: str) -> list[Node]:
-    """What `answer` may say, each reading of all of it; several where its commas or slashes leave that open. Raises Unreadable."""
+    """What `answer` may say, each reading of all of it; several where its commas or slashes leave that open. UnreadableError."""
     if found_base := based(undressed(answer)):
         return [found_base]
     found: list[Node] = []
-    reason = Unreadable("nothing stands there")
+    reason = UnreadableError("nothing stands there")
     for commas in (True, False) if has_grouped_commas(answer) else (True,):
         try:
             tokens = closed(tokens_of(answer, commas))
-        except Unreadable as error:
+        except UnreadableError as error:
             reason = error
             continue
         variants = [(tokens, False)]
@@ -48,15 +48,14 @@ def readings(answer: str) -> list[Node]:
         variants += [(unit, False) for unit in [letters_as_units(tokens)] if unit]
         for some, tight in variants:
             try:
-                node = Reader(tight).answer(some)
-            except (Unreadable, RecursionError) as error:
-                reason = error if isinstance(error, Unreadable) else Unreadable("nested too deeply")
-                continue
-            if node not in found:
-                found.append(node)
+                found.append(Reader(tight).answer(some))
+            except (UnreadableError, RecursionError) as error:
+                reason = error if isinstance(error, UnreadableError) else UnreadableError("nested too deeply")
+        phrase = None if found else words(tokens, numbers=True)
+        found += [phrase] if phrase else []
     if not found:
         raise reason
-    return found
+    return list(dict.fromkeys(found))
 
 
 class Reader:
@@ -69,7 +68,7 @@ class Reader:
         """A whole answer."""
         tokens = unwrapped(announced(tokens))
         if not tokens:
-            raise Unreadable("nothing stands there")
+            raise UnreadableError("nothing stands there")
         if found := words(tokens):
             return found
         parts = split(tokens, (",", ";", *AND))
@@ -77,12 +76,12 @@ class Reader:
         for mark, part in zip(marks_in(tokens), parts[1:], strict=True):
             if not part or not joined[-1]:
                 if mark not in AND and not (joined[-1] and part == parts[-1]):
-                    raise Unreadable("a list with an empty place")
+                    raise UnreadableError("a list with an empty place")
                 joined[-1] = joined[-1] or part
             else:
                 joined.append(part)
         if len(joined) > 1 and any(part[0].text in RELATIONS for part in joined):
-            raise Unreadable("a list of equations whose names are missing")
+            raise UnreadableError("a list of equations whose names are missing")
         elements = _without_label([node for part in joined for node in _items(self.part(part))])
         return elements[0] if len(elements) == 1 else _compound(elements) or Node("list", "", tuple(elements))
 
@@ -107,7 +106,7 @@ class Reader:
         if modulus is not None:
             nodes[-1] = Node("congruence", "", (nodes[-1], modulus))
         if any(operator == "==" for operator in operators) and modulus is None:
-            raise Unreadable("a congruence without its modulus")
+            raise UnreadableError("a congruence without its modulus")
         operators = ["=" if operator == "==" else operator for operator in operators]
         if operators and operators[0] in ("=", "~") and nodes[0] == Node("words"):
             operators, nodes = operators[1:], nodes[1:]
@@ -117,7 +116,7 @@ class Reader:
         """One side of a relation, or an item without any."""
         tokens = unwrapped(tokens)
         if not tokens:
-            raise Unreadable("a place is empty")
+            raise UnreadableError("a place is empty")
         if found := words(tokens):
             return found
         for mark, head in _SETS.items():
@@ -183,7 +182,7 @@ class Reader:
             return found[0]
         compound = _compound(found)
         if compound is None:
-            raise Unreadable("several values beside each other")
+            raise UnreadableError("several values beside each other")
         return compound
 
 

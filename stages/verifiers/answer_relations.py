@@ -8,7 +8,7 @@ import mpmath
 
 from stages.verifiers.answer_intervals import COMPARISONS
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_rationals import Undefined
+from stages.verifiers.answer_rationals import UndefinedError
 from stages.verifiers.answer_values import DIGITS, POINTS, SURE, Point, close
 
 _WHOLE = frozenset(["number", "symbol", "add", "multiply", "negate", "power"])
@@ -66,5 +66,5 @@ def _factor(one: tuple[Node, ...], other: tuple[Node, ...], number: int) -> Any:
     try:
         differences = [Point(number).value(left) - Point(number).value(right) for left, right in (one, other)]
         return differences[1] / differences[0]
-    except (Undefined, ZeroDivisionError):
+    except (UndefinedError, ZeroDivisionError):
         return None

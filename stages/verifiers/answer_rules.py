@@ -1,14 +1,15 @@
 r"""The verifiers "integer", "text", "choice" and "math": a gold answer, a response whose last \boxed{} is the answer.
 
-Only the last box after the thinking part counts. "text" and "choice" compare normal forms; "integer" and "math" first do so too, then
-read both answers (answer_reader.py) and compare what was read in killable processes (math_answer.py). What cannot be read to its end
-is never compared: such a gold answer is an error, such an answer wrong."""
+Only the last box after the thinking part counts. "text" and "choice" compare normal forms; "integer" and "math" first do so
+too, then
+read both answers (answer_reader.py) and compare what was read in killable processes (math_answer.py). What cannot be read to
+its end is never compared: such a gold answer is an error, such an answer wrong."""
 
 from collections.abc import Callable, Sequence
 
 from stages.data.records import VerifierName
 from stages.verifiers.answer_reader import readings
-from stages.verifiers.answer_tokens import Unreadable
+from stages.verifiers.answer_tokens import UnreadableError
 from stages.verifiers.boxes import boxed_answer
 from stages.verifiers.claims import Claim, Outcome, Verdict
 from stages.verifiers.normal_forms import choice_form, integer_form, math_form, text_form
@@ -30,7 +31,8 @@ def verify_answers(claims: Sequence[Claim], workers: int, seconds: float) -> lis
 
 
 def unreadable_answers(items: Sequence[tuple[VerifierName, str]], workers: int, seconds: float) -> list[str | None]:
-    """For each (verifier, gold) pair None, or why no response could be right: the gold answer cannot be read, or it has no value."""
+    """For each (verifier, gold) pair None, or why no response could be right: the gold answer cannot be read, or it has no
+    value."""
     reasons = [_unreadable(*item) for item in items]
     algebra = [index for index, (verifier, _) in enumerate(items) if verifier == "math" and reasons[index] is None]
     requests = [("readable", items[index][1]) for index in algebra]
@@ -42,12 +44,13 @@ def unreadable_answers(items: Sequence[tuple[VerifierName, str]], workers: int, 
 
 
 def verifier_for(answer: str) -> VerifierName:
-    """The rule that reads an answer of its own accord: "integer" for a plain one, "text" for words and names, "math" for the rest."""
+    """The rule that reads an answer of its own accord: "integer" for a plain one, "text" for words and names, "math" for the
+    rest."""
     if integer_form(answer) is not None:
         return "integer"
     try:
         found = readings(answer)
-    except Unreadable:
+    except UnreadableError:
         return "math" if any(letter.isdigit() or letter == "\\" for letter in answer) else "text"
     names = all(node.head in ("words", "symbol", "list", "constant") for node in found[0].walk())
     return "text" if names and not any(letter.isdigit() for letter in answer) and "\\" not in text_form(answer) else "math"
@@ -108,14 +111,14 @@ def _is_equation(gold: str) -> bool:
     """Whether a gold answer is an equation or several: no integer, but it can be compared."""
     try:
         return "=" in gold and any(part.head == "relation" for part in readings(gold)[0].walk())
-    except Unreadable:
+    except UnreadableError:
         return False
 
 
 def _why_unreadable(answer: str) -> str | None:
     try:
         readings(answer)
-    except Unreadable as error:
+    except UnreadableError as error:
         return str(error)
     return None
 

@@ -1,4 +1,5 @@
-r"""The value of an answer: tokens of one arithmetic expression as a tree, by recursive descent; every token is used or it is refused.
+r"""The value of an answer: tokens of one arithmetic expression as a tree, by recursive descent; every token is used or it is
+refused.
 
 Readings that the answer's own writing leaves open are chosen by the caller: `tight` lets a slash take the product behind it
 (1/2x is 1/(2x)), `sign` says which of \pm is meant."""
@@ -7,10 +8,11 @@ from collections.abc import Sequence
 
 from stages.verifiers.answer_atoms import DECORATED, OPEN, SUMS, Atoms
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_tokens import FUNCTIONS, GREEK, Token, Unreadable
+from stages.verifiers.answer_tokens import FUNCTIONS, GREEK, Token, UnreadableError
+from stages.verifiers.dressing import named
 
 MAX_DEPTH = 60
-_ATOMS = frozenset([r"\frac", r"\binom", r"\sqrt", r"\pi", r"\infty", r"\lfloor", r"\lceil", r"\angle", r"\triangle", r"\begin"])
+_ATOMS = named(r"\frac \binom \sqrt \pi \infty \lfloor \lceil \angle \triangle \begin")
 
 
 class Scalars(Atoms):
@@ -24,17 +26,17 @@ class Scalars(Atoms):
         """Whether upright letters behind a number end the expression, because they are a unit."""
 
     def whole(self) -> Node:
-        """All tokens as one expression. Raises Unreadable."""
+        """All tokens as one expression. Raises UnreadableError."""
         found = self.expression()
         if self.place < len(self.tokens):
-            raise Unreadable(f"{self.tokens[self.place].text!r} does not belong to what stands before it")
+            raise UnreadableError(f"{self.tokens[self.place].text!r} does not belong to what stands before it")
         return found
 
     def expression(self) -> Node:
         """A sum of products."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise Unreadable("nested too deeply")
+            raise UnreadableError("nested too deeply")
         terms = [self._signed(self._sign() or "+")]
         while (sign := self._sign()) is not None:
             terms.append(self._signed(sign))
@@ -84,7 +86,8 @@ class Scalars(Atoms):
         return Node("negate", "", (factor,)) if sign == "-" else factor
 
     def _starts_atom(self) -> bool:
-        """Whether the next token begins a factor that needs no sign before it. A number does not: "2 5" is no product; but (n-2)2^n is."""
+        """Whether the next token begins a factor that needs no sign before it. A number does not: "2 5" is no product; but
+        (n-2)2^n is."""
         token = self._token()
         if token is None or token.kind == "word":
             return False
@@ -114,7 +117,7 @@ class Scalars(Atoms):
                 self.place += 1
                 found = Node("factorial", "", (found,))
                 if self._peek() == "!":
-                    raise Unreadable("a double factorial")
+                    raise UnreadableError("a double factorial")
             elif text == r"\%":
                 self.place += 1
                 found = Node("percent", "", (found,))
@@ -150,7 +153,7 @@ class Scalars(Atoms):
         ):
             return Node("add", "", (Node("number", token.text), part))
         if following.text != r"\frac":
-            raise Unreadable("two numbers beside each other")
+            raise UnreadableError("two numbers beside each other")
         self.place = start
         return None
 
@@ -169,12 +172,12 @@ class Scalars(Atoms):
             self.bars -= 1
             return Node("absolute", "", (inner,))
         if token.kind != "command":
-            raise Unreadable(f"{token.text!r} where a value should begin")
+            raise UnreadableError(f"{token.text!r} where a value should begin")
         return self._command(token.text)
 
     def _bracketed(self, opening: str) -> Node:
         if opening in (r"\{", r"\langle"):
-            raise Unreadable("a set or a vector inside an expression")
+            raise UnreadableError("a set or a vector inside an expression")
         bars, self.bars = self.bars, 0
         inner = self.expression()
         self.bars = bars
@@ -185,7 +188,7 @@ class Scalars(Atoms):
         """What a command or a power applies to: a group, a signed number, or one atom; with `digits` one digit of a number."""
         token = self._token()
         if token is None:
-            raise Unreadable("a command or a power without its argument")
+            raise UnreadableError("a command or a power without its argument")
         if token.text in ("+", "-") and not digits:
             self.place += 1
             inner = self._argument()

@@ -6,42 +6,20 @@ from itertools import pairwise
 
 from stages.verifiers.answer_atoms import OPEN
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_tokens import Token, Unreadable
+from stages.verifiers.answer_tokens import Token, UnreadableError
 from stages.verifiers.answer_units import LETTERS
+from stages.verifiers.dressing import named
 
 AND = ("and", "or", r"\or", r"\and")
-_LEADING = frozenset(
-    [
-        "the",
-        "final",
-        "correct",
-        "right",
-        "best",
-        "answer",
-        "answers",
-        "option",
-        "choice",
-        "value",
-        "values",
-        "result",
-        "solution",
-        "solutions",
-        "therefore",
-        "thus",
-        "so",
-        "hence",
-        "it",
-        "we",
-        "get",
-        "have",
-        "is",
-        "are",
-        "equals",
-        "be",
-    ]
+_LEADING = named(
+    "the final correct right best answer answers option choice value values result solution solutions therefore thus "
+    "so hence it we get have is are equals be"
 )
 """Words that announce an answer."""
-_BASED = re.compile(r"\(?\s*([0-9A-Z]+)\s*\)?\s*_\s*\{?\s*(?:\\text\s*\{\s*)?([0-9]{1,2}|[a-z]{3,9})\s*\}?\s*\}?")
+_UPRIGHT = re.compile(r"\\(?:text|mathrm)\s*\{\s*([0-9A-Z]+)\s*\}(?=\s*_)")
+_BASED = re.compile(
+    r"\(?\s*(-?)([0-9A-Z]+(?:\.[0-9A-Z]+)?)\s*\)?\s*_\s*\{?\s*(?:\\text\s*\{\s*)?([0-9]{1,2}|[a-z]{3,9})\s*\}?\s*\}?"
+)
 _BASES = {
     name: str(number)
     for number, name in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 2)
@@ -96,11 +74,11 @@ def partner(tokens: Sequence[Token]) -> int:
     return -1
 
 
-def words(tokens: Sequence[Token]) -> Node | None:
-    """Words, or a name, alone; a single letter is a value."""
-    if not any(token.kind == "word" for token in tokens) or any(token.kind == "number" for token in tokens):
+def words(tokens: Sequence[Token], numbers: bool = False) -> Node | None:
+    """Words, or a name, alone; a single letter is a value. With `numbers` these may stand among them: June 20."""
+    if not any(token.kind == "word" for token in tokens) or (not numbers and any(token.kind == "number" for token in tokens)):
         return None
-    if all(token.kind in ("word", "letter") or token.text in "{}.,'()-!?&;:\"" for token in tokens):
+    if all(token.kind in ("word", "letter", "number") or token.text in "{}.,'()-!?&;:\"" for token in tokens):
         kept = [token for token in tokens if token.text not in "{}()"]
         text = "".join((" " if token.spaced and token is not kept[0] else "") + token.text for token in kept)
         return Node("words", text.casefold().strip(" .,!;:'\""))
@@ -140,14 +118,16 @@ def before_modulus(tokens: Sequence[Token]) -> tuple[Sequence[Token], Sequence[T
     if before and before[-1].text == "(" and inner and inner[-1].text == ")":
         before, inner = before[:-1], inner[:-1]
     if len(places) > 1 or not before or not inner:
-        raise Unreadable("a modulus without its numbers")
+        raise UnreadableError("a modulus without its numbers")
     return before, inner
 
 
 def based(text: str) -> Node | None:
-    """A number of another base: 52_8, (52)_8, 52_{\\text{eight}}."""
-    found = _BASED.fullmatch(text.strip().strip("{}") + ("}" if text.strip().endswith("}}") else ""))
-    base = _BASES.get(found[2], found[2]) if found else ""
-    if found is None or not base.isdigit() or not (found[1].isdigit() or int(base) > 10) or not found[1][0].isdigit():
+    """A number of another base: 52_8, (52)_8, -2.1_3, 52_{\\text{eight}}; a letter is a digit from base 11 on."""
+    bare = _UPRIGHT.sub(r"\1", text.strip().rstrip("."))
+    found = _BASED.fullmatch(bare.strip("{}") + ("}" if bare.endswith("}}") else ""))
+    base = _BASES.get(found[3], found[3]) if found else ""
+    if found is None or not base.isdigit() or not (found[2].replace(".", "").isdigit() or int(base) > 10) or found[2].isalpha():
         return None
-    return Node("based", base, (Node("number", found[1].lstrip("0") or "0"),))
+    digits = "".join(found[2].split()).lstrip("0") or "0"
+    return Node("based", base, (Node("words", f"{found[1]}{digits}"),))

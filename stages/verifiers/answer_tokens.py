@@ -7,80 +7,14 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from stages.verifiers.dressing import CLOSING, DRAWN, FACES, SPACES, TEXT, undressed
+from stages.verifiers.dressing import CLOSING, DRAWN, FACES, SPACES, TEXT, named, undressed
 
-GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "varepsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "vartheta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "varphi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Pi",
-        "Sigma",
-        "Upsilon",
-        "Phi",
-        "Psi",
-        "Omega",
-        "ell",
-        "hbar",
-    ]
+GREEK = named(
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho sigma tau "
+    "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar"
 )
-FUNCTIONS = frozenset(
-    [
-        "sin",
-        "cos",
-        "tan",
-        "cot",
-        "sec",
-        "csc",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "arccot",
-        "sinh",
-        "cosh",
-        "tanh",
-        "coth",
-        "log",
-        "ln",
-        "lg",
-        "exp",
-        "max",
-        "min",
-        "gcd",
-        "lcm",
-        "det",
-        "arg",
-        "Re",
-        "Im",
-        "sgn",
-    ]
+FUNCTIONS = named(
+    "sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh coth log ln lg exp max min gcd lcm det arg Re Im sgn"
 )
 RELATIONS = {
     "=": "=",
@@ -103,8 +37,6 @@ RELATIONS = {
     r"\in": "in",
     r"\sim": "~",
     r"\simeq": "~",
-    r"\doteq": "~",
-    r"\coloneqq": "=",
 }
 _SYNONYMS = {
     r"\dfrac": r"\frac",
@@ -120,7 +52,6 @@ _SYNONYMS = {
     r"\rvert": "|",
     r"\vert": "|",
     r"\mid": "|",
-    r"\{": r"\{",
     r"\lbrace": r"\{",
     r"\rbrace": r"\}",
     r"\lbrack": "[",
@@ -143,66 +74,14 @@ _SYNONYMS = {
     r"\overrightarrow": r"\vec",
     r"\widehat": r"\hat",
     r"\colon": ":",
-    r"\lbrac": "[",
     r"\prime": "'",
     r"\pounds": r"\pound",
     r"\measuredangle": r"\angle",
 }
-_KNOWN = frozenset(
-    [
-        r"\frac",
-        r"\binom",
-        r"\sqrt",
-        r"\pm",
-        r"\mp",
-        r"\pi",
-        r"\infty",
-        r"\{",
-        r"\}",
-        r"\langle",
-        r"\rangle",
-        r"\lfloor",
-        r"\rfloor",
-        r"\lceil",
-        r"\rceil",
-        r"\dots",
-        r"\cup",
-        r"\cap",
-        r"\setminus",
-        r"\emptyset",
-        r"\circ",
-        r"\%",
-        r"\dollar",
-        r"\pound",
-        r"\mod",
-        r"\bmod",
-        r"\pmod",
-        r"\or",
-        r"\and",
-        r"\angle",
-        r"\triangle",
-        r"\overline",
-        r"\vec",
-        r"\hat",
-        r"\bar",
-        r"\dot",
-        r"\mathbb",
-        r"\begin",
-        r"\end",
-        r"\\",
-        r"\sum",
-        r"\prod",
-        r"\int",
-        r"\lim",
-        r"\partial",
-        r"\to",
-        r"\tilde",
-        r"\ddot",
-        r"\underbrace",
-        r"\&",
-        r"\perp",
-        r"\parallel",
-    ]
+_KNOWN = named(
+    r"\frac \binom \sqrt \pm \mp \pi \infty \{ \} \langle \rangle \lfloor \rfloor \lceil \rceil \dots \cup \cap "
+    r"\setminus \emptyset \circ \% \dollar \pound \mod \bmod \pmod \or \and \angle \triangle \overline \vec \hat \bar "
+    r"\dot \mathbb \begin \end \\ \sum \prod \int \lim \partial \to \tilde \ddot \underbrace \& \perp \parallel"
 )
 _NAMED = {
     "pi": r"\pi",
@@ -213,48 +92,12 @@ _NAMED = {
     "oo": r"\infty",
     "mod": r"\bmod",
 }
-WORDS = frozenset(
-    [
-        "cm",
-        "mm",
-        "km",
-        "ft",
-        "in",
-        "yd",
-        "mi",
-        "sq",
-        "kg",
-        "mg",
-        "oz",
-        "lb",
-        "ml",
-        "hr",
-        "min",
-        "sec",
-        "mph",
-        "cents",
-        "or",
-        "and",
-        "if",
-        "is",
-        "the",
-        "am",
-        "pm",
-        "no",
-        "yes",
-        "not",
-        "are",
-        "to",
-        "of",
-        "per",
-        "ways",
-        "way",
-        "day",
-        "men",
-    ]
+WORDS = named(
+    "cm mm km ft in yd mi sq kg mg oz lb ml hr min sec mph cents or and if is the am pm no yes not are to of per ways way day men"
 )
-JOINING = frozenset(["and", "or", "is", "if", "the", "yes", "no", "not", "are"])
-"""Short runs of letters that are words, the second wherever they stand; longer runs are, other short ones are products of letters."""
+JOINING = named("and or is if the yes no not are")
+"""Short runs of letters that are words, the second wherever they stand; longer runs are, other short ones are products of
+letters."""
 _SPACE = re.compile(SPACES + r"|\s+|\\!|\\negthinspace(?![a-zA-Z])|\\/|\\$")
 _TOKEN = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+|[A-Za-z]+|\\[A-Za-z]+\*?|\\.|!=|<>|<=|>=|==|\.{2,}|.", re.DOTALL)
 _GROUP = r"(?:,\s*\\!|\\!\s*,|\{\s*,\s*\}\s*(?:\\!)?|\\,|\\;)\s*"
@@ -264,12 +107,15 @@ _EXPONENT = re.compile(r"(?<![A-Za-z0-9.}\)])([0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE](
 _DAYTIME = re.compile(r"(?<![A-Za-z\\])([ap])\.?\s?m\b\.?")
 _SIGN_IN_BRACES = re.compile(r"(?<!\\)\{\s*([,:;=])\s*\}")
 _NOT = re.compile(r"\\not\s*(=|\\equiv|\\in)")
-_GLUED = re.compile(r"(\\(?:%s|pi|cdot|times|lceil|lfloor|angle))([a-zA-Z]{1,3})" % "|".join(sorted(GREEK, key=len, reverse=True)))  # noqa: UP031
+_GLUED = re.compile(
+    r"(\\(?:%s|pi|cdot|times|lceil|lfloor|angle))([a-zA-Z]{1,3})"  # noqa: UP031
+    % "|".join(sorted(GREEK | {name for name in FUNCTIONS if len(name) > 2}, key=len, reverse=True))
+)
 _PRIMES = re.compile(r"\^\s*(?:\{\s*((?:\\prime\s*)+)\}|((?:\\prime)))")
 MAX_TOKENS = 1200
 
 
-class Unreadable(ValueError):
+class UnreadableError(ValueError):
     """The answer, or a part of it, has no meaning that is known here."""
 
 
@@ -285,7 +131,7 @@ class Token(NamedTuple):
 
 
 def tokens_of(answer: str, commas: bool) -> list[Token]:
-    """The tokens; `commas`: whether commas between groups of three digits separate thousands. Raises Unreadable."""
+    """The tokens; `commas`: whether commas between groups of three digits separate thousands. Raises UnreadableError."""
     text = _THOUSANDS.sub(lambda found: found[1] + re.sub(_GROUP, "", found[2]), undressed(answer))
     text = _SIGN_IN_BRACES.sub(r"\1", text)
     text = _COMMAS.sub(lambda found: found[0].replace(",", ""), text) if commas else text
@@ -294,7 +140,7 @@ def tokens_of(answer: str, commas: bool) -> list[Token]:
     text = _EXPONENT.sub(lambda found: f"({found[1]}*10^{{{int(found[2])}}})", _DAYTIME.sub(r" \1m ", text))
     found = list(_tokens(text, False))
     if len(found) > MAX_TOKENS:
-        raise Unreadable(f"{len(found)} signs; at most {MAX_TOKENS} are read")
+        raise UnreadableError(f"{len(found)} signs; at most {MAX_TOKENS} are read")
     return found
 
 
@@ -342,15 +188,15 @@ def _argument(text: str, place: int) -> tuple[str, int]:
 
 
 def _group(text: str, place: int) -> tuple[str, int]:
-    """Content of the braces that begin at `place`, and the place behind them. Raises Unreadable."""
+    """Content of the braces that begin at `place`, and the place behind them. Raises UnreadableError."""
     start, depth = text.find("{", place), 0
     if start < 0 or text[place:start].strip():
-        raise Unreadable("a command without its argument")
+        raise UnreadableError("a command without its argument")
     for token in re.finditer(r"\\.|[{}]", text[start:], re.DOTALL):
         depth += (token[0] == "{") - (token[0] == "}")
         if depth == 0:
             return text[start + 1 : start + token.start()], start + token.end()
-    raise Unreadable("braces that do not close")
+    raise UnreadableError("braces that do not close")
 
 
 def _plain(raw: str, spaced: bool, upright: bool, last: str) -> Iterator[Token]:
@@ -372,7 +218,7 @@ def _plain(raw: str, spaced: bool, upright: bool, last: str) -> Iterator[Token]:
     elif raw in "+-*/=<>()[]{}|^_,;:!'.&?\"%":
         yield Token("sign", {"%": r"\%"}.get(raw, raw), spaced, upright)
     else:
-        raise Unreadable(f"the sign {raw!r} is not read")
+        raise UnreadableError(f"the sign {raw!r} is not read")
 
 
 def _command(raw: str, spaced: bool, upright: bool) -> Iterator[Token]:
@@ -386,7 +232,7 @@ def _command(raw: str, spaced: bool, upright: bool) -> Iterator[Token]:
         yield from _command(found[1], spaced, upright)
         yield from (Token("letter", letter, False, upright) for letter in found[2])
     else:
-        raise Unreadable(f"the command {raw} is not read")
+        raise UnreadableError(f"the command {raw} is not read")
 
 
 def _letters(run: str, spaced: bool, upright: bool, behind: bool) -> Iterator[Token]:

@@ -1,58 +1,18 @@
-"""Units of measure: the words behind a number, their plural and short forms, and what they measure (BIPM, The International System of
-Units, 9th edition; NIST Special Publication 811 for the others)."""
+"""Units of measure: the words behind a number, their plural and short forms, and what they measure (BIPM, The International
+System of Units, 9th edition; NIST Special Publication 811 for the others)."""
 
 import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from stages.verifiers.answer_tokens import Token, Unreadable
+from stages.verifiers.answer_tokens import Token, UnreadableError
+from stages.verifiers.dressing import named
 
 MAX_WORDS = 5
-_NO_UNIT = frozenset(
-    [
-        "not",
-        "no",
-        "less",
-        "more",
-        "than",
-        "least",
-        "most",
-        "except",
-        "wrong",
-        "or",
-        "and",
-        "minus",
-        "plus",
-        "times",
-        "half",
-        "about",
-        "approximately",
-        "around",
-        "is",
-        "are",
-        "was",
-        "if",
-        "when",
-        "where",
-        "otherwise",
-        "undefined",
-        "impossible",
-        "over",
-        "under",
-        "above",
-        "below",
-        "between",
-        "but",
-        "none",
-        "only",
-        "maybe",
-        "up",
-        "add",
-        "answer",
-        "option",
-        "choice",
-        "negative",
-    ]
+_NO_UNIT = named(
+    "not no less more than least most except wrong or and minus plus times half about approximately around is are "
+    "was if when where otherwise undefined impossible over under above below between but none only maybe up add "
+    "answer option choice negative"
 )
 """Words that say something about the number that a unit does not say."""
 _TABLE: dict[str, tuple[str, str]] = {
@@ -83,10 +43,10 @@ _IRREGULAR = {"feet": "foot", "inches": "inch", "people": "person", "men": "man"
 
 
 def unit_of(tokens: Sequence[Token]) -> str:
-    """The unit that the tokens behind a number name: "cm^2", "km/hour", "apple". Raises Unreadable."""
+    """The unit that the tokens behind a number name: "cm^2", "km/hour", "apple". Raises UnreadableError."""
     tokens = [token for token in tokens if token.text not in ("{", "}", "(", ")", ".", ",", "'", "?")]
     if not tokens or len(tokens) > 4 * MAX_WORDS:
-        raise Unreadable("no unit")
+        raise UnreadableError("no unit")
     names: list[str] = []
     places = iter(range(len(tokens)))
     power, joint = "", ""
@@ -95,7 +55,7 @@ def unit_of(tokens: Sequence[Token]) -> str:
         if token.text == "^":
             found = tokens[place + 1].text if place + 1 < len(tokens) else ""
             if not names or found not in ("2", "3"):
-                raise Unreadable("a power that no unit has")
+                raise UnreadableError("a power that no unit has")
             names[-1] += f"^{found}"
             next(places)
         elif token.text in ("/", "per", "*", "-"):
@@ -108,9 +68,9 @@ def unit_of(tokens: Sequence[Token]) -> str:
             names.append(joint + _singular(token.text) + power)
             power = joint = ""
         else:
-            raise Unreadable(f"{token.text!r} behind a number is no unit")
+            raise UnreadableError(f"{token.text!r} behind a number is no unit")
     if not 0 < len(names) <= MAX_WORDS or joint:
-        raise Unreadable("no unit")
+        raise UnreadableError("no unit")
     return " ".join(names).replace(" /", "/")
 
 

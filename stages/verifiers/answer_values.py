@@ -11,8 +11,17 @@ from typing import Any
 import mpmath
 
 from stages.verifiers.answer_nodes import Node
-from stages.verifiers.answer_rationals import FLOAT_DIGITS, MAX_BITS, MAX_FACTORIAL, Undefined, decimal, exact, rounded, significant
-from stages.verifiers.answer_tokens import Unreadable
+from stages.verifiers.answer_rationals import (
+    FLOAT_DIGITS,
+    MAX_BITS,
+    MAX_FACTORIAL,
+    UndefinedError,
+    decimal,
+    exact,
+    rounded,
+    significant,
+)
+from stages.verifiers.answer_tokens import UnreadableError
 
 DIGITS, SURE, BOUNDED_DIGITS = 600, 500, 25
 """Digits that are computed, that must agree, and that must agree where a sum or an integral is computed."""
@@ -46,18 +55,18 @@ class Point:
         self.number, self.bounded = number, False
 
     def value(self, node: Node) -> Any:
-        """The value as an mpmath number. Raises Undefined, Unreadable."""
+        """The value as an mpmath number. Raises UndefinedError, UnreadableError."""
         rational = exact(node)
         if rational is not None:
             return mpmath.mpf(rational.numerator) / rational.denominator
         try:
             found = self._value(node)
         except (ZeroDivisionError, OverflowError, ValueError, TypeError) as error:
-            if isinstance(error, Undefined | Unreadable):
+            if isinstance(error, UndefinedError | UnreadableError):
                 raise
-            raise Undefined(f"no value: {error}") from None
+            raise UndefinedError(f"no value: {error}") from None
         if mpmath.isnan(found):
-            raise Undefined("no value")
+            raise UndefinedError("no value")
         return found
 
     def named(self, name: str) -> Any:
@@ -77,7 +86,7 @@ class Point:
             case "bounded":
                 return self._bounded(node.text)
         if node.head not in _OPERATIONS:
-            raise Unreadable(f"{node.head} inside an expression")
+            raise UnreadableError(f"{node.head} inside an expression")
         return _OPERATIONS[node.head](*(self.value(one) for one in node.args))
 
     def _call(self, node: Node) -> Any:
@@ -90,7 +99,7 @@ class Point:
         if node.text in _CALLS:
             return _CALLS[node.text](values[0])
         if node.text in ("gcd", "lcm", "det"):
-            raise Unreadable(f"{node.text} of an expression")
+            raise UnreadableError(f"{node.text} of an expression")
         return self.named(f"{node.text}({', '.join(mpmath.nstr(value, 30) for value in values)})")
 
     def _bounded(self, latex: str) -> Any:
@@ -104,14 +113,14 @@ class Point:
         tree = parser.math()
         elements = tree.set_elements()
         if parser.getTokenStream().LT(1).type != Token.EOF or not elements:
-            raise Unreadable("a sum or an integral that is not read to its end")
+            raise UnreadableError("a sum or an integral that is not read to its end")
         found = reader.convert_set_elements(elements).doit()
         found = found.subs({symbol: sympy.Float(str(self.named(symbol.name)), 40) for symbol in found.free_symbols})
         number = sympy.N(found, 40)
         self.bounded = True
         real, imaginary = number.as_real_imag()
         if not (real.is_Float or real.is_Integer):
-            raise Undefined("a sum or an integral without a value")
+            raise UndefinedError("a sum or an integral without a value")
         return mpmath.mpf(str(real)) if imaginary == 0 else mpmath.mpc(str(real), str(imaginary))
 
 
@@ -124,15 +133,15 @@ def _root(radicand: Any, index: Any) -> Any:
 
 def _raised(base: Any, exponent: Any) -> Any:
     if mpmath.isinf(base) or mpmath.isinf(exponent):
-        raise Undefined("a power of infinity")
+        raise UndefinedError("a power of infinity")
     if base != 0 and abs(exponent * mpmath.log(abs(base), 2)) > MAX_BITS:
-        raise Undefined("a number that is too large to be computed")
+        raise UndefinedError("a number that is too large to be computed")
     return mpmath.power(base, exponent)
 
 
 def _factorial(value: Any) -> Any:
     if abs(value) > MAX_FACTORIAL:
-        raise Undefined("a number that is too large to be computed")
+        raise UndefinedError("a number that is too large to be computed")
     return mpmath.factorial(value)
 
 
@@ -166,7 +175,7 @@ def close(one: Any, other: Any, digits: int = SURE) -> bool:
 
 
 def same_value(gold: Node, answer: Node) -> bool:
-    """Whether two scalars are the same. Raises Undefined where the gold value is, Unreadable."""
+    """Whether two scalars are the same. Raises UndefinedError where the gold value is, UnreadableError."""
     if "dots" in {one.head for node in (gold, answer) for one in node.walk()}:
         return gold == answer
     one, other = exact(gold), _defined(answer)
@@ -182,7 +191,7 @@ def same_value(gold: Node, answer: Node) -> bool:
 def _defined(answer: Node) -> Fraction | None:
     try:
         return exact(answer)
-    except Undefined:
+    except UndefinedError:
         return None
 
 
@@ -190,13 +199,13 @@ def _agree(gold: Node, answer: Node, number: int) -> bool:
     point = Point(number)
     try:
         expected = point.value(gold)
-    except Undefined:
+    except UndefinedError:
         if number:
             return True
         raise
     try:
         found = point.value(answer)
-    except Undefined:
+    except UndefinedError:
         return False
     return close(expected, found, BOUNDED_DIGITS if point.bounded else SURE)
 
@@ -212,5 +221,5 @@ def _float_of(gold: Node, answer: Node) -> bool:
 def _agree_in(one: Node, other: Node, digits: int) -> bool:
     try:
         return close(Point(0).value(one), Point(0).value(other), digits)
-    except Undefined:
+    except UndefinedError:
         return False

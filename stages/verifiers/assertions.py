@@ -1,19 +1,33 @@
 """Tests written as assertions, taken apart: what the program must compute, and what is asserted of it.
 
-The program's process is given calls, never what is expected of them; it tells results as typed literals. Whether the assertions hold
+The program's process is given calls, never what is expected of them; it tells results as typed literals. Whether the
+assertions hold
 on those results is found out in another sandbox, where the program is not. Of `assert close(f(2), 3)` the first part is f(2)."""
 
 import ast
 import builtins
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 _MODULES = ("cmath", "collections", "datetime", "decimal", "fractions", "functools", "itertools", "json", "math", "re", "string")
 """Modules that assertions may name without importing them, because programs import them all the time."""
 _KNOWN = frozenset((*dir(builtins), *_MODULES))
-_WRITTEN = {"int": int, "float": float, "complex": complex, "bool": lambda text: text == "True", "NoneType": lambda _: None}
+_WRITTEN: dict[str, Callable[[Any], Any]] = {
+    "int": int,
+    "float": float,
+    "complex": complex,
+    "bool": lambda text: text == "True",
+    "NoneType": lambda _: None,
+}
+_HOLDERS: dict[str, Callable[[list[Any]], Any]] = {
+    "list": list,
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+    "iterator": iter,
+}
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,7 @@ def value_of(told: Any) -> Any:
     if kind == "dict":
         return {value_of(name): value_of(one) for name, one in content}
     items = [value_of(one) for one in content]
-    return {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset, "iterator": iter}[kind](items)
+    return _HOLDERS[kind](items)
 
 
 def holds(parts: Parts, told: str) -> bool | None:

@@ -1,8 +1,10 @@
 """The verifier "code": a problem whose gold answer is a set of tests, a response whose last code block is the program.
 
 The gold answer is JSON: {"language": "python", "tests": [{"input": ..., "output": ...}, or {"function": ..., "arguments": ...,
-"result": ...}, or {"statements": ...}]}. A test of the first kind may have a "tolerance" (of numbers with a point, 1e-6 unless it says
-otherwise) and a "checker" (code_tests.StdinTest), one of the second a "tolerance". Programs run plainly, as `python3 program < input`
+"result": ...}, or {"statements": ...}]}. A test of the first kind may have a "tolerance" (of numbers with a point, 1e-6
+unless it says
+otherwise) and a "checker" (code_tests.StdinTest), one of the second a "tolerance". Programs run plainly, as `python3 program
+< input`
 does; no answer ever enters the sandbox of a program. The program is the block that its fence calls so (code_blocks.py)."""
 
 import json
@@ -56,6 +58,26 @@ def unrunnable(gold: str) -> str | None:
     return why_unavailable() or missing(language)
 
 
+def hidden_tests(question: str, gold: str) -> tuple[int, int]:
+    """(tests that the question does not show, all tests) of a gold answer: a test is shown where all its texts stand in the
+    question, white space aside. Rewards whose tests are all shown can be had by a table. ValueError for no tests."""
+    shown = _squeezed(question)
+    _, tests = tests_from(gold)
+    return sum(not all(_squeezed(text) in shown for text in _texts(test)) for test in tests), len(tests)
+
+
+def _texts(test: Test) -> list[str]:
+    if isinstance(test, StdinTest):
+        return [test.input, test.output]
+    if isinstance(test, CallTest):
+        return [*test.arguments.split("\n"), test.result]
+    return [test.statements]
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.replace('"', "'").split())
+
+
 def program_of(response: str, language: str = "python") -> str | None:
     """The program of a response after the thinking part; None without one."""
     return program_in(final_part(response), language)
@@ -82,8 +104,8 @@ def _test(value: Any) -> Test:
     extra = fields & {"tolerance", "checker"}
     if kind is None or not extra <= _OPTIONAL[kind] or not all(isinstance(value[name], str) for name in fields - {"tolerance"}):
         raise ValueError(
-            "a test has input and output, or function, arguments and result, or statements, all of them texts, and, of the first two "
-            "kinds, a tolerance, of the first a checker"
+            "a test has input and output, or function, arguments and result, or statements, all of them texts, and may have a "
+            "tolerance (the first two kinds) and a checker (the first)"
         )
     tolerance = value.get("tolerance", 0)
     if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance < 1:

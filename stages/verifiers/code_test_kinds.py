@@ -14,8 +14,8 @@ class StdinTest:
     tolerance: float = TOLERANCE
     """Absolute or relative difference that numbers with a point may have; LiveCodeBench's harness has none."""
     checker: str | None = None
-    """A Python program that decides instead: it reads {"input", "output", "answer"} as JSON, `answer` being what the program printed,
-    and prints "right" or "wrong"."""
+    """A Python program that decides instead: it reads {"input", "output", "answer"} as JSON, `answer` being what the program
+    printed, and prints "right" or "wrong"."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
-r"""Programs judged by tests: on standard input, by calls, or by assertions. The expected answers never enter the sandbox of a program.
+r"""Programs judged by tests: on standard input, by calls, or by assertions. The expected answers never enter the sandbox of
+a program.
 
 Two harnesses run Python. "plain" is what rewards and Codeforces use: `python3 program < input`, calls of functions, numbers with a
 point compared with a tolerance, a checker where a problem has several right outputs. The others are LiveCodeBench's
 (github.com/LiveCodeBench/LiveCodeBench, lcb_runner/evaluation/testing_util.py), for its own cell: output line by line without outer
-white space, or else number by number as decimals; results of calls as Python compares them. A program is judged test by test until the
-first that fails. Without a sandbox there is an error, never a verdict."""
+white space, or else number by number as decimals; results of calls as Python compares them. A program is judged test by test
+until the first that fails. Without a sandbox there is an error, never a verdict."""
 
 import io
 import json

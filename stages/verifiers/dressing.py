@@ -5,76 +5,21 @@ One table for all readers: `undressed` for mathematics (stages/verifiers/answer_
 import re
 import unicodedata
 
-TEXT = frozenset(
-    [
-        "text",
-        "textbf",
-        "textit",
-        "textrm",
-        "texttt",
-        "textsf",
-        "textnormal",
-        "mbox",
-        "hbox",
-        "mathrm",
-        "mathsf",
-        "operatorname",
-        "emph",
-    ]
-)
+
+def named(text: str) -> frozenset[str]:
+    """The words of a text: how the tables of the readers are written."""
+    return frozenset(text.split())
+
+
+TEXT = named("text textbf textit textrm texttt textsf textnormal mbox hbox mathrm mathsf operatorname emph")
 """Commands whose argument is upright text."""
-FACES = frozenset(
-    [
-        "boldsymbol",
-        "bm",
-        "mathbf",
-        "mathit",
-        "mathtt",
-        "pmb",
-        "underline",
-        "Large",
-        "large",
-        "LARGE",
-        "huge",
-        "Huge",
-        "small",
-        "displaystyle",
-        "textstyle",
-        "scriptstyle",
-        "rm",
-        "bf",
-        "it",
-        "sf",
-        "tt",
-        "left",
-        "right",
-        "bigl",
-        "bigr",
-        "Bigl",
-        "Bigr",
-        "biggl",
-        "biggr",
-        "Biggl",
-        "Biggr",
-        "big",
-        "Big",
-        "bigg",
-        "Bigg",
-        "limits",
-        "nolimits",
-        "boxed",
-        "fbox",
-        "ensuremath",
-        "bold",
-        "mathnormal",
-        "mathcal",
-        "mathscr",
-        "mathfrak",
-        "middle",
-    ]
+FACES = named(
+    "boldsymbol bm mathbf mathit mathtt pmb underline Large large LARGE huge Huge small displaystyle textstyle "
+    "scriptstyle rm bf it sf tt left right bigl bigr Bigl Bigr biggl biggr Biggl Biggr big Big bigg Bigg limits "
+    "nolimits boxed fbox ensuremath bold mathnormal mathcal mathscr mathfrak middle"
 )
 """Commands that say how something looks; their argument, if any, is what counts."""
-DRAWN = frozenset(["color", "textcolor", "hspace", "vspace", "phantom", "hphantom", "hskip", "colorbox"])
+DRAWN = named("color textcolor hspace vspace phantom hphantom hskip colorbox")
 """Commands whose first argument says how, and is no part of the answer."""
 CLOSING = frozenset(["checkmark", "square", "blacksquare", "Box", "qed", "therefore", "because"])
 """Signs that close a proof or open a sentence."""
@@ -168,7 +113,8 @@ def undressed(answer: str) -> str:
 
 
 def plain(answer: str) -> str:
-    r"""A text or an option as it reads: no commands of type face and their braces, LaTeX spaces as spaces, escaped signs as signs."""
+    r"""A text or an option as it reads: no commands of type face and their braces, LaTeX spaces as spaces, escaped signs as
+    signs."""
     text = _CLOSING.sub(" ", _FACE.sub(" ", _DRAWN.sub(" ", _unmarked(answer))))
     text = _SPACE.sub(" ", _NEGATIVE_SPACE.sub("", _DELIMITERS.sub("", text.replace("\\$", ""))))
     bare = text.replace("\\{", "\0").replace("\\}", "\1").replace("{", "").replace("}", "") if _grouped(text) else text

@@ -6,9 +6,9 @@ import mpmath
 
 from stages.verifiers.answer_equality import same
 from stages.verifiers.answer_nodes import SCALARS, Node
-from stages.verifiers.answer_rationals import Undefined
+from stages.verifiers.answer_rationals import UndefinedError
 from stages.verifiers.answer_reader import readings
-from stages.verifiers.answer_tokens import Unreadable
+from stages.verifiers.answer_tokens import UnreadableError
 from stages.verifiers.answer_values import DIGITS, Point
 
 Reply = tuple[str, str]
@@ -20,16 +20,16 @@ def equal(gold: str, answer: str) -> Reply:
     May run long on hostile text: call it in a process that can be killed."""
     try:
         expected = readings(gold)
-    except Unreadable as error:
+    except UnreadableError as error:
         return "error", f"the gold answer {gold[:80]!r} cannot be read: {error}"
     try:
         found = readings(answer)
-    except Unreadable as error:
+    except UnreadableError as error:
         return "wrong", f"the boxed answer cannot be read: {error}"
     try:
         if any(_same(one, other) for one in expected for other in found):
             return "right", f"equal as {kind(expected[0])}"
-    except Undefined as error:
+    except UndefinedError as error:
         return "error", f"the gold answer {gold[:80]!r} has no value: {error}"
     return "wrong", f"not equal: {kind(expected[0])} expected, {kind(found[0])} found"
 
@@ -41,7 +41,7 @@ def readable(gold: str) -> Reply:
         for node in (part for one in expected for part in one.walk() if part.head in SCALARS and part.head != "dots"):
             with mpmath.workdps(DIGITS):
                 _ = None if any(part.head == "dots" for part in node.walk()) or node.text == "oo" else Point(0).value(node)
-    except (Unreadable, Undefined) as error:
+    except (UnreadableError, UndefinedError) as error:
         return "error", f"the gold answer {gold[:80]!r} cannot be read: {error}"
     return "right", kind(expected[0])
 
@@ -77,5 +77,5 @@ def value(latex: str) -> Reply:
 def _same(gold: Node, answer: Node) -> bool:
     try:
         return same(gold, answer)
-    except Unreadable:
+    except UnreadableError:
         return False

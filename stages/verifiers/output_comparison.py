@@ -1,4 +1,5 @@
-"""Whether what a program printed or returned is what was expected: exactly as LiveCodeBench's harness compares, or with a tolerance.
+"""Whether what a program printed or returned is what was expected: exactly as LiveCodeBench's harness compares, or with a
+tolerance.
 
 Judges of contests allow a difference of 1e-6, absolute or relative, where an answer is a number with a point (for example
 codeforces.com/blog/entry/18431, testlib's doubleCompare); whole numbers and words must be the same."""

@@ -1,7 +1,8 @@
 """Runs inside the sandbox: a Python program plainly, once for each test, each in a process of its own.
 
 "stdin": `python3 program.py < input`, nothing more: what it prints until it ends is its output, another status than 0 a failure.
-"call": the function is looked for in a class Solution that has it, else in the program, and called with the JSON values that stand on
+"call": the function is looked for in a class Solution that has it, else in the program, and called with the JSON values that
+stand on
 the lines of the input; the result is told as sandboxed_tests.py tells it. "values": the input is JSON, statements to run after the
 program and expressions whose values are told as typed literals.
 
@@ -25,8 +26,8 @@ PROGRAM = "/box/program.py"
 PYTHON = ("/usr/bin/python3", "-s")
 ONE_BYTE = f"""import sys; sys.stdin._CHUNK_SIZE = 1; sys.argv = [{PROGRAM!r}]
 exec(compile(open({PROGRAM!r}, encoding="utf-8").read(), {PROGRAM!r}, "exec"), globals())"""
-"""Runs a program whose `input()` takes no more than its line, so that `sys.stdin.buffer` has the rest; otherwise Python's text stream
-would have read ahead, and what a program that mixes both gets would depend on the length of the input."""
+"""Runs a program whose `input()` takes no more than its line, so that `sys.stdin.buffer` has the rest; otherwise Python's
+text stream would have read ahead, and what a program that mixes both gets would depend on the length of the input."""
 MAX_NESTED = 100
 _TICK = 0.05
 

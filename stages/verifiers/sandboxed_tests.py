@@ -2,13 +2,15 @@
 
 Rules (github.com/LiveCodeBench/LiveCodeBench, lcb_runner/evaluation/testing_util.py). Standard input: a last
 `if __name__ == '__main__'` is unwrapped; imports stay outside, all else becomes the body of a function, which is called;
-`sys.stdin` gives the input, as INPUTS has it, file 0 does not; what was printed when the function returns is the output; `exit()` is caught; any
+`sys.stdin` gives the input, as INPUTS has it, file 0 does not; what was printed when the function returns is the output;
+`exit()` is caught; any
 other exception is a failure, and so is a class named Solution. A thread that is not joined has, there and here, one switch interval
 of the interpreter (5 ms) for what it prints. Calls: the function is looked for in a class Solution when the program has one, else
 in the program; each line of the input is one argument in JSON; what Python counts as equal to a JSON value is told as that value,
 anything else as something equal to nothing.
 
-Called with the harness, the CPU seconds of one test, the most bytes of its output, and the function's name or nothing. In: for each test a
+Called with the harness, the CPU seconds of one test, the most bytes of its output, and the function's name or nothing. In:
+for each test a
 line with its length, then its input. Out: for each test, up to the first that fails, a line "status length", then its output."""
 
 import ast
@@ -84,7 +86,7 @@ class Buffer(io.BytesIO):
     def read(self, *_: object) -> bytes:
         return self.getvalue()
 
-    def readline(self, *_: object) -> bytes:  # type: ignore[override]
+    def readline(self, *_: object) -> bytes:
         return self.getvalue().split(b"\n")[0] + b"\n"
 
 

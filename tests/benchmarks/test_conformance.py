@@ -179,7 +179,8 @@ def test_math500_answers_written_another_way(tmp_path: Path) -> None:
 
 REASONS = {
     "lenient": "Qwen's grader accepts it and should not: a part of the answers, a hundredfold, a relative error of 1e-4, I = II",
-    "strict": "Qwen's grader refuses it and should not: 'and' lost in extraction, another order, an equal form, a name before =, i and e as constants, an interval as inequality",
+    "strict": "Qwen's grader refuses it and should not: 'and' lost in extraction, another order, an equal form, a name before =, "
+    "i and e as constants, an interval as inequality",
     "mixed": "the gold answer is a mixed number (1\\frac{4}{5}), which Qwen's grader reads as a product",
     "damaged": "the gold answer is empty or lost a part; no answer can be judged by it, which is an error here",
 }

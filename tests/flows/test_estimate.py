@@ -113,12 +113,12 @@ def test_the_preset_that_ran_out_of_memory() -> None:
 SHAPES = [
     {"hidden": 640, "layers": 6, "vocabulary": 4096, "tokens": 512, "hardware": {"dtype": "float32"}},
     {"hidden": 640, "layers": 6, "vocabulary": 4096, "tokens": 512, "hardware": {"dtype": "bfloat16"}},
-    {"hidden": 256, "layers": 4, "vocabulary": 100_000, "tokens": 2048, "hardware": {"dtype": "float32"}},
+    {"hidden": 256, "layers": 4, "vocabulary": 64_000, "tokens": 1536, "hardware": {"dtype": "float32"}},
     {
         "hidden": 512,
-        "layers": 12,
+        "layers": 8,
         "vocabulary": 16_384,
-        "tokens": 3072,
+        "tokens": 2048,
         "hardware": {"dtype": "bfloat16", "gradient_checkpointing": True, "zero_stage": 1},
     },
 ]

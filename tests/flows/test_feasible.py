@@ -102,6 +102,8 @@ def test_code_in_a_source_needs_the_sandbox(tmp_path: Path) -> None:
         ("laptop", 0),
         ("rl-only", 0),
         ("real-data", 0),
+        ("smollm2", 0),
+        ("short", 0),
         ("one-gpu", 1),
         ("one-gpu-scratch", 1),
         ("eight-gpus", 8),
@@ -116,7 +118,7 @@ def test_each_preset_can_work_on_its_machine(name: str, gpus: int, tmp_path: Pat
     given = overrides.data(tmp_path) if name == "real-data" else {}
     on = machine(gpus) if gpus else SMALL
     assert [finding for finding in found(overrides.preset(name) | given, on, monkeypatch) if finding.fatal] == []
-    optional = {"all-sources", "code-tests", "reward-model", "teacher"}  # these bring files of the user's own
+    optional = {"all-sources", "code-tests", "reward-model", "smollm2-data", "teacher"}  # these bring files of the user's own
     assert set(overrides.presets()) - optional == {
-        *("laptop", "rl-only", "real-data", "one-gpu", "one-gpu-scratch", "eight-gpus", "cluster"),
+        *("laptop", "rl-only", "real-data", "smollm2", "short", "one-gpu", "one-gpu-scratch", "eight-gpus", "cluster"),
     }

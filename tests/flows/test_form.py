@@ -14,7 +14,8 @@ def declared(key: str) -> Any:
     """What stages.run.params says of a dotted name."""
     kind: Any = Params
     for name in key.split("."):
-        field = kind.model_fields[name]
+        section = next(one for one in (kind, *get_args(kind)) if hasattr(one, "model_fields"))  # a section may be null
+        field = section.model_fields[name]
         kind = field.annotation
     return field
 

@@ -91,8 +91,8 @@ def test_what_a_preset_takes_of_the_data_comes_with_the_data_alone(tmp_path: Pat
     def kinds(names: str, folder: Path | None) -> list[str]:
         return [source["kind"] for source in overrides.chosen(names, folder, [])["collect.sources"]]
 
-    assert kinds("smollm2", None) == ["procedural"]
-    assert kinds("smollm2", tmp_path) == ["procedural", "gsm8k"]
+    assert kinds("smollm2", None) == ["procedural", "procedural"]
+    assert kinds("smollm2", tmp_path) == ["procedural", "procedural", "gsm8k"]
     assert kinds("smollm2,short", tmp_path) == ["procedural"]
     assert overrides.chosen("smollm2", tmp_path, [])["collect.root"] == str(tmp_path / "train")
 

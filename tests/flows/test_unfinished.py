@@ -9,6 +9,7 @@ from pathlib import Path
 import mlflow
 import psutil
 import pytest
+from test_accidents import change, ended, running, trigger
 from toy_repository import Toy, build
 
 from flows import kept, tracking, unfinished
@@ -133,6 +134,21 @@ def test_ctrl_c_of_make_run_ends_both_runs(paced: Toy, server: str) -> None:
         flow.send_signal(signal.SIGINT)
         said = flow.communicate(timeout=120)[0]
     assert flow.returncode == 130, said
+    assert runs(paced) == [("pipeline", "KILLED", 0), ("halves", "KILLED", steps(paced))]
+
+
+@pytest.mark.slow
+def test_cancel_on_prefects_page_ends_both_runs(paced: Toy, server: str) -> None:
+    paced.environ["PREFECT_API_URL"] = server
+    with running(paced, "-m", "flows.deployments", "--name", "stopped"):
+        run = trigger(server, "stopped", "halves")
+        opened(paced)
+        change(server, run, "CANCELLING", "Cancelling")
+        assert ended(server, run) == "Cancelled"
+        until = time.monotonic() + 60
+        while "RUNNING" in [status for _, status, _ in runs(paced)]:
+            assert time.monotonic() < until, runs(paced)
+            time.sleep(0.5)
     assert runs(paced) == [("pipeline", "KILLED", 0), ("halves", "KILLED", steps(paced))]
 
 

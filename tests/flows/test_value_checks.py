@@ -74,15 +74,14 @@ def rows(folder: Path, solved: int, count: int) -> dict[str, Any]:
     return {"collect.root": str(folder), "collect.sources": [source]}
 
 
-@pytest.mark.parametrize(
-    "solved, words",
-    [(0, "no row of collect.sources has a worked solution: warm_up"), (3, "7 of 10 rows have no worked solution"), (10, "")],
-)
+@pytest.mark.parametrize("solved, words", [(0, "10 of 10 rows have no"), (3, "7 of 10 rows have no"), (10, "")])
 def test_rows_without_solutions(tmp_path: Path, solved: int, words: str) -> None:
     params = of(rows(tmp_path, solved, 10))
     texts = list(value_checks.solutions(params, PROJECT))
-    assert [words in text for text in texts] == ([True] if words else [])
-    assert value_checks.without_solutions(params, PROJECT) == (solved == 0)
+    assert [words in text and "samples the model itself" in text for text in texts] == ([True] if words else [])
+    assert value_checks.unsolved_share(params, PROJECT) == (10 - solved) / 10
+    alone = of({**rows(tmp_path, solved, 10), "warm_up.self_taught": None})
+    assert ["makes no demonstration" in text for text in value_checks.solutions(alone, PROJECT)] == ([True] if words else [])
 
 
 def test_a_teacher_needs_no_solutions(tmp_path: Path) -> None:

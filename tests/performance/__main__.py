@@ -22,6 +22,7 @@ BENCHMARKS = (
     "scoring",
     "sandbox",
     "curation",
+    "memory",
     "real_model",
 )
 

@@ -18,8 +18,8 @@ from supervised import RATE, trainer
 from transformers import GenerationConfig
 
 from flows import overrides
-from stages.models.adoption import adopt
 from stages.data.records import CuratedProblem
+from stages.models.adoption import adopt
 from stages.models.loading import load_model
 from stages.policy.experience import Experience
 from stages.policy.learner import Learner
@@ -48,13 +48,14 @@ def run(repeats: int) -> list[Row]:
 def real_material() -> Material:
     """The checkpoint as `base` writes it, problems of level 2, the preset's settings."""
     values = overrides.preset("smollm2")
-    model = Model(source=values["model.source"], revision=values["model.revision"], context=512, instruction="Answer in \\boxed{}.")
+    own = {name: values[f"model.{name}"] for name in ("source", "revision", "context")}
+    model = read("model", Model).model_copy(update=own)
     folder = ROOT / "artifacts/benchmarks/smollm2"
     if not (folder / "config.json").exists():
         adopt(model, folder)
-    own = {"device": "cpu", "processes": 1, "zero_stage": 0, "gradient_checkpointing": False, "dtype": "bfloat16"}
+    fixed = {"device": "cpu", "processes": 1, "zero_stage": 0, "gradient_checkpointing": False, "dtype": "bfloat16"}
     hardware = read("hardware", Hardware).model_copy(
-        update=own | {name: values[f"hardware.{name}"] for name in ("micro_batch_tokens", "generation_batch")}
+        update=fixed | {name: values[f"hardware.{name}"] for name in ("micro_batch_tokens", "generation_batch")}
     )
     problems = [
         CuratedProblem(**problem.model_dump(), pass_rate=0.5)

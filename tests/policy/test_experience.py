@@ -158,10 +158,10 @@ def test_streams_differ_by_problem_member_and_iteration(tiny: Tiny, asked: list[
 
 def test_sampling_is_that_of_the_parameters(tiny: Tiny, asked: list[str]) -> None:
     script = Script({A.question: [2, 2]})
-    rule = {"max_period": 5, "repeats": 3, "min_tokens": 9}
+    rule = {"max_period": 5, "repeats": 3, "min_tokens": 9, "distinct": 1, "plain_tokens": 9}
     experience(tiny, script, {"temperature": 0.7}, repetition=rule).collect(0, [A])
     (sampling,) = script.samplings
-    assert (sampling.temperature, sampling.top_p, sampling.repetition) == (0.7, 1.0, Repetition(5, 3, 9))
+    assert (sampling.temperature, sampling.top_p, sampling.repetition) == (0.7, 1.0, Repetition(5, 3, 9, 1, 9))
     assert asked
 
 

@@ -69,3 +69,47 @@ def test_published_solutions_of_mbpp_pass() -> None:
     drafts = [read_mbpp(row, "mbpp") for row in published("code_mbpp/mbpp.jsonl")[::97]]
     verdicts = [verify_program(draft.answer, str(draft.solution_short)) for draft in drafts]
     assert [verdict.reason for verdict in verdicts if verdict.outcome != "right"] == []
+
+
+def table_of(question: str) -> str:
+    """A program that knows what the question's assertions say, and nothing else."""
+    lines = [line for line in question.splitlines() if line.startswith("assert ")]
+    name = lines[0].split("(")[0].removeprefix("assert ").strip()
+    pairs = [line.removeprefix("assert ").split("==", 1) for line in lines if "==" in line]
+    seen = ", ".join(f"(({call.strip()[len(name) :].strip()[1:-1]},), {value.strip()})" for call, value in pairs)
+    return f"```python\nseen = [{seen}]\ndef {name}(*given):\n    return next((b for a, b in seen if a == given), None)\n```"
+
+
+@needs_sandbox
+def test_a_table_written_from_the_question_of_mbpp_is_not_rewarded() -> None:
+    tests = ["assert double(2) == 4", "assert double(5) == 10", "assert double(7) == 14"]
+    draft = read_mbpp({"text": "Double.", "task_id": 1, "test_list": tests, "code": "def double(x): return 2 * x"}, "mbpp")
+    assert tests[0] in draft.question
+    assert tests[1] not in draft.question
+    assert code_rewards.hidden_tests(draft.question, draft.answer) == (2, 3)
+    assert verify_program(draft.answer, table_of(draft.question)).outcome == "wrong"
+    assert verify_program(draft.answer, table_of(draft.question + "\n" + "\n".join(tests[1:]))).outcome == "right", (
+        "with all it would be"
+    )
+    assert verify_program(draft.answer, str(draft.solution_short)).outcome == "right"
+
+
+@pytest.mark.parametrize(
+    ("question", "tests", "hidden"),
+    [
+        ("Input: 3  Output: 6", [{"input": "3\n", "output": "6"}], 0),
+        ("Input: 3  Output: 6", [{"input": "3", "output": "6"}, {"input": "5", "output": "10"}], 1),
+        ("add(1, 2) is 3", [{"function": "add", "arguments": "1\n2", "result": "3"}], 0),
+        ("add two numbers", [{"function": "add", "arguments": "1\n2", "result": "3"}], 1),
+        ("assert f('a') == 1", [{"statements": 'assert f("a")  == 1'}], 0),
+    ],
+)
+def test_tests_that_the_question_does_not_show_are_counted(question: str, tests: list[dict[str, str]], hidden: int) -> None:
+    assert code_rewards.hidden_tests(question, json.dumps({"tests": tests})) == (hidden, len(tests))
+
+
+def test_every_row_of_mbpp_has_hidden_tests_but_one() -> None:
+    """That one's three assertions are the same."""
+    drafts = [read_mbpp(row, "mbpp") for row in published("code_mbpp/mbpp.jsonl")]
+    hidden = [code_rewards.hidden_tests(draft.question, draft.answer)[0] for draft in drafts]
+    assert sum(count == 0 for count in hidden) == 1

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from stages.data.files import DataError
 from stages.problems.drafts import RowError
-from stages.problems.rows import BATCH, mapped, scan
+from stages.problems.rows import BATCH, mapped, scan, scan_hub
 from stages.problems.sources import Setting, load
 from stages.run.collecting import Source
 
@@ -157,3 +157,78 @@ def test_a_row_of_the_hub_may_be_code_with_tests(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f'prompt,target\nWrite it.,"{gold.replace(chr(34), 2 * chr(34))}"\n')
     with pytest.raises(DataError, match="a list of tests that is not empty"):
         load(source("csv", "a.csv", columns=COLUMNS, values={"verifier": "code"}), setting(tmp_path))
+
+
+BOM = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize(
+    ("content", "numbers"),
+    [
+        (BOM + b'{"a": 1}\r\n{"a": 2}\r\n', ["1", "2"]),
+        (BOM + b'\n{"a": 1}\n', ["2"]),
+        (b'{"a": 1}\n' + BOM + b'{"a": 2}\n', ["1", "2"]),
+        (BOM, []),
+    ],
+    ids=["before the first row", "alone on a line", "where two files were joined", "and nothing else"],
+)
+def test_a_byte_order_mark_is_no_part_of_a_row(tmp_path: Path, content: bytes, numbers: list[str]) -> None:
+    (tmp_path / "a.jsonl").write_bytes(content)
+    found = list(scan(tmp_path / "a.jsonl"))
+    assert [where.rpartition(":")[2] for where, _ in found] == numbers
+    assert not any(isinstance(row, RowError) for _, row in found)
+
+
+def kept(tmp_path: Path, lines: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Answers and verifiers of the rows that are kept, and the rules by which others are not."""
+    (tmp_path / "a.jsonl").write_text(lines, encoding="utf-8")
+    loaded = load(source("jsonl", "a.jsonl"), setting(tmp_path))
+    return {problem.answer: problem.verifier for problem in loaded.problems}, [(one.rule, one.where) for one in loaded.excluded]
+
+
+def test_numbers_and_truth_values_are_answers_and_what_is_no_number_is_none(tmp_path: Path) -> None:
+    values = ["7", "7.0", "1e-05", "1e22", "true", "false", "NaN", "Infinity", "-Infinity", "null", "[1]"]
+    rows = "".join(f'{{"question": "What is number {place}?", "answer": {value}}}\n' for place, value in enumerate(values))
+    answers, excluded = kept(tmp_path, rows)
+    assert answers == {"7": "integer", "7.0": "integer", "1e-05": "math", "1e+22": "math", "true": "text", "false": "text"}
+    rules = sorted(rule for rule, _ in excluded)
+    assert rules == ["empty answer"] * 4 + ["malformed row"]
+
+
+@pytest.mark.parametrize(
+    ("images", "rule"),
+    [
+        ([{"bytes": png(), "path": None}], None),
+        ([png()], None),
+        ({"bytes": png(), "path": "a.png"}, None),
+        ([{"bytes": png(), "path": None}] * 2, "several pictures"),
+    ],
+    ids=["list of one", "list of bytes", "object", "two"],
+)
+def test_one_picture_may_stand_in_a_list_and_its_mark_in_the_question(tmp_path: Path, images: object, rule: str | None) -> None:
+    table = pyarrow.Table.from_pylist([{"images": images, "problem": "<image>Find x.", "answer": "3"}])
+    parquet.write_table(table, tmp_path / "geo.parquet")
+    columns = {"question": "problem", "answer": "answer", "image": "images"}
+    if rule is not None:
+        with pytest.raises(DataError, match=rule):
+            load(source("parquet", "geo.parquet", columns=columns), setting(tmp_path))
+        return
+    (problem,) = load(source("parquet", "geo.parquet", columns=columns), setting(tmp_path)).problems
+    assert (problem.question, problem.modality, problem.verifier) == ("Find x.", "image", "integer")
+
+
+def test_a_mark_without_a_picture_is_text(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"question": "What does <image> mean in HTML?", "answer": "3"}\n')
+    (problem,) = load(source("jsonl", "a.jsonl"), setting(tmp_path)).problems
+    assert problem.question == "What does <image> mean in HTML?"
+
+
+def test_a_list_of_pictures_of_a_data_set_keeps_its_bytes(tmp_path: Path) -> None:
+    import datasets
+
+    features = datasets.Features({"images": datasets.Sequence(datasets.Image()), "n": datasets.Value("int64")})
+    made = datasets.Dataset.from_dict({"images": [[{"bytes": png(), "path": None}]], "n": [1]}, features=features)
+    made.to_parquet(str(tmp_path / "train.parquet"))
+    ((_, row),) = list(scan_hub(str(tmp_path), None, None, "train"))
+    assert isinstance(row, dict)
+    assert row["images"][0]["bytes"][:4] == b"\x89PNG"

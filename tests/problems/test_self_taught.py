@@ -72,7 +72,7 @@ def test_cut_and_refused_tries_are_counted(tmp_path: Path) -> None:
     )
     assert found.counts == {"prompts": 3, "tries": 9, "cut": 3, "not_answered": 3}
     assert [row.id for row in found.rows] == ["p1-long-0", "p1-long-1", "p1-long-2"]
-    assert found.rows[0].behaviours["planning"] == 1
+    assert found.rows[0].behaviours["planning"] > 0
 
 
 def test_a_killed_run_asks_only_what_is_missing(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from chat_forms import FORMS, TextOnly, processor, template, tokenizer
 from tiny import Tiny, params
 
-from stages.models.adoption import adopt, adopted_processor
 from stages.data.files import DataError
+from stages.models.adoption import adopt, adopted_processor
 from stages.models.loading import load_processor
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
@@ -107,8 +107,15 @@ def test_a_template_without_a_place_for_pictures(tiny: Tiny, tmp_path: Path) -> 
         Renderer(made, "Say.", 400).render([Prompt("2?", str(tmp_path / "red.png"))])
 
 
-def test_the_date_of_today_is_in_no_prompt() -> None:
+@pytest.mark.parametrize(
+    "asked, written",
+    [("%Y-%m-%d", "2024-07-26"), ("%d %B %Y", "26 July 2024"), ("%d %b %Y", "26 Jul 2024"), ("%c", "26 Jul 2024")],
+)
+def test_the_date_of_today_is_in_no_prompt(asked: str, written: str) -> None:
+    """Mistral Small, SmolLM3 and Llama 3.2 write it; what stands first in a template stays as it is."""
     assert "Today Date: 26 Jul 2024\n" in Renderer(processor("llama3_2"), "", 400).template(Prompt("2?", None))
+    dated = f"\n {{{{ strftime_now('{asked}') }}}}!\n{CHATML}"
+    assert renderer(dated).template(Prompt("2?", None)).startswith(f"\n {written}!\n<|im_start|>system")
 
 
 @pytest.mark.parametrize(
@@ -169,3 +176,13 @@ def test_the_tiny_model_has_a_template_of_its_own(name: str, value: object) -> N
     with pytest.raises(ParamsError, match="source scratch has a chat template of its own"):
         parsed(params(**{name: value}))
     parsed(params(model__system="Be brief."))
+
+
+def test_a_renderer_is_as_params_yaml_says() -> None:
+    wanted = model("scratch", instruction="Say.", system="Be brief.")
+    found = Renderer.of(processor("smollm2"), wanted)
+    assert "system\nBe brief.<|im_end|>" in found.template(Prompt("2?", None))
+    assert "user\n2?\nSay.<|im_end|>" in found.template(Prompt("2?", None))
+    assert (found.context, Renderer.of(processor("smollm2"), wanted, 7).context) == (320, 7)
+    thinking = Renderer.of(processor("qwen3"), wanted.model_copy(update={"thinking": False}))
+    assert thinking.template(Prompt("2?", None)).endswith("</think>\n\n")

@@ -91,7 +91,7 @@ def test_pieces_together_are_the_answer() -> None:
 
 def test_an_answer_that_repeats_itself_ends_there() -> None:
     engine = ScriptedEngine(lambda *_: "so " + "ab" * 9)
-    watched = replace(sampling(), repetition=Repetition(4, 3, 6))
+    watched = replace(sampling(), repetition=Repetition(4, 3, 6, distinct=1))
     assert texts(engine, engine.extend([request("q"), request("q", b"so aba")], watched)) == [
         ("so ababab", "repeat"),
         ("bab", "repeat"),

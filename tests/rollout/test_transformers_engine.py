@@ -217,7 +217,7 @@ def test_each_piece_is_told_as_soon_as_it_ends(engine: TransformersEngine, promp
 def test_a_response_that_repeats_itself_ends(engine: TransformersEngine, prompts: list[Prompt]) -> None:
     """Greedy responses of a random model loop; each ends at the first token at which the pure function sees it, also where it
     goes on in a second call."""
-    rule = Repetition(max_period=12, repeats=3, min_tokens=9)
+    rule = Repetition(max_period=12, repeats=3, min_tokens=9, distinct=1)
     asked = requests(engine, prompts, budget=60, limit=60)
     free = engine.extend(asked, GREEDY)
     watched = replace(GREEDY, repetition=rule)

@@ -192,7 +192,7 @@ def test_limits_and_requests_without_room(setup: Setup) -> None:
 
 def test_repetition_ends_a_response_at_once(setup: Setup) -> None:
     """Exactly where the definition first holds, by a rule so strict that a random model breaks it now and then."""
-    rule = Repetition(max_period=8, repeats=2, min_tokens=2)
+    rule = Repetition(max_period=8, repeats=2, min_tokens=2, distinct=1)
     requests = setup.requests(budget=80, limit=80, count=4)
     free = setup.engine.extend(requests, HOT)
     found = setup.engine.extend(requests, replace(HOT, repetition=rule))

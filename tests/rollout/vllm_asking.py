@@ -20,7 +20,9 @@ def main(folder: Path, out: Path) -> None:
     chosen = hardware(
         device="cpu", engine="vllm", processes=2, vllm={"tensor_parallel": 1, "memory_share": 0.2}, generation_batch=16
     )
-    model = Model(source=str(folder), revision=None, context=640, instruction=INSTRUCTION)
+    model = Model(
+        source=str(folder), revision=None, context=640, instruction=INSTRUCTION, system=None, thinking=None, chat_template=None
+    )
     engine = load_engine(folder, model, chosen, cache_bytes=1 << 20)
     prompts = [Prompt(question, image or None) for question, image in json.loads((out / "prompts.json").read_text())]
     answers = []

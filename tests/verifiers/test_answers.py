@@ -1,6 +1,7 @@
 """The reader of answers: golden cases of every kind, and the borders between what is read to its end and what is refused."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from stages.verifiers.answer_reader import readings
 from stages.verifiers.answer_rules import verifier_for
-from stages.verifiers.answer_tokens import Unreadable
+from stages.verifiers.answer_tokens import UnreadableError
 from stages.verifiers.math_answer import equal
 from stages.verifiers.verdict import answerable_all, verify_all
 
@@ -110,20 +111,16 @@ def test_fractions_are_equal_as_numbers_are(one: object, other: object) -> None:
 @settings(deadline=None)
 @given(st.text(alphabet="0123456789+-*/^_{}()[]\\,.;:=<>|!%$ xyeifdnabcosqrt", max_size=30))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
+    with suppress(UnreadableError):
         assert readings(text)
-    except Unreadable as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize(
     "text", ["(" * 900, "{" * 900 + "1" + "}" * 900, "\\sqrt" * 300, "\\frac" * 300, "-" * 1900, "1" * 1900, "|" * 900]
 )
 def test_deep_nesting_is_refused_and_length_is_no_depth(text: str) -> None:
-    try:
+    with suppress(UnreadableError):
         assert readings(text)
-    except Unreadable as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Programs as a reward: run plainly, compared with a tolerance or by a checker, read out of fences, asserted of without being told."""
+"""Programs as a reward: run plainly, compared with a tolerance or by a checker, read out of fences, asserted of without
+being told."""
 
 import json
 from pathlib import Path
@@ -154,6 +155,7 @@ def test_blocks_know_their_names() -> None:
     assert [block.name for block in blocks("```C++ x\n1\n```\n~~~\n2\n~~~")] == ["c++", ""]
 
 
+# ruff: noqa: E501
 CHEATS = [
     "raise SystemExit(0)",
     "import os\nos._exit(0)",

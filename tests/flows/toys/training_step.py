@@ -61,11 +61,10 @@ def main() -> None:
     weights = sum(weight.numel() for weight in model.parameters())
     engine = start(model, hardware, CPU, grad_clip=1.0)
     prompt = Rendered(tuple(range(10, 18)), {}, {})
-    count = asked["tokens"] - 8
-    response = tuple(torch.randint(10, asked["vocabulary"], (count,)).tolist())
-    sample = TrainingSample(prompt, response, position_ids(model, prompt, count))
-    batches = pack([sample, sample], hardware.micro_batch_tokens, 0)
-    for _ in range(2):
+    for samples, count in ((1, 8), (2, asked["tokens"] - 8)):  # the first makes the optimizer's states
+        response = tuple(torch.randint(10, asked["vocabulary"], (count,)).tolist())
+        sample = TrainingSample(prompt, response, position_ids(model, prompt, count))
+        batches = pack([sample] * samples, hardware.micro_batch_tokens, 0)
         optimizer_step(engine, batches, lambda _, logp, __: -logp.mean(), 1e-4)
     print(json.dumps({"base": base, "peak": resident("VmHWM"), "weights": weights, "config": model_config}))
 
