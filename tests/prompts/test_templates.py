@@ -7,8 +7,8 @@ import pytest
 from chat_forms import FORMS, TextOnly, processor, template, tokenizer
 from tiny import Tiny, params
 
-from stages.models.adoption import adopt, adopted_processor
 from stages.data.files import DataError
+from stages.models.adoption import adopt, adopted_processor
 from stages.models.loading import load_processor
 from stages.prompts.prompt import Prompt
 from stages.prompts.render import Renderer
