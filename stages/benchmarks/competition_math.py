@@ -1,4 +1,4 @@
-r"""MATH-500 and AIME 2024 (§3.1): free answers in the last \boxed{}, judged by math-verify or as integers."""
+r"""MATH-500 and AIME 2024 (§3.1): free answers in the last \boxed{}, judged as mathematical answers or as integers."""
 
 import re
 from collections.abc import Mapping

@@ -53,8 +53,8 @@ _MATH500 = Benchmark(
     prompt_source=competition_math.PROMPT_SOURCE,
     shots=0,
     extraction=EXTRACTION,
-    rule="equality by math-verify 0.9.0 with its known traps closed; brackets, variables' case and option letters as PRM800K's or "
-    "Qwen's grader reads them; mean over problems",
+    rule="equality of two answers that are read to their last sign, else wrong; brackets, variables' case and option letters as "
+    "PRM800K's or Qwen's grader reads them; mean over problems",
     short_cot=GREEDY,
     long_cot=averaged(SAMPLED, 4),
     load=competition_math.load_math500,
