@@ -58,7 +58,8 @@ def make(words: list[str], params: Path) -> None:
     assert re.search(rf"^{target}:", MAKEFILE, flags=re.MULTILINE), f"Makefile has no target {target}"
     for name in values:
         assert f"$({name})" in MAKEFILE, f"Makefile does not use {name}"
-    overrides.apply(overrides.chosen(values.get("PRESET"), None, values.get("SET", "").split()), params)
+    presets = [name for name in values.get("PRESET", "").split(",") if name != "mine.yaml"]  # that one `k15 init` writes
+    overrides.apply(overrides.chosen(",".join(presets), None, values.get("SET", "").split()), params)
     are_stages(values.get("TARGETS", "").split())
 
 
