@@ -157,7 +157,7 @@ def test_the_benchmark_of_the_page_works(extended: Path, tmp_path: Path) -> None
 from pathlib import Path
 from stages.benchmarks.registry import BENCHMARKS
 from stages.benchmarks.scoring import score_file
-from stages.run.params import BenchmarkName
+from stages.run.sections import BenchmarkName
 found = score_file(BENCHMARKS["gsm8k"], Path({str(tmp_path)!r}), Path({str(tmp_path / "given.jsonl")!r}), 1)
 print(found.result["score"], found.result["n"], "gsm8k" in BenchmarkName.__args__)
 """

@@ -5,7 +5,7 @@ import pytest
 from stages.benchmarks.benchmark import Benchmark
 from stages.benchmarks.registry import BENCHMARKS
 from stages.reporting.published import published
-from stages.run.params import BenchmarkName
+from stages.run.sections import BenchmarkName
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS.values(), ids=BENCHMARKS.keys())
