@@ -97,7 +97,7 @@ def test_how_a_score_came_about_is_recorded(project: Callable[..., None]) -> Non
     drawn = {"temperature": 0.7, "top_p": 1.0, "samples": 3, "max_tokens": 160}
     assert aime["decoding"] == {**drawn, "source": "evaluate of params.yaml"}
     assert (aime["shots"], aime["split"]) == (0, "the 30 problems of AIME I and II")
-    assert set(aime["scorer"]) == {"code", "math-verify", "sympy", "langdetect"}
+    assert set(aime["scorer"]) == {"code", "latex2sympy2-extended", "mpmath", "sympy", "langdetect"}
     assert aime["pass_at"] == {"1": 1.0, "2": 1.0, "3": 1.0}
     assert all(aime[name] for name in ("prompt", "extraction", "rule"))
     found = Evaluation.model_validate(result()).benchmarks["aime2024"]

@@ -96,7 +96,7 @@ def generate(
         for suite in real:
             cells[suite.name], _ = cell(suite, by_name[suite.name], by_name.get(f"{suite.name}_inputs", ()))
         settings = {"protocol": wanted.protocol, "seed": wanted.seed, "limit": wanted.limit, **wanted.changes, **about}
-        settings |= {**responder.settings, "math": "math-verify 0.9.0"}
+        settings |= responder.settings
         column = {"checkpoint": name, "parameters": parameters, "settings": settings, "suites": {}, "benchmarks": cells}
         write_json(out / SCORES, column)
     return Generated(cells, _failures(suites, drawn), _cost(drawn))

@@ -12,7 +12,7 @@ from stages.benchmarks.benchmark import Benchmark
 
 _STAGES = Path(__file__).resolve().parents[1]
 _CODE = ("benchmarks", "verifiers")
-_LIBRARIES = ("math-verify", "sympy", "langdetect")
+_LIBRARIES = ("latex2sympy2-extended", "mpmath", "sympy", "langdetect")
 _HUB_NOTES = ".cache/huggingface/download"
 """Where the hub's client notes the commit of what it downloads to a local folder."""
 

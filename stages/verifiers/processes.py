@@ -217,7 +217,7 @@ class _Batch:
         if self.failed_starts >= MAX_STARTS_IN_A_ROW:
             raise RuntimeError(
                 f"the verifier process does not start ({sys.executable} -m stages.verifiers.worker); "
-                "run that command to see why (is math-verify 0.9.0 installed?)"
+                "run that command to see why (are the project's packages installed?)"
             )
 
 

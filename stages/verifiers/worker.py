@@ -1,7 +1,7 @@
 """The worker program that compares answers and checks instructions: one JSON request a line in, one reply a line out.
 
-It runs in a process of its own (stages/verifiers/processes.py) because algebra on a model's text may never end;
-math-verify's own time limits (signal.alarm) are off and the parent's wall clock decides."""
+It runs in a process of its own (stages/verifiers/processes.py) because algebra on a model's text
+may never end; the parent's wall clock decides."""
 
 import json
 import logging

@@ -77,7 +77,7 @@ def test_a_set_without_a_pinned_commit_is_known_by_its_content_and_says_so(tmp_p
 
 def test_the_scorers_code_is_that_of_benchmarks_and_verifiers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = scorer()
-    assert list(found) == ["code", "math-verify", "sympy", "langdetect"]
+    assert list(found) == ["code", "latex2sympy2-extended", "mpmath", "sympy", "langdetect"]
     root = Path(protocol.__file__).parents[1]
     for folder in ("benchmarks", "verifiers"):
         shutil.copytree(root / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
