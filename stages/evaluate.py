@@ -108,9 +108,9 @@ def decoding(wanted: Evaluate, samples: int) -> Decoding:
 def settings(wanted: Evaluate, model: Model, seed: int) -> dict[str, Any]:
     """How responses were drawn and judged."""
     sampling = {"temperature": wanted.temperature, "top_p": wanted.top_p, "max_tokens": wanted.max_tokens, "seed": seed}
-    asked = {"instruction": model.instruction, "context": model.context}
+    judged = {"instruction": model.instruction, "context": model.context}
     judged |= {name: value for name in ("system", "thinking") if (value := getattr(model, name)) is not None}
-    return {**sampling, **asked, "samples": wanted.samples, "benchmark_samples": wanted.benchmark_samples}
+    return {**sampling, **judged, "samples": wanted.samples, "benchmark_samples": wanted.benchmark_samples}
 
 
 if __name__ == "__main__":
