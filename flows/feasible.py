@@ -90,6 +90,10 @@ def _sources(params: Params, _machine: Machine, root: Path) -> Iterator[Finding]
     ):
         if not (root / folder).exists():
             yield Finding(True, f"{key}: no folder {folder}; correct the path")
+        elif root.resolve().is_relative_to((root / folder).resolve()):
+            yield Finding(
+                True, f"{key}: {folder} holds the project, so that its outputs would lie in its input; choose a folder of its own"
+            )
     for source in params.collect.sources:
         if source.kind != "procedural" and source.path is None:
             yield Finding(True, f"collect.sources: kind {source.kind} needs a path")

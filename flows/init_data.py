@@ -88,7 +88,7 @@ def read(path: Path) -> Data:
 
     Raises DataError for a path without a readable file of problems, naming what was found."""
     if path.is_file():
-        return Data(path.parent.resolve(), [_found(path)], None, [])
+        return Data(_apart(path.parent), [_found(path)], None, [])
     if not path.is_dir():
         raise DataError(f"--data {path}: no such file or folder")
     train = path / "train" if (path / "train").is_dir() else path
@@ -98,7 +98,19 @@ def read(path: Path) -> Data:
         raise DataError(f"--data {path}: no file of problems there ({', '.join(SUFFIXES)}); README lists the forms of rows")
     bench = path / "bench"
     named = [name for name, one in BENCHMARKS.items() if any(any((bench / name).glob(glob)) for glob in one.files)]
-    return Data(train.resolve(), found, bench.resolve() if bench.is_dir() else None, named)
+    return Data(_apart(train), found, bench.resolve() if bench.is_dir() else None, named)
+
+
+def _apart(folder: Path) -> Path:
+    """The folder's own path. DataError for one that holds the project: DVC refuses an input that the
+    outputs of stages lie in."""
+    root = folder.resolve()
+    if Path.cwd().resolve().is_relative_to(root):
+        raise DataError(
+            f"--data: the rows lie in {root}, which holds the project, so that the run's own outputs would "
+            "lie in its input; move them into a folder of their own, for example data/"
+        )
+    return root
 
 
 def _suffix(path: Path) -> str:

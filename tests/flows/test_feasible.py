@@ -122,3 +122,10 @@ def test_each_preset_can_work_on_its_machine(name: str, gpus: int, tmp_path: Pat
     assert set(overrides.presets()) - optional == {
         *("laptop", "rl-only", "real-data", "smollm2", "short", "one-gpu", "one-gpu-scratch", "eight-gpus", "cluster"),
     }
+
+
+@pytest.mark.parametrize("folder", [".", "..", str(PROJECT.parent)])
+def test_a_folder_that_holds_the_project_is_no_input(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DVC refuses it: the outputs of stages would lie in an input of theirs."""
+    said = [finding.text for finding in found({"collect.root": folder}, SMALL, monkeypatch) if finding.fatal]
+    assert any("collect.root" in text and "holds the project" in text for text in said)

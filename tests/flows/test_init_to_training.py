@@ -86,8 +86,9 @@ def test_two_commands_train_a_model(build: Any, checkout: Toy, tmp_path: Path) -
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
         build(texts, tmp_path / "model")
-    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in given))
-    words = ["--model", str(tmp_path / "model"), "--data", str(tmp_path / "rows.jsonl"), "--gpus", "0"]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in given))
+    words = ["--model", str(tmp_path / "model"), "--data", str(tmp_path / "data/rows.jsonl"), "--gpus", "0"]
     done = checkout.call("-m", "flows.k15", "init", *words, "--out", "mine.yaml")
     assert done.returncode == 0, done.stdout + done.stderr
     values = overrides.preset(str(checkout.root / "mine.yaml"))
