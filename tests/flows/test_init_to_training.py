@@ -36,7 +36,7 @@ def rows() -> list[dict[str, Any]]:
         noun, shop, count = NOUNS[number % 12], NOUNS[number * 7 % 11], number // 12
         question = f"Shop {number} sells {noun} for {count} coins beside {shop}; what do {number % 9 + 2} of them cost?"
         answer = str(count * (number % 9 + 2))
-        more = {"solution": f"{count} times {number % 9 + 2} is {answer}."} if number % 3 == 0 else {}
+        more = {"solution": f"{number % 9 + 2} x {count} = {answer} coins."} if number % 3 == 0 else {}
         found.append({"question": question, "answer": answer, **more})
     return found
 
