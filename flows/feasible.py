@@ -214,7 +214,7 @@ def _room(params: Params, machine: Machine, root: Path, checkpoints: int) -> Ite
 
 
 def _lacking(need: Memory, place: fitting.Place) -> str:
-    """What a rank needs, its largest parts, and what there is."""
+    """Says how much memory a rank needs, its largest parts, and how much the machine has."""
     largest = sorted(need.parts().items(), key=lambda part: -part[1])[:4]
     parts = ", ".join(f"{name} {size(count)}" for name, count in largest)
     when = "training" if need.training >= need.generation else "generating"

@@ -38,7 +38,7 @@ class Record:
     numbers: dict[str, Any] = field(default_factory=dict)
     """Of a pipeline: as in the report's metrics.json, of this run only."""
     said: str = ""
-    """Of a pipeline: what its description says beside the numbers."""
+    """The description of a pipeline's run, without its numbers."""
 
 
 CODES = {"FINISHED": 0, "FAILED": 1, "KILLED": 130}

@@ -59,7 +59,7 @@ def proven(root: Path, url: str, timeout: float) -> bool:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """An answer of somebody else's is none."""
+    """Follows no redirection: an answer from another address proves nothing."""
 
     def redirect_request(self, *_: object) -> None:
         return None
