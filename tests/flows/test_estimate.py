@@ -121,6 +121,16 @@ SHAPES = [
         "tokens": 2048,
         "hardware": {"dtype": "bfloat16", "gradient_checkpointing": True, "zero_stage": 1},
     },
+    # the coefficients were fitted on the four above; these three were measured afterwards
+    {"hidden": 384, "layers": 12, "vocabulary": 8192, "tokens": 768, "hardware": {"dtype": "float32"}},
+    {"hidden": 768, "layers": 4, "vocabulary": 32_000, "tokens": 1024, "hardware": {"dtype": "bfloat16"}},
+    {
+        "hidden": 448,
+        "layers": 10,
+        "vocabulary": 2048,
+        "tokens": 3072,
+        "hardware": {"dtype": "float32", "gradient_checkpointing": True},
+    },
 ]
 
 
