@@ -88,3 +88,13 @@ def test_a_teacher_needs_no_solutions(tmp_path: Path) -> None:
     teacher = {"file": "t", "endpoint": None, "model": None, "temperature": 1.0, "max_tokens": 9, "per_prompt": 1}
     params = of({**rows(tmp_path, 0, 10), "warm_up.teacher": teacher})
     assert list(value_checks.solutions(params, PROJECT)) == []
+
+
+def test_a_text_only_model_and_pictures() -> None:
+    qwen3 = {"model.source": "Qwen/Qwen3-4B", "model.revision": "0" * 40, "rl.long.image_share": 0.5}
+    both = list(value_checks.pictures(of(qwen3), PROJECT))
+    assert both[0].startswith("rl.long.image_share is 0.5 and Qwen/Qwen3-4B is a text-only model")
+    assert "left out of chart, " in both[1]
+    vision = qwen3 | {"model.source": "Qwen/Qwen2.5-VL-3B-Instruct"}
+    assert list(value_checks.pictures(of(vision), PROJECT)) == []
+    assert list(value_checks.pictures(of({"rl.long.image_share": 0.5}), PROJECT)) == []
