@@ -11,8 +11,9 @@ from stages.models.positions import multimodal_positions, position_ids
 from stages.prompts.render import Rendered, join_pixels
 
 PREFILL_TOKENS = 16384
-PADDING = 512  # tokens of padding that cost no more than another pass of the model
 """Tokens, padding included, that the model reads at once."""
+PADDING = 512
+"""Tokens of padding that cost no more than another pass of the model."""
 
 
 @dataclass(frozen=True)
