@@ -1,5 +1,6 @@
 """What `dvc repro` would do with each stage, and why, before anything runs (`k15 plan`). Nothing is written."""
 
+import contextlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -77,7 +78,9 @@ def _short(value: Any) -> str:
 
 
 def _kept(stage: Any, params: Mapping[str, Any], templates: set[str]) -> bool:
-    """Whether DVC's run cache holds the outputs of this command with these inputs and values."""
+    """Whether DVC's run cache holds the outputs of this command with these inputs and values: the
+    same entry as `StageCache.restore` would take, with every output still in the cache."""
+    from dvc.stage.cache import _can_hash
     from dvc_data.hashfile.hash_info import HashInfo
 
     for dependency in stage.params:
@@ -90,5 +93,12 @@ def _kept(stage: Any, params: Mapping[str, Any], templates: set[str]) -> bool:
         return False
     for dependency in stage.deps:
         if dependency not in stage.params:
-            dependency.hash_info = dependency.get_hash()
-    return stage.repo.stage_cache._load(stage) is not None
+            dependency.save()  # its hash, and whether it may be executed: both are part of the entry
+    if not _can_hash(stage):
+        return False
+    runs = stage.repo.stage_cache
+    entry = runs._load(stage)
+    if entry is None:
+        return False
+    with contextlib.chdir(stage.repo.root_dir):  # DVC makes the stage of a relative path
+        return bool(runs._create_stage(entry, wdir=stage.wdir).outs_cached())

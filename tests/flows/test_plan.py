@@ -1,6 +1,7 @@
 """`k15 plan` on a real DVC repository: what would run and why, and nothing is touched."""
 
 import resource
+import shutil
 import subprocess
 import sys
 
@@ -57,6 +58,33 @@ def test_what_would_run_and_why(toy: Toy) -> None:
     assert changed_by()["use"][1].startswith("output results/used.json: modified")
     (toy.root / "params.yaml").write_bytes(before)
     assert toy.ran() == ["use"], "planning ran a stage"
+
+
+def restores(toy: Toy) -> tuple[str, bool]:
+    """What the plan says of the stage use, and whether `dvc repro` then did without running it."""
+    found = {one.name: one.does for one in outlook.outlook(toy.root, graph.nodes(toy.root), changed(toy.root, {}))}
+    toy.ran()
+    assert toy.call("-m", "dvc", "repro", "--quiet").returncode == 0
+    return found["use"], "use" not in toy.ran()
+
+
+def test_restored_is_said_only_of_what_dvc_restores(toy: Toy) -> None:
+    """Fault: an entry of the run cache was taken for its outputs, and the mode of an input left out."""
+    assert toy.call("-m", "dvc", "repro", "--quiet").returncode == 0
+    params = toy.root / "params.yaml"
+    first = params.read_text()
+    assert toy.call("-m", "dvc", "exp", "run", "--quiet", "-S", "merge.weight=0.25").returncode == 0
+    second = params.read_text()
+    params.write_text(first)
+    assert restores(toy) == ("restored", True)
+    (toy.root / "artifacts/made.txt").chmod(0o755)
+    params.write_text(second)
+    assert restores(toy) in {("restored", True), ("runs", False)}
+    params.write_text(first)
+    assert restores(toy) in {("restored", True), ("runs", False)}
+    shutil.rmtree(toy.root / ".dvc/cache/files")
+    params.write_text(second)
+    assert restores(toy)[0] == "runs"
 
 
 @pytest.mark.parametrize(
