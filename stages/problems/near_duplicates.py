@@ -12,8 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
+from stages.data.images import opened
 from stages.data.records import Finding, Problem
 from stages.data.wording import words
 from stages.verifiers.normal_forms import text_form
@@ -124,5 +123,4 @@ def _alike(one: Problem, other: Problem, similarity: float, hash_of: Callable[[s
 def _picture_hash(path: str) -> int:
     import imagehash
 
-    with Image.open(Path(path)) as picture:
-        return int(str(imagehash.phash(picture)), 16)
+    return int(str(imagehash.phash(opened(Path(path)))), 16)
