@@ -82,9 +82,10 @@ def curate(
     probed = guessing.probed(kept, rules.guess_probe, measure.stream("probe"))
     right = guessing.right_guesses(measure, probed, rules.guesses)
     before = kept
-    kept = funnel.remove("guessed without reasoning", kept, guessing.exclusions(right, rules.guesses))
+    kept = funnel.remove("guessed without reasoning", kept, guessing.exclusions(kept, right, rules.guesses))
 
-    rates = difficulty.pass_rates(measure, kept, rules.samples)
+    rates = difficulty.pass_rates(measure, kept, rules.samples, rules.max_tokens)
+    funnel.detail["difficulty"] = difficulty.by_family(kept, rates)
     trivial = difficulty.trivial(rates, rules.trivial_pass_rate, rules.keep_trivial, measure.stream("trivial"))
     kept = funnel.remove("trivial", kept, trivial)
     if rules.weights:

@@ -18,6 +18,7 @@ SENT_AS_THEY_ARE = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/web
 
 def messages(prompt: Prompt) -> list[dict[str, Any]]:
     """One user message: plain text, or parts where there are pictures. DataError names a picture that cannot be read."""
+    assert not prompt.begun, "an endpoint begins its responses itself"
     turn = prompt.turn("")
     if not prompt.images:
         return [{"role": "user", "content": "".join(map(str, turn))}]

@@ -129,7 +129,15 @@ class Renderer:
         pieces = [None if isinstance(part, Picture) else split(part) for part in prompt.turn(self.instruction)]
         shape = tuple(None if piece is None else (piece[0], bool(piece[1]), piece[2]) for piece in pieces)
         texts = [piece[1] for piece in pieces if piece is not None and piece[1]]
-        return self.chat.prompt(shape), [*self.chat.fixed, *texts]
+        skeleton, texts = self.chat.prompt(shape), [*self.chat.fixed, *texts]
+        return self._begun(skeleton, texts, prompt.begun) if prompt.begun else (skeleton, texts)
+
+    def _begun(self, skeleton: Skeleton, texts: list[str], response: str) -> tuple[Skeleton, list[str]]:
+        """With the beginning of a response behind the opened turn; where the template opens the
+        thinking part, that is closed first, as `responses` does it."""
+        parts = (*skeleton.parts[:-1], skeleton.parts[-1] + self.chat.lead, "")
+        begun = after_opening(response) if self.chat.opening else response
+        return Skeleton(parts, (*skeleton.order, len(texts))), [*texts, begun]
 
     def _pictured(self, asked: tuple[Skeleton, list[str]], prompt: Prompt) -> Rendered:
         with _readable(prompt):
