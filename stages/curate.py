@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from stages.benchmarks import questions
 from stages.curation import coverage, difficulty, evaluability, guessing, lengths, tagging
 from stages.curation.funnel import Funnel
 from stages.curation.measure import Measure
@@ -76,7 +77,9 @@ def curate(
     collected, tags = tagging.tagged(collected, measure.asked("tag"))
     if tags:
         funnel.detail["tagging"] = tags
-    kept = without_model(funnel, collected, held_out, benchmarks, measure.workers, measure.judge is not None)
+    texts, unread = questions.read_texts(benchmarks)
+    compared = questions.summary(benchmarks, len(texts), unread)
+    kept = without_model(funnel, collected, held_out, texts, compared, measure.workers, measure.judge is not None)
     kept = funnel.remove(TOO_LONG, kept, lengths.too_long(kept, tokens_of, measure.context))
 
     probed = guessing.probed(kept, rules.guess_probe, measure.stream("probe"))

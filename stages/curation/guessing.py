@@ -1,8 +1,9 @@
 r"""The easy-to-hack filter (§2.1): a prompt whose answer can be guessed without reasoning teaches guessing.
 
-A model gives the bare answer N times: its response is begun with \boxed, so that no reasoning can stand before it, whether the model
-heeds an instruction or not. Where few answers are possible, guesses hit by chance too; a prompt goes when it is hit more often than
-chance explains. Where answers differ from problem to problem that is the report's rule: one right guess of N removes."""
+A model gives the bare answer N times: its response is begun with \boxed, so that no reasoning can stand before it, whether
+or not the model heeds an instruction. Where few answers are possible, guesses hit by chance too; a prompt goes when it is hit
+more often than chance explains. Where answers differ from problem to problem that is the report's rule: one right guess of N
+removes."""
 
 import math
 import random
@@ -68,7 +69,7 @@ def hits_needed(answers: Sequence[str], count: int) -> int:
     chance = blind_chance(answers)
     if chance >= GUESSABLE:
         return 1
-    tails = accumulate((math.comb(count, hits) * chance**hits * (1 - chance) ** (count - hits) for hits in range(count + 1)))
+    tails = accumulate(math.comb(count, hits) * chance**hits * (1 - chance) ** (count - hits) for hits in range(count + 1))
     return next((hits for hits, below in enumerate(tails, 1) if 1 - below < LEVEL), 1)
 
 

@@ -1,9 +1,10 @@
 """Near-duplicates: the same problem in almost the same words, or about almost the same picture (§2.1 asks for a diverse set).
 
 Words: MinHash (datasketch; Broder 1997) over word trigrams proposes pairs by locality-sensitive hashing, the Jaccard similarity
-of the trigrams decides. Pictures: the perceptual hash of ImageHash (a 64-bit sign pattern of the cosine transform) decides. Two
-problems that differ in a number or in the answer are two problems, however alike: only equal ones are compared. Procedural
-problems are distinct by construction and built from templates, and are left alone."""
+of the trigrams decides. Pictures: the perceptual hash of ImageHash (a 64-bit sign pattern of the cosine transform) proposes, their
+pixels decide. Two problems that differ in a number, sign, operator or figure, in a word that means something (stages/data/marks.py)
+or in the answer are two problems, however alike: only equal ones are compared. Procedural problems are distinct by construction and
+built from templates, and are left alone."""
 
 import zlib
 from collections import defaultdict
@@ -12,7 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image, ImageFilter
+
 from stages.data.images import opened
+from stages.data.marks import substance
 from stages.data.records import Finding, Problem
 from stages.data.wording import words
 from stages.verifiers.normal_forms import text_form
@@ -24,7 +28,12 @@ GRAM = 3
 BANDS, ROWS = 16, 4
 """Of the signature of 64 hashes: at similarity 0.8 a pair is missed with probability (1 - 0.8**4)**16 = 0.0002."""
 PICTURE_BITS = 4
-"""Ours: pictures whose hashes differ in at most so many of 64 bits are the same picture, resized or compressed anew."""
+"""Ours: pictures whose hashes differ in at most so many of 64 bits may be the same picture, resized or compressed anew."""
+SIDE, BLOCK, BLOCK_DIFFERENCE = 512, 8, 20
+"""Ours: they are when no block of BLOCK x BLOCK pixels differs by more than so many of 255 greys on average, at the size of the
+smaller one, its longer side at most SIDE. Another digit in a table differs by 30 and more, a compressed copy by less than 10."""
+SHAPE = 0.02
+"""Ours: relative difference of the shapes (width over height) of two copies at most."""
 EXEMPT = frozenset({"procedural"})
 
 
@@ -71,7 +80,7 @@ def grams(text: str) -> frozenset[str]:
 
 def _band_keys(problems: Sequence[Problem]) -> "numpy.ndarray[Any, numpy.dtype[numpy.uint64]]":
     """Keys of shape (problems, BANDS): two problems are compared when they share the key of a band. It holds ROWS hashes of the
-    signature and what must be equal: the numbers, the answer, whether there is a picture."""
+    signature and what must be equal: what the wording is made of, the answer, whether there is a picture."""
     import numpy
     from datasketch import MinHash
 
@@ -90,8 +99,8 @@ def _band_keys(problems: Sequence[Problem]) -> "numpy.ndarray[Any, numpy.dtype[n
 
 def _equal_part(problem: Problem) -> int:
     """A hash of what near-duplicates have in common."""
-    numbers = sorted(word for word in words(problem.question) if any(map(str.isdigit, word)))
-    part = "\n".join([problem.modality, problem.verifier, text_form(problem.answer), *numbers])
+    parts = (" ".join(kind) for kind in substance(problem.question))
+    part = "\n".join([problem.modality, problem.verifier, text_form(problem.answer), *parts])
     return zlib.crc32(part.encode()) << 32 | zlib.adler32(part.encode())
 
 
@@ -117,7 +126,25 @@ def _alike(one: Problem, other: Problem, similarity: float, hash_of: Callable[[s
     if one.image is None or other.image is None:
         return f"words as in {other.id} (similarity {found:.2f})"
     bits = (hash_of(one.image) ^ hash_of(other.image)).bit_count()
-    return f"picture (distance {bits} of 64) and words (similarity {found:.2f}) as in {other.id}" if bits <= PICTURE_BITS else None
+    if bits > PICTURE_BITS or not _same_pixels(one.image, other.image):
+        return None
+    return f"picture (distance {bits} of 64) and words (similarity {found:.2f}) as in {other.id}"
+
+
+def _same_pixels(one: str, other: str) -> bool:
+    """Whether two pictures show the same in every block, at the size of the smaller."""
+    import numpy
+
+    pictures = [opened(Path(path)).convert("L") for path in (one, other)]
+    ratios = [picture.width / picture.height for picture in pictures]
+    if abs(ratios[0] - ratios[1]) > SHAPE * max(ratios):
+        return False
+    width, height = min(pictures, key=lambda picture: picture.width * picture.height).size
+    scale = min(1.0, SIDE / max(width, height))
+    size = (max(BLOCK, round(width * scale)), max(BLOCK, round(height * scale)))
+    first, second = (numpy.asarray(picture.resize(size, Image.Resampling.LANCZOS), numpy.float32) for picture in pictures)
+    apart = Image.fromarray(numpy.abs(first - second)).filter(ImageFilter.BoxBlur((BLOCK - 1) / 2))
+    return float(numpy.asarray(apart).max()) <= BLOCK_DIFFERENCE
 
 
 def _picture_hash(path: str) -> int:
