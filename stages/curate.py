@@ -103,13 +103,7 @@ def curate(
 
 
 def hand_over(
-    problems: Sequence[CuratedProblem],
-    funnel: Funnel,
-    collected: int,
-    rules: Curate,
-    measure: Measure,
-    report: Path,
-    docs: Path,
+    problems: Sequence[CuratedProblem], funnel: Funnel, collected: int, rules: Curate, measure: Measure, report: Path, docs: Path
 ) -> None:
     """Let Great Expectations judge the set. Raises DataError when an expectation fails."""
     if not problems:

@@ -85,7 +85,8 @@ class Index:
     def hits(self, wording: Wording, whole: bool) -> dict[str, str]:
         """benchmark -> what the first of its items that is hit has in common with a prompt; `whole`: whether an item that is
         all of the prompt, or a short one inside it, counts."""
-        same = set(self.whole.get(normalised(wording.text), ())) if whole else set()
+        form = normalised(wording.text) if whole else ""
+        same = set(self.whole.get(form, ())) if form else set()
         inside = self._inside(wording.marks) if whole else set()
         near = self._near(wording.words)
         hits: dict[str, str] = {}

@@ -117,7 +117,9 @@ def test_a_killed_run_asks_only_what_is_left(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         difficulty.pass_rates(measure(answers, tmp_path), problems, 10, None)
     asked.clear()
-    rates = difficulty.pass_rates(measure(lambda prompt, _: asked.append(prompt.question) or "\\boxed{0}", tmp_path), problems, 10, None)
+    rates = difficulty.pass_rates(
+        measure(lambda prompt, _: asked.append(prompt.question) or "\\boxed{0}", tmp_path), problems, 10, None
+    )
     assert len(asked) == 10 * (CHUNK + 4), "the first chunk had ended"
     assert [rates[f"p{n}"] for n in (0, CHUNK - 1, CHUNK, 2 * CHUNK + 3)] == [1.0, 1.0, 0.0, 0.0]
 
