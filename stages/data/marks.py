@@ -29,7 +29,7 @@ _MARK = re.compile(
 )
 _SIGN = re.compile(r"[^\w\s]|_|frac|\d.*")
 MERE = frozenset(
-    {"a", "an", "the", "of", "please", "so", "that", "this", "these", "those", "there", "here", "now", "also", "just"}
+    {"a", "an", "the", "of", "please", "so", "that", "this", "these", "those", "there", "here", "now", "today", "also", "just"}
     | {"is", "are", "was", "were", "be", "problem", "question", "q"}
     | {"find", "compute", "calculate", "determine", "evaluate", "what"}
 )

@@ -14,10 +14,9 @@ from stages.data.wording import normalised
 from stages.problems.drafts import Draft, Row, RowError
 from stages.problems.free_answers import freed
 from stages.problems.rows import Located
-from stages.prompts.prompt import BOXED
 from stages.verifiers.code_rewards import hidden_tests
 from stages.verifiers.normal_forms import text_form
-from stages.verifiers.verdict import answerable_all, verify
+from stages.verifiers.verdict import answerable_all, kind_of, verify
 
 Adapter = Callable[[Row, str], Draft]
 BATCH = 4096
@@ -200,7 +199,7 @@ class Reader:
 def repeated(verifier: VerifierName, answer: str, first: str, where: str) -> tuple[str, str]:
     """(rule, reason) for a question that stands at `where` already, with the gold answer `first`: a repeat, or where the verifier
     does not find the two answers equal, a contradiction, of which nobody here knows which is right."""
-    if verifier not in BOXED or text_form(answer) == text_form(first):
+    if kind_of(verifier) != "answer" or text_form(answer) == text_form(first):
         return "duplicate question", f"the same question as {where}"
     if verify(verifier, first, f"\\boxed{{{answer}}}").outcome == "right":
         return "duplicate question", f"the same question as {where}, its answer {first!r} written as {answer!r}"
