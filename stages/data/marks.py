@@ -16,7 +16,8 @@ _WRITTEN = (
     (re.compile(r"\\neq?(?![a-z])|≠"), " ≠ "),
     (re.compile(r"\\pi(?![a-z])"), " π "),
     (re.compile(r"\\sqrt(?![a-z])"), " √ "),
-    (re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)(?![a-z])"), " "),
+    (re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox)\s*\{([^{}]*)\}"), r" \1 "),
+    (re.compile(r"\\overline\s*\{\s*([a-z]{2})\s*\}"), r" \1 "),  # a segment; 0.\overline{3} is a number
     (re.compile(r"−"), "-"),
     (re.compile(r"(?<=\d)\s*–\s*(?=\d)"), "-"),
     (re.compile(r"(?<=[^\W\d_]{2})-(?=[^\W\d_]{2})"), " "),  # two-digit, two digit
@@ -55,9 +56,6 @@ def is_sign(mark: str) -> bool:
     return _SIGN.fullmatch(mark) is not None
 
 
-def substance(text: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """What two wordings of one problem have in common: numbers and operators in order, the words but MERE ones in any order, and
-    the figures."""
-    found = marks(text)
-    words = sorted(mark for mark in found if not is_sign(mark) and mark not in MERE)
-    return tuple(filter(is_sign, found)), tuple(words), tuple(figures(text))
+def substance(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What two wordings of one problem have in common: all marks but MERE ones, in order, and the figures."""
+    return tuple(mark for mark in marks(text) if mark not in MERE), tuple(figures(text))

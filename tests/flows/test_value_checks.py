@@ -88,3 +88,9 @@ def test_a_teacher_needs_no_solutions(tmp_path: Path) -> None:
     teacher = {"file": "t", "endpoint": None, "model": None, "temperature": 1.0, "max_tokens": 9, "per_prompt": 1}
     params = of({**rows(tmp_path, 0, 10), "warm_up.teacher": teacher})
     assert list(value_checks.solutions(params, PROJECT)) == []
+
+
+def test_a_limit_of_the_answers_that_difficulty_is_measured_on_is_named_where_it_is_short() -> None:
+    """Without one (the default) answers have all of the context."""
+    assert any("curate.max_tokens is 25" in text for text in tiny({**BIG, "curate.max_tokens": 25}))
+    assert not any("curate.max_tokens" in text for text in tiny(BIG))

@@ -51,6 +51,7 @@ def test_a_word_more_is_a_near_duplicate_and_names_the_one_that_stays() -> None:
         ("What is the area? [asy] draw((0,0)--(1,1)); [/asy]", "What is the area? [asy] draw((0,0)--(2,1)); [/asy]", "a figure"),
         ("Is it true that a < b for the pair of them?", "Is it true that a > b for the pair of them?", "a relation"),
         ("What is 5 of all of the things?", "What is 5! of all of the things?", "a factorial"),
+        ("Ann is older than Bob, who is older than Cid.", "Bob is older than Ann, who is older than Cid.", "the order of words"),
         (STORY.replace("7 pens", "8 pens"), STORY, "another number"),
         ("How many pens does she pack in all?", STORY, "too few words in common"),
     ],
