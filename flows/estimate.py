@@ -10,7 +10,8 @@ from flows.architecture import Model
 from stages.run.params import Hardware
 
 BUCKET = 500_000_000
-"""Weights whose gradients DeepSpeed reduces together (reduce_bucket_size of its default configuration)."""
+"""Weights whose gradients DeepSpeed reduces together at most; the engine's BUCKET, whose module
+imports torch (a test compares them)."""
 GATHERED = 1_000_000_000
 """Weights that ZeRO-3 keeps gathered (stage3_max_live_parameters)."""
 BACKWARD = 2.5

@@ -4,13 +4,14 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from stages.benchmarks.generation import SCORES, Generated, Wanted, generate
 from stages.benchmarks.registry import BENCHMARKS
 from stages.data.files import DataError
+from stages.models.about import about as about_model
 from stages.models.size import count_parameters
 from stages.rollout.endpoint import KEY, Endpoint
 from stages.rollout.engine import Engine
@@ -98,6 +99,8 @@ def run(args: argparse.Namespace) -> int:
     """Ask, score, report; the exit code: 0, or 1 when responses are missing."""
     wanted = _wanted(args)
     responder, parameters, about = _responder(args)
+    if args.endpoint is None:
+        wanted = replace(wanted, pictures=about_model(args.model, args.revision).pictures)
     name = args.name or Path(args.model.rstrip("/")).name
     found = generate(wanted, responder, args.out, name, parameters, about, Meter())
     for line in _complaints(found):

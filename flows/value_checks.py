@@ -10,6 +10,8 @@ from flows.learning_rates import REAL, Rates, rates_for
 from flows.model_sources import model_of
 from flows.workload import problems
 from stages.data.files import DataError
+from stages.models.text_only import TEXT_ONLY
+from stages.problems.procedural import IMAGE_FAMILIES
 from stages.problems.rows import SUFFIXES, scan
 from stages.run.collecting import Source
 from stages.run.params import Params
@@ -114,5 +116,25 @@ def _solved(source: Source, folder: Path) -> tuple[int, int]:
     return len(rows), sum(bool(row.get(column)) for row in rows)
 
 
-CHECKS = (tiny_values, staleness, solutions)
+def pictures(params: Params, root: Path) -> Iterator[str]:
+    """Values that ask for pictures of a model that reads none."""
+    model = model_of(params, root)
+    if model.weights is None or model.vision is not None:
+        return
+    for name in ("long", "short"):
+        phase: Any = getattr(params.rl, name)
+        if phase is not None and phase.image_share is not None:
+            yield (
+                f"rl.{name}.image_share is {phase.image_share} and {params.model.source} is a "
+                f"{TEXT_ONLY}: rl@{name} will stop; set it to null"
+            )
+    families = sorted({name for source in params.collect.sources for name in source.families} & {*IMAGE_FAMILIES})
+    if families:
+        yield (
+            f"{params.model.source} is a {TEXT_ONLY}: problems with pictures are left out of "
+            f"{', '.join(families)}; leave these families out of collect.sources"
+        )
+
+
+CHECKS = (tiny_values, staleness, solutions, pictures)
 """(params, root) -> notes."""

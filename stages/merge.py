@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from stages.long2short.merging import merge_folders
 from stages.run.params import read_or_null
 from stages.run.phases import clear, hand_on
 from stages.run.program import run
@@ -20,6 +19,8 @@ def main() -> None:
     if merge is None:
         hand_on(options.long, options.out, "merge")
         return
+    from stages.long2short.merging import merge_folders  # with torch: seconds
+
     clear(options.out)
     weight = merge.weight
     tensors = merge_folders(options.long, options.short, options.out, weight)

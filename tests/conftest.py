@@ -2,9 +2,7 @@
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -34,17 +32,3 @@ def ranks_of_this_test_only() -> Iterator[None]:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-@pytest.fixture(autouse=True)
-def small_buckets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """DeepSpeed never lets go of an engine, and each under ZeRO-3 reserves a bucket of 2 GB: after
-    some dozens of them a test process could no longer start others (fork: cannot allocate memory)."""
-    engine = sys.modules.get("stages.training.engine")
-    if engine is not None:
-        usual = engine._config
-        monkeypatch.setattr(engine, "_config", lambda *given, **more: _smaller(usual(*given, **more)))
-
-
-def _smaller(config: dict[str, Any]) -> dict[str, Any]:
-    return config | {"zero_optimization": config["zero_optimization"] | {"reduce_bucket_size": 10_000_000}}

@@ -11,7 +11,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-PRELOAD = ["deepspeed", "stages.sft", "stages.dpo", "stages.rl"]
+PRELOAD = [
+    "deepspeed",
+    "stages.training.supervised",
+    "stages.long2short.direct_preference",
+    "stages.policy.phase",
+]
 
 
 def context() -> ForkServerContext:

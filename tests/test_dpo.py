@@ -5,7 +5,7 @@ import torch
 from tiny import CPU, Tiny, hardware, largest_gap, weights
 
 from stages.data.records import CuratedProblem, Sample, SampleGroup
-from stages.dpo import pair_loss, pair_samples
+from stages.long2short.direct_preference import pair_loss, pair_samples
 from stages.long2short.preference import pairs
 from stages.run.sections import DPO
 from stages.training.batches import TrainingSample, pack

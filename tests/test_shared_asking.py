@@ -46,13 +46,14 @@ def curate() -> None:
 def sample() -> None:
     """The random model is never right: here a response is, by its length."""
     from stages import sample as stage
+    from stages.long2short import sampling
     from stages.run.program import run
     from stages.verifiers.claims import Verdict
 
     def by_length(claims, *_, **__):  # type: ignore[no-untyped-def]
         return [Verdict("right" if len(claim.response) % 2 else "wrong", None, "") for claim in claims]
 
-    stage.verify_all = by_length
+    sampling.verify_all = by_length
     sys.argv = ["sample", "long", "--model", "model", "--prompt-set", "prompts.jsonl", "--out", "out"]
     run(stage.main)
 

@@ -14,6 +14,7 @@ from stages.benchmarks.decoding import Decoding
 from stages.benchmarks.journal import Journal
 from stages.benchmarks.suites import Suite, inputs_suite
 from stages.data.files import DataError, write_json
+from stages.models.text_only import TEXT_ONLY
 from stages.rollout.responder import Responder
 
 SCORES = "scores.json"
@@ -36,6 +37,8 @@ class Wanted:
     """Processes that compare answers."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Fields of Decoding that differ from the protocol."""
+    pictures: bool = True
+    """Whether the model reads pictures; one that does not is asked no item of a picture benchmark."""
 
     def decoding(self, benchmark: Benchmark) -> Decoding:
         """How responses of one benchmark are drawn."""
@@ -84,10 +87,17 @@ def generate(
     What stands in `out` already is not asked again. DataError when there is nothing to ask, when `out` holds responses that were
     drawn in another way, or when the responder cannot go on."""
     real, cells = benchmark_suites(
-        wanted.benchmarks, wanted.root, wanted.limit, wanted.decoding, wanted.rules, wanted.workers, unscored=True
+        wanted.benchmarks,
+        wanted.root,
+        wanted.limit,
+        wanted.decoding,
+        wanted.rules,
+        wanted.workers,
+        unscored=True,
+        pictures=wanted.pictures,
     )
     if not real:
-        raise DataError(f"{wanted.root}: the data of no benchmark is there, so there is nothing to ask")
+        raise DataError(_nothing_to_ask(wanted, cells))
     suites = [*real, *(asking for suite in real if (asking := inputs_suite(suite)) is not None)]
     with _locked(out):
         journal = Journal({suite.name: out / f"{suite.name}.jsonl" for suite in suites})
@@ -100,6 +110,13 @@ def generate(
         column = {"checkpoint": name, "parameters": parameters, "settings": settings, "suites": {}, "benchmarks": cells}
         write_json(out / SCORES, column)
     return Generated(cells, _failures(suites, drawn), _cost(drawn))
+
+
+def _nothing_to_ask(wanted: Wanted, cells: Mapping[str, Cell]) -> str:
+    if all(cells[name]["missing"] == TEXT_ONLY for name in wanted.benchmarks):
+        names = ", ".join(wanted.benchmarks)
+        return f"a {TEXT_ONLY} reads no pictures, and each item of {names} has one"
+    return f"{wanted.root}: the data of no benchmark is there, so there is nothing to ask"
 
 
 def _failures(suites: Sequence[Suite], drawn: Sequence[Sequence[Drawn]]) -> list[str]:

@@ -16,10 +16,11 @@ class About:
     """Whether it reads them."""
 
 
-def about(folder: Path) -> About:
-    """Of the model in `folder`. DataError where there is none that transformers knows."""
+def about(source: str | Path, revision: str | None = None) -> About:
+    """The label of the model in a folder or of a hub id, and whether it reads pictures. DataError
+    where `source` is no model that transformers knows."""
     from stages.models.families import reads_pictures
     from stages.models.loading import load_config
 
-    config = load_config(folder)
+    config = load_config(source, revision)
     return About(label_of(config), reads_pictures(config))

@@ -24,6 +24,11 @@ LossOf = Callable[[PackedBatch, torch.Tensor, torch.Tensor], torch.Tensor]
 """(batch, log-probs (T,), entropies (T,) or (0,)) -> this micro-batch's part of the loss, summed over micro-batches and ranks."""
 
 
+BUCKET = 500_000_000
+"""Weights whose gradients DeepSpeed reduces together at most (the default of its
+reduce_bucket_size)."""
+
+
 @dataclass
 class Engine:
     """A DeepSpeed engine around TokenLogProbs, and the device of this rank."""
@@ -82,7 +87,9 @@ def start(
     module = TokenLogProbs(model, temperature) if head is None else TokenValues(model, head)
     optimizer = adamw(module) if muon_ratio is None else muon(module, muon_ratio)
     zero_stage = hardware.zero_stage if muon_ratio is None else 0
-    config = _config(zero_stage, bf16=muon_ratio is None and dtype_of(hardware, device) is torch.bfloat16, clip=grad_clip)
+    bf16 = muon_ratio is None and dtype_of(hardware, device) is torch.bfloat16
+    weights = sum(parameter.numel() for parameter in module.parameters())
+    config = _config(zero_stage, bf16, grad_clip, weights)
     with during("sharing the first weights"):
         engine, *_ = deepspeed.initialize(model=module, optimizer=optimizer, config=config)
     if zero_stage == 3 and head is None:  # the output layer's weights are read outside it
@@ -91,13 +98,14 @@ def start(
     return Engine(engine, device, zero_stage)
 
 
-def _config(zero_stage: int, bf16: bool, clip: float) -> dict[str, Any]:
-    """DeepSpeed's; accumulation over micro-batches is `optimizer_step`'s own affair."""
+def _config(zero_stage: int, bf16: bool, clip: float, weights: int) -> dict[str, Any]:
+    """The settings of DeepSpeed; `optimizer_step` accumulates over micro-batches itself. ZeRO-3
+    reserves the reduce bucket at its full size, so it is no larger than all `weights` together."""
     return {
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
         "gradient_clipping": clip,
-        "zero_optimization": {"stage": zero_stage},
+        "zero_optimization": {"stage": zero_stage, "reduce_bucket_size": min(weights, BUCKET)},
         "zero_allow_untested_optimizer": True,
         "bf16": {"enabled": bf16},
         "steps_per_print": 2**31,

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import architectures
 import pytest
 from chat_server import Reply, asked, completion, served
 from PIL import Image
@@ -283,6 +284,20 @@ def test_one_run_at_a_time_writes_to_a_folder(bench: Path, tmp_path: Path) -> No
     with served(script) as seen:
         assert generate(*words, seen.address) == 0
         assert len(seen.bodies) == ITEMS
+
+
+def test_a_text_only_model_is_asked_no_pictures(bench: Path, tiny: Tiny, tmp_path: Path) -> None:
+    model = tmp_path / "llama"
+    architectures.save("llama", (problem.question for problem in tiny.problems), model)
+    words = ["--data", bench, "--out", tmp_path / "out", "--model", model, "--context", "256"]
+    assert generate("math500,mmmu", *words, "--limit", "2", "--max-tokens", "4") == 0
+    cells = json.loads((tmp_path / "out/scores.json").read_text())["benchmarks"]
+    assert cells["math500"]["n"] == 2
+    assert cells["mmmu"]["missing"] == "text-only model"
+    assert not (tmp_path / "out/mmmu.jsonl").exists()
+    message = "a text-only model reads no pictures, and each item of mmmu has one"
+    with pytest.raises(DataError, match=message):
+        generate("mmmu", *words)
 
 
 @pytest.mark.parametrize(

@@ -94,3 +94,13 @@ def test_a_limit_of_the_answers_that_difficulty_is_measured_on_is_named_where_it
     """Without one (the default) answers have all of the context."""
     assert any("curate.max_tokens is 25" in text for text in tiny({**BIG, "curate.max_tokens": 25}))
     assert not any("curate.max_tokens" in text for text in tiny(BIG))
+
+
+def test_a_text_only_model_and_pictures() -> None:
+    qwen3 = {"model.source": "Qwen/Qwen3-4B", "model.revision": "0" * 40, "rl.long.image_share": 0.5}
+    both = list(value_checks.pictures(of(qwen3), PROJECT))
+    assert both[0].startswith("rl.long.image_share is 0.5 and Qwen/Qwen3-4B is a text-only model")
+    assert "left out of chart, " in both[1]
+    vision = qwen3 | {"model.source": "Qwen/Qwen2.5-VL-3B-Instruct"}
+    assert list(value_checks.pictures(of(vision), PROJECT)) == []
+    assert list(value_checks.pictures(of({"rl.long.image_share": 0.5}), PROJECT)) == []

@@ -99,7 +99,10 @@ def has_torchvision(python: str) -> bool:
 def test_ids_and_pixels_are_those_of_the_complete_processor(checkpoint: Path) -> None:
     """Its pictures on torchvision; the two resize by other code, which rounds to 8 bits."""
     if not has_torchvision(COMPLETE):
-        pytest.skip("no environment with a working torchvision; K15_TORCHVISION_PYTHON names its interpreter")
+        pytest.skip(
+            "no environment with a working torchvision; K15_TORCHVISION_PYTHON names the interpreter of one "
+            "(pip install torch==2.14.1 torchvision==0.29.1 transformers gguf pydantic pyyaml pytest)"
+        )
     program = f"import json, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import test_pictures_only as t\n"
     program += "from pathlib import Path\n"
     program += f"assert not t.WHY_NOT, t.WHY_NOT\nprint('FOUND' + json.dumps(t.pictured(Path({str(checkpoint)!r}))))"

@@ -3,7 +3,6 @@
 Memory is measured in processes of their own, as the peak of the resident set above that before the work."""
 
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from torch import nn
 TOKENS, VOCABULARY, HIDDEN = 2048, 151_936, 256
 SAMPLES, LENGTH = 16, 512
 PICTURES, SIDE = 200, 1024
-PAGE = resource.getpagesize()
 
 
 def run(repeats: int) -> list[Row | Alone]:
@@ -136,12 +134,19 @@ WORKS = {work.__name__: work for work in (chunked_logits, whole_logits, held_pic
 
 
 def measured(work: Callable[[], object]) -> float:
-    """GiB by which `work()` raises the peak of this process over what it holds before."""
-    before = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * PAGE
+    """GiB by which `work()` raises the peak of this process over what it holds before. Not by
+    getrusage, whose maximum counts the program that started this one, too."""
+    before = resident("VmRSS")
     kept = work()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = resident("VmHWM")
     del kept
-    return (peak - before) / 2**30
+    return (peak - before) / 2**20
+
+
+def resident(name: str) -> int:
+    """VmRSS or VmHWM of this process in KiB."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from tiny import Tiny, params, problem, write_params
 from stages import warm_up
 from stages.data.files import DataError, read_records, write_records
 from stages.data.records import CuratedProblem, Demonstration
+from stages.problems import long_demonstrations
 from stages.problems.self_taught import CHUNK, UNBOXED, Drawn, chosen, self_taught, unsolved
 from stages.problems.teachers import ELICIT, demonstration
 from stages.prompts.prompt import Prompt
@@ -115,7 +116,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.chdir(tmp_path)
     write_records(Path("set/problems.jsonl"), [problem(12, solution_long=LONG.format(n=12)), *map(problem, range(12))])
     Path("model").mkdir()
-    monkeypatch.setattr(warm_up, "_engine", lambda *_: ScriptedEngine(answered))
+    monkeypatch.setattr(long_demonstrations, "_engine", lambda *_: ScriptedEngine(answered))
     words = ("--prompt-set", "set", "--model", "model", "--out", "out", "--report", "report", "--docs", "docs")
     monkeypatch.setattr(sys, "argv", ["warm_up", *words])
 
@@ -154,7 +155,7 @@ def test_what_is_drawn_is_kept_when_it_is_too_little(told: Told) -> None:
         assert remedy in error
     assert not Path("out/demonstrations.jsonl").exists()
     assert list(Path("artifacts/state/warm_up").rglob("self_taught/*.json"))
-    warm_up._engine = None  # type: ignore[assignment]
+    long_demonstrations._engine = None  # type: ignore[assignment]
     assert told(min_rows=10)[0] == ""
 
 

@@ -1,11 +1,15 @@
 """Phases that are left out: which checkpoint is which, what has nothing to do, and how a checkpoint is handed on."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import params
+from imports import PROJECT
+from tiny import params, write_params
 
 from stages.data.files import DataError
 from stages.run.params import ParamsError, parsed
@@ -127,3 +131,47 @@ def test_values_that_do_not_fit(changed: dict[str, Any], told: str) -> None:
         parsed(params(**changed))
     assert told in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+
+
+SFT = "--init start --demonstrations d --out out --curves c.csv --left-out l.json"
+RL = "--init start --prompt-set p --validation v --out out --curves c.csv"
+SAMPLE = "--model start --prompt-set p --needed idle.json --out out"
+WARM_UP = f"{SAMPLE} --report report --docs docs"
+
+
+@pytest.mark.parametrize(
+    ("words", "null"),
+    [
+        (f"sft short {SFT}", {"sft__short": None}),
+        (f"rl long {RL}", {"rl__long": None}),
+        ("dpo --init start --samples s --out out --curves c.csv", {"dpo": None}),
+        ("merge --long start --short other --out out", {"merge": None}),
+        (f"sample long {SAMPLE}", {}),
+        (f"warm_up {WARM_UP}", {}),
+    ],
+    ids=lambda value: value.split()[0] if isinstance(value, str) else "",
+)
+def test_a_phase_that_is_left_out_loads_no_torch(words: str, null: dict[str, Any], tmp_path: Path) -> None:
+    """Importing torch, transformers and DeepSpeed takes five seconds, the rest of it under one."""
+    write_params(tmp_path, **null)
+    (tmp_path / "start").mkdir()
+    (tmp_path / "start/config.json").write_text("{}")
+    (tmp_path / "idle.json").write_text(json.dumps({"idle": "sft.long is null"}))
+    name, *arguments = words.split()
+    program = (
+        "import runpy, sys\n"
+        f"sys.argv = {['program', *arguments]!r}\n"
+        f"runpy.run_module('stages.{name}', run_name='__main__')\n"
+        "heavy = {'torch', 'transformers', 'deepspeed', 'great_expectations', 'pandas'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stdout
+    assert any((tmp_path / "out").iterdir())

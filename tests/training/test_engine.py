@@ -11,10 +11,21 @@ import torch
 from safetensors import safe_open
 from tiny import CPU, Tiny, hardware, largest_gap, weights
 
+from flows import estimate
 from stages.data.files import DataError
 from stages.models.loading import dtype_of, load_model
 from stages.training.batches import TrainingSample, pack
-from stages.training.engine import Engine, StepResult, forwards, log_probs, optimizer_step, reset_optimizer, start
+from stages.training.engine import (
+    BUCKET,
+    Engine,
+    StepResult,
+    _config,
+    forwards,
+    log_probs,
+    optimizer_step,
+    reset_optimizer,
+    start,
+)
 from stages.training.log_probs import TokenLogProbs
 from stages.training.loop import mean_token_loss
 from stages.training.samples import picture_filler
@@ -227,3 +238,10 @@ def test_entropies_only_where_they_are_read(started: Started, samples: list[Trai
     loss = mean_token_loss(range(len(samples)), samples)
     assert math.isnan(optimizer_step(engine, batches, loss, 0.0, entropies=False).entropy)
     assert optimizer_step(engine, batches, loss, 0.0).entropy > 1
+
+
+def test_the_reduce_bucket_is_no_larger_than_the_model() -> None:
+    """DeepSpeed never frees an engine, and ZeRO-3 reserves the whole bucket: 2 GB each by default."""
+    small, large = (_config(3, False, 1.0, weights)["zero_optimization"] for weights in (640, 10**10))
+    assert small == {"stage": 3, "reduce_bucket_size": 640}
+    assert large["reduce_bucket_size"] == BUCKET == estimate.BUCKET

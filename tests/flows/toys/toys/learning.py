@@ -10,12 +10,13 @@ from typing import Any
 from stages import sft
 from stages.run.program import run
 from stages.run.ranks import rank
+from stages.training import supervised
 from stages.training.engine import Engine
 from stages.training.weights import save_model
 
 
 def main() -> None:
-    sft.save_model = save_and_tell
+    supervised.save_model = save_and_tell
     sft.main()
 
 
