@@ -54,6 +54,8 @@ def _rates(params: Params, limits: Rates) -> Iterator[tuple[str, float, float]]:
 def _lengths(params: Params) -> Iterator[tuple[str, int]]:
     if params.rl.long is not None:
         yield "rl.long.max_tokens", params.rl.long.max_tokens
+    if params.curate.max_tokens is not None:
+        yield "curate.max_tokens", params.curate.max_tokens
     yield "sample.max_tokens", params.sample.max_tokens
     yield "evaluate.max_tokens", params.evaluate.max_tokens
 

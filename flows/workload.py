@@ -21,8 +21,8 @@ LENGTH = 0.5
 """Of its limit, that a response takes on average; ours."""
 PROMPT = 200
 """Tokens of a prompt at most, ours (GSM8K: some 100 with a template); a quarter of the context where that is less."""
-CURATED = 10
-"""Of the context, the part that an answer in `curate` may take; a guess half of that (stages/curation)."""
+GUESS = 16
+"""Tokens of a guess in `curate`, ours: at most 32 (stages/curation/guessing.py)."""
 SOLVED = 0.5
 """Of the sampled prompts, that give a demonstration or a pair; ours."""
 REFERENCE = 1 / 3
@@ -68,7 +68,7 @@ def prompt_tokens(params: Params) -> int:
 def longest_row(params: Params) -> int:
     """Tokens of a prompt, assumed, with the longest response that some stage draws."""
     phases = [phase.max_tokens for phase in (params.rl.long, params.rl.short) if phase is not None]
-    limits = [*phases, params.sample.max_tokens, params.evaluate.max_tokens, params.model.context // CURATED]
+    limits = [*phases, params.sample.max_tokens, params.evaluate.max_tokens, params.curate.max_tokens or 0]
     return min(params.model.context, prompt_tokens(params) + max(limits))
 
 
@@ -93,9 +93,9 @@ def of_stage(name: str, params: Params, root: Path = Path(), unsolved: float = 0
         return _supervised(params, key, root)
     if stage == "curate":
         guesses = params.curate.guesses * params.curate.guess_probe
-        answer = params.model.context / CURATED * LENGTH
+        answer = (params.curate.max_tokens or _limit(params)) * LENGTH
         answered = _asked(counts["train"] * params.curate.samples, prompt, answer)
-        return answered + _asked(counts["train"] * guesses, prompt, answer / 2)
+        return answered + _asked(counts["train"] * guesses, prompt, GUESS)
     if stage == "warm_up" and params.warm_up.self_taught is not None and params.warm_up.teacher is None:
         return _asked(unsolved * counts["train"] * params.warm_up.tries, prompt, _limit(params) * LENGTH)
     if stage == "rl":

@@ -7,6 +7,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from stages.benchmarks import questions
 from stages.curation import coverage, difficulty, evaluability, guessing, lengths, tagging
 from stages.curation.funnel import Funnel
 from stages.curation.measure import Measure
@@ -76,15 +77,18 @@ def curate(
     collected, tags = tagging.tagged(collected, measure.asked("tag"))
     if tags:
         funnel.detail["tagging"] = tags
-    kept = without_model(funnel, collected, held_out, benchmarks, measure.workers, measure.judge is not None)
+    texts, unread = questions.read_texts(benchmarks)
+    compared = questions.summary(benchmarks, len(texts), unread)
+    kept = without_model(funnel, collected, held_out, texts, compared, measure.workers, measure.judge is not None)
     kept = funnel.remove(TOO_LONG, kept, lengths.too_long(kept, tokens_of, measure.context))
 
     probed = guessing.probed(kept, rules.guess_probe, measure.stream("probe"))
     right = guessing.right_guesses(measure, probed, rules.guesses)
     before = kept
-    kept = funnel.remove("guessed without reasoning", kept, guessing.exclusions(right, rules.guesses))
+    kept = funnel.remove("guessed without reasoning", kept, guessing.exclusions(kept, right, rules.guesses))
 
-    rates = difficulty.pass_rates(measure, kept, rules.samples)
+    rates = difficulty.pass_rates(measure, kept, rules.samples, rules.max_tokens)
+    funnel.detail["difficulty"] = difficulty.by_family(kept, rates)
     trivial = difficulty.trivial(rates, rules.trivial_pass_rate, rules.keep_trivial, measure.stream("trivial"))
     kept = funnel.remove("trivial", kept, trivial)
     if rules.weights:
@@ -99,13 +103,7 @@ def curate(
 
 
 def hand_over(
-    problems: Sequence[CuratedProblem],
-    funnel: Funnel,
-    collected: int,
-    rules: Curate,
-    measure: Measure,
-    report: Path,
-    docs: Path,
+    problems: Sequence[CuratedProblem], funnel: Funnel, collected: int, rules: Curate, measure: Measure, report: Path, docs: Path
 ) -> None:
     """Let Great Expectations judge the set. Raises DataError when an expectation fails."""
     if not problems:

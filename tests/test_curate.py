@@ -21,6 +21,7 @@ from stages.run.params import Curate
 RULES = Curate(
     samples=10,
     temperature=1.0,
+    max_tokens=None,
     trivial_pass_rate=0.9,
     keep_trivial=0.0,
     guesses=8,
@@ -55,7 +56,7 @@ HELD_OUT = [problem("h", "held out question?", split="heldout")]
 def answers(prompt, n):
     """Right whenever it guesses "guess me" or answers "trivial one"; five of ten for "middle one"; else wrong."""
     if prompt.instruction is not None:
-        return "\\boxed{7}" if prompt.question == "guess me" else "\\boxed{1}"
+        return "{7}" if prompt.question == "guess me" else "{1}"
     right = prompt.question == "trivial one" or (prompt.question == "middle one" and n < 5)
     return "\\boxed{7}" if right else "\\boxed{1}"
 

@@ -79,7 +79,7 @@ def _read(folder: Path, name: str) -> tuple[list[Item], str | None] | None:
 
 def _hub_items(file: Path) -> list[Item]:
     """The rows of a Parquet file of the hub, each with its picture in `decoded_image`."""
-    pictured = ({**row, "image": picture_path(row["decoded_image"]) or row["image"]} for row in rows_of(file))
+    pictured = ({**row, "image": picture_path(row.get("decoded_image")) or row.get("image", "")} for row in rows_of(file))
     return items_of(file, pictured, lambda row: _item(file.parent, row))
 
 

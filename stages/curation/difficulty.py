@@ -3,7 +3,9 @@
 Trivial prompts are dropped down to a share; the pass rate travels with the others and drives the samplers of §2.3.4."""
 
 import random
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from stages.curation.measure import Measure
 from stages.data.records import Problem
@@ -11,9 +13,9 @@ from stages.data.records import Problem
 BINS = 10
 
 
-def pass_rates(measure: Measure, problems: Sequence[Problem], samples: int) -> dict[str, float]:
-    """id -> share of right answers among `samples` responses. A short answer gets a tenth of the context."""
-    right = measure.count_right("answer", problems, None, samples, max(16, measure.context // 10))
+def pass_rates(measure: Measure, problems: Sequence[Problem], samples: int, max_tokens: int | None) -> dict[str, float]:
+    """id -> share of right answers among `samples` responses of at most `max_tokens` (None: what the context leaves)."""
+    right = measure.count_right("answer", problems, samples, max_tokens or measure.context)
     return {identity: hits / samples for identity, hits in right.items()}
 
 
@@ -32,3 +34,15 @@ def histogram(rates: Mapping[str, float]) -> dict[str, int]:
     for rate in rates.values():
         counts[f"{min(BINS - 1, int(rate * BINS + 1e-9)) / BINS:.1f}"] += 1
     return counts
+
+
+def by_family(problems: Sequence[Problem], rates: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+    """family -> {"problems", "pass_rate"}: how many were measured, and their mean, to be held against the accuracy of the same
+    model on the family's held-out problems."""
+    families: dict[str, list[float]] = defaultdict(list)
+    for problem in problems:
+        families[problem.family].append(rates[problem.id])
+    return {
+        family: {"problems": len(found), "pass_rate": round(sum(found) / len(found), 4)}
+        for family, found in sorted(families.items())
+    }

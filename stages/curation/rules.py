@@ -1,9 +1,10 @@
 """The rules of curation that ask no model, in their order: what remains is worth a model's time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from stages.curation import benchmark_texts, decontamination, evaluability
+from stages.curation import decontamination, evaluability
 from stages.curation.funnel import Funnel
 from stages.data.records import Problem
 from stages.models.about import about
@@ -25,17 +26,23 @@ def readable(collected: Sequence[Problem], model: Path) -> tuple[Funnel, list[Pr
 
 
 def without_model(
-    funnel: Funnel, collected: Sequence[Problem], held_out: Iterable[Problem], benchmarks: Path, workers: int, judged: bool
+    funnel: Funnel,
+    collected: Sequence[Problem],
+    held_out: Iterable[Problem],
+    texts: Sequence[tuple[str, str]],
+    compared: Mapping[str, Any],
+    workers: int,
+    judged: bool,
 ) -> list[Problem]:
-    """The problems that may be trained on, can be verified, and stand in no benchmark under `benchmarks` and no held-out set of
-    ours. `judged`: whether there is a judge for free-form answers. The funnel's detail "decontamination" lists the hits."""
+    """The problems that may be trained on, can be verified, and stand in no benchmark and no held-out set of ours. `texts`:
+    (benchmark/item, question) of all benchmarks; `compared`: what they are. `judged`: whether there is a judge for free-form
+    answers. The funnel's detail "decontamination" is `compared` with the hits."""
     kept = funnel.remove("licence forbids training", collected, evaluability.forbidden_sets(collected))
     kept = funnel.remove("hard exclusions", kept, evaluability.exclusions(kept))
     kept = funnel.remove("unverifiable answer", kept, evaluability.unverifiable(kept, workers, judged))
     kept = funnel.remove("in our held-out sets", kept, decontamination.against_held_out(kept, held_out))
-    texts, unread = benchmark_texts.read_texts(benchmarks)
     hits = decontamination.against_benchmarks(kept, texts)
     kept = funnel.remove("in a benchmark", kept, hits)
     named = [{"id": identity, "reason": reason} for identity, reason in list(hits.items())[:HITS_NAMED]]
-    funnel.detail["decontamination"] = {**benchmark_texts.summary(benchmarks, len(texts), unread), "hits": named}
+    funnel.detail["decontamination"] = {**compared, "hits": named}
     return kept

@@ -1,5 +1,6 @@
-"""Pictures from outside: checked before they are decoded, brought to one form (RGB, PNG), scaled down to a budget of
-pixels."""
+"""Pictures from outside: checked before they are decoded, scaled down to a budget of pixels, written as PNG.
+
+How their pixels are read stands in stages/data/picture_reader.py."""
 
 import hashlib
 import math
@@ -7,12 +8,14 @@ import os
 import struct
 import warnings
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from stages.data.files import DataError
+from stages.data.picture_reader import rgb
 
 DECODE_FACTOR = 16
 """A picture of more than this many times the budget is not even decoded."""
@@ -28,9 +31,19 @@ class PictureError(DataError):
 
 
 def decode(path: Path, max_pixels: int) -> Image.Image:
-    """The picture in RGB, fully decoded, transparency on white. Raises PictureError when it is missing, broken, of
-    more than DECODE_FACTOR * max_pixels pixels (read from the header, nothing is decoded), or narrower than
-    MAX_ASPECT allows."""
+    """The picture as `rgb` reads it. Raises PictureError when it is missing, broken, of more than
+    DECODE_FACTOR * max_pixels pixels (read from the header, nothing is decoded), or narrower than MAX_ASPECT allows."""
+    return _read(path, lambda width, height: _check_size(width, height, DECODE_FACTOR * max_pixels))
+
+
+def opened(path: Path) -> Image.Image:
+    """The picture as `rgb` reads it, of any shape: what a model is shown. Raises PictureError when it is missing, broken,
+    or so large that Pillow suspects a bomb."""
+    return _read(path, lambda _width, _height: None)
+
+
+def _read(path: Path, check: Callable[[int, int], None]) -> Image.Image:
+    """The picture as `rgb` reads it, once `check(width, height)` has let it pass."""
     if not path.is_file():
         raise PictureError("the picture does not exist")
     try:
@@ -38,8 +51,8 @@ def decode(path: Path, max_pixels: int) -> Image.Image:
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as picture:
-                _check_size(*picture.size, DECODE_FACTOR * max_pixels)
-                return _rgb(picture)
+                check(*picture.size)
+                return rgb(picture)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise PictureError(f"the picture is too large: {error}") from error
     except PictureError:
@@ -49,20 +62,32 @@ def decode(path: Path, max_pixels: int) -> Image.Image:
 
 
 def normalise(source: Path, target: Path, max_pixels: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Write the picture `source` as an RGB PNG `target` of at most `max_pixels`; (width, height) before and after.
+    """Write the picture `source` as an RGB PNG `target` of at most `max_pixels`, which `look` accepts; (width, height) before
+    and after.
 
     Raises PictureError as `decode` does."""
     picture = decode(source, max_pixels)
     before = picture.size
-    if before[0] * before[1] > max_pixels:
-        scale = math.sqrt(max_pixels / (before[0] * before[1]))
-        after = max(1, int(before[0] * scale)), max(1, int(before[1] * scale))
+    after = scaled(before, min(max_pixels, SAFE_PIXELS))
+    if after != before:
         picture = picture.resize(after, Image.Resampling.LANCZOS)
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{target.name}.{os.getpid()}")
     picture.save(beside, format="PNG")
     os.replace(beside, target)
     return before, picture.size
+
+
+def scaled(size: tuple[int, int], max_pixels: int) -> tuple[int, int]:
+    """(width, height) of a picture of `size` in a budget of pixels. Rounding may not make it narrower than MAX_ASPECT: then the
+    longer side is cut to MAX_ASPECT times the shorter."""
+    width, height = size
+    if width * height <= max_pixels:
+        return size
+    scale = math.sqrt(max_pixels / (width * height))
+    width, height = max(1, int(width * scale)), max(1, int(height * scale))
+    longest = MAX_ASPECT * min(width, height)
+    return min(width, longest), min(height, longest)
 
 
 @dataclass(frozen=True)
@@ -99,8 +124,7 @@ def fault(path: Path) -> str | None:
 
 def pixel_digest(path: Path) -> str:
     """SHA-256 of a normalised picture's size and pixels: equal pictures in differently compressed files are equal."""
-    with Image.open(path) as picture:
-        pixels = picture.convert("RGB")
+    pixels = opened(path)
     return hashlib.sha256(repr(pixels.size).encode() + pixels.tobytes()).hexdigest()
 
 
@@ -109,11 +133,3 @@ def _check_size(width: int, height: int, limit: int) -> None:
         raise PictureError(f"the picture is too large: {width} x {height} pixels, over {limit}")
     if max(width, height) > MAX_ASPECT * min(width, height):
         raise PictureError(f"the picture is too narrow: {width} x {height} pixels, over {MAX_ASPECT} to 1")
-
-
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")
-        return Image.alpha_composite(paper, picture).convert("RGB")
-    return picture.convert("RGB")

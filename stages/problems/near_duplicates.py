@@ -1,9 +1,10 @@
 """Near-duplicates: the same problem in almost the same words, or about almost the same picture (§2.1 asks for a diverse set).
 
 Words: MinHash (datasketch; Broder 1997) over word trigrams proposes pairs by locality-sensitive hashing, the Jaccard similarity
-of the trigrams decides. Pictures: the perceptual hash of ImageHash (a 64-bit sign pattern of the cosine transform) decides. Two
-problems that differ in a number or in the answer are two problems, however alike: only equal ones are compared. Procedural
-problems are distinct by construction and built from templates, and are left alone."""
+of the trigrams decides. Pictures: the perceptual hash of ImageHash (a 64-bit sign pattern of the cosine transform) proposes, their
+pixels decide. Two problems that differ in a number, sign, operator or figure, in a word that means something (stages/data/marks.py)
+or in the answer are two problems, however alike: only equal ones are compared. Procedural problems are distinct by construction and
+built from templates, and are left alone."""
 
 import zlib
 from collections import defaultdict
@@ -12,10 +13,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+from PIL import Image, ImageChops, ImageFilter
 
+from stages.data.images import opened
+from stages.data.marks import marks, substance
 from stages.data.records import Finding, Problem
-from stages.data.wording import words
 from stages.verifiers.normal_forms import text_form
 
 if TYPE_CHECKING:
@@ -25,7 +27,13 @@ GRAM = 3
 BANDS, ROWS = 16, 4
 """Of the signature of 64 hashes: at similarity 0.8 a pair is missed with probability (1 - 0.8**4)**16 = 0.0002."""
 PICTURE_BITS = 4
-"""Ours: pictures whose hashes differ in at most so many of 64 bits are the same picture, resized or compressed anew."""
+"""Ours: pictures whose hashes differ in at most so many of 64 bits may be the same picture, resized or compressed anew."""
+SIDE, SMOOTH, AROUND, GREYS = 512, 1, 2.5, 13
+"""Ours: they are when, smoothed over SMOOTH pixels around each and compared over AROUND, they differ by at most GREYS of 255
+everywhere, at the size of the smaller one, its longer side at most SIDE. In tables of 10-point text an 8 in the place of a 9
+differs by 17, other digits by 40; a copy of 0.6 to 2 times the size, as JPEG or not, by 3 to 10."""
+SHAPE = 0.02
+"""Ours: relative difference of the shapes (width over height) of two copies at most."""
 EXEMPT = frozenset({"procedural"})
 
 
@@ -65,14 +73,14 @@ def _doubles(problems: Sequence[Problem], similarity: float) -> dict[str, str]:
 
 
 def grams(text: str) -> frozenset[str]:
-    """The word trigrams of a text; of one of fewer words all its words as one."""
-    found = words(text)
+    """The trigrams of a text's words and signs; of one of fewer all of them as one."""
+    found = marks(text)
     return frozenset(" ".join(found[start : start + GRAM]) for start in range(max(1, len(found) - GRAM + 1)))
 
 
 def _band_keys(problems: Sequence[Problem]) -> "numpy.ndarray[Any, numpy.dtype[numpy.uint64]]":
     """Keys of shape (problems, BANDS): two problems are compared when they share the key of a band. It holds ROWS hashes of the
-    signature and what must be equal: the numbers, the answer, whether there is a picture."""
+    signature and what must be equal: what the wording is made of, the answer, whether there is a picture."""
     import numpy
     from datasketch import MinHash
 
@@ -91,8 +99,8 @@ def _band_keys(problems: Sequence[Problem]) -> "numpy.ndarray[Any, numpy.dtype[n
 
 def _equal_part(problem: Problem) -> int:
     """A hash of what near-duplicates have in common."""
-    numbers = sorted(word for word in words(problem.question) if any(map(str.isdigit, word)))
-    part = "\n".join([problem.modality, problem.verifier, text_form(problem.answer), *numbers])
+    parts = (" ".join(kind) for kind in substance(problem.question))
+    part = "\n".join([problem.modality, problem.verifier, text_form(problem.answer), *parts])
     return zlib.crc32(part.encode()) << 32 | zlib.adler32(part.encode())
 
 
@@ -118,11 +126,27 @@ def _alike(one: Problem, other: Problem, similarity: float, hash_of: Callable[[s
     if one.image is None or other.image is None:
         return f"words as in {other.id} (similarity {found:.2f})"
     bits = (hash_of(one.image) ^ hash_of(other.image)).bit_count()
-    return f"picture (distance {bits} of 64) and words (similarity {found:.2f}) as in {other.id}" if bits <= PICTURE_BITS else None
+    if bits > PICTURE_BITS or not _same_pixels(one.image, other.image):
+        return None
+    return f"picture (distance {bits} of 64) and words (similarity {found:.2f}) as in {other.id}"
+
+
+def _same_pixels(one: str, other: str) -> bool:
+    """Whether two pictures show the same everywhere, at the size of the smaller."""
+    pictures = [opened(Path(path)).convert("L") for path in (one, other)]
+    ratios = [picture.width / picture.height for picture in pictures]
+    if abs(ratios[0] - ratios[1]) > SHAPE * max(ratios):
+        return False
+    width, height = min(pictures, key=lambda picture: picture.width * picture.height).size
+    scale = min(1.0, SIDE / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    smooth = ImageFilter.BoxBlur(SMOOTH)
+    first, second = (picture.resize(size, Image.Resampling.LANCZOS).filter(smooth) for picture in pictures)
+    apart = ImageChops.difference(first, second).filter(ImageFilter.BoxBlur(AROUND))
+    return max(apart.tobytes()) <= GREYS
 
 
 def _picture_hash(path: str) -> int:
     import imagehash
 
-    with Image.open(Path(path)) as picture:
-        return int(str(imagehash.phash(picture)), 16)
+    return int(str(imagehash.phash(opened(Path(path)))), 16)

@@ -9,13 +9,14 @@ from pathlib import Path, PurePosixPath
 
 from stages.data.images import PictureError, normalise, pixel_digest
 from stages.data.licences import forbidden
-from stages.data.records import Finding, Problem, Split
+from stages.data.records import Finding, Problem, Split, VerifierName
 from stages.data.wording import normalised
 from stages.problems.drafts import Draft, Row, RowError
 from stages.problems.free_answers import freed
 from stages.problems.rows import Located
 from stages.verifiers.code_rewards import hidden_tests
-from stages.verifiers.verdict import answerable_all
+from stages.verifiers.normal_forms import text_form
+from stages.verifiers.verdict import answerable_all, kind_of, verify
 
 Adapter = Callable[[Row, str], Draft]
 BATCH = 4096
@@ -122,7 +123,7 @@ class Reader:
         """Keep rows in order until the quota is full; answers are checked in batches by the verifier's worker
         processes."""
         wanted = self.quotas[split]
-        seen: dict[bytes, str] = {}
+        seen: dict[bytes, tuple[str, str]] = {}
         kept = 0
         while kept < wanted and rows:
             batch = rows[: min(wanted - kept, BATCH)]
@@ -138,12 +139,13 @@ class Reader:
                     loaded.excluded.append(Finding(id=row.id, where=row.where, rule=error.rule, reason=str(error)))
         loaded.beyond_quota += len(rows)
 
-    def _problem(self, row: Placed, split: Split, seen: dict[bytes, str], loaded: Loaded) -> Problem:
+    def _problem(self, row: Placed, split: Split, seen: dict[bytes, tuple[str, str]], loaded: Loaded) -> Problem:
         image = None if row.draft.image is None else self._picture(row, row.draft.image, loaded)
         identity = question_digest(row.draft.question, image)
         if identity in seen:
-            raise RowError("duplicate question", f"the same question as {seen[identity]}")
-        seen[identity] = row.where
+            where, answer = seen[identity]
+            raise RowError(*repeated(row.draft.verifier, row.draft.answer, answer, where))
+        seen[identity] = row.where, row.draft.answer
         if row.freed:
             loaded.changed.append(Finding(id=row.id, where=row.where, rule="free answer", reason=row.freed))
         draft = row.draft
@@ -192,6 +194,16 @@ class Reader:
             change = f"{before[0]} x {before[1]} -> {after[0]} x {after[1]} pixels, budget {self.max_pixels}"
             loaded.changed.append(Finding(id=row.id, where=row.where, rule="resized", reason=change))
         return target
+
+
+def repeated(verifier: VerifierName, answer: str, first: str, where: str) -> tuple[str, str]:
+    """(rule, reason) for a question that stands at `where` already, with the gold answer `first`: a repeat, or where the verifier
+    does not find the two answers equal, a contradiction, of which nobody here knows which is right."""
+    if kind_of(verifier) != "answer" or text_form(answer) == text_form(first):
+        return "duplicate question", f"the same question as {where}"
+    if verify(verifier, first, f"\\boxed{{{answer}}}").outcome == "right":
+        return "duplicate question", f"the same question as {where}, its answer {first!r} written as {answer!r}"
+    return "contradictory answer", f"the same question as {where}, where the answer is {first!r}, here {answer!r}"
 
 
 def file_name(identity: str) -> str:

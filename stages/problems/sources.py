@@ -9,7 +9,7 @@ from stages.data.files import DataError
 from stages.data.licences import forbidden
 from stages.data.records import Finding, Problem, Split
 from stages.problems import code_sets, competition_math, gsm8k, jsonl, picture_choices, procedural, tabmwp
-from stages.problems.published import Adapter, Loaded, Reader, question_digest
+from stages.problems.published import Adapter, Loaded, Reader, question_digest, repeated
 from stages.problems.rows import Located, mapped, scan, scan_hub
 from stages.run.collecting import Source
 from stages.verifiers.judge import NO_JUDGE
@@ -151,16 +151,16 @@ def without_repeats(problems: Sequence[Problem]) -> tuple[list[Problem], list[Fi
     kept: list[Problem] = []
     repeats: list[Finding] = []
     ids: set[str] = set()
-    questions: dict[bytes, str] = {}
+    questions: dict[bytes, Problem] = {}
     for problem in sorted(problems, key=lambda problem: SPLITS.index(problem.split)):
         key = question_digest(problem.question, problem.image)
         if problem.id in ids:
             rule, reason = "duplicate id", f"another problem of {problem.source} has this id"
         elif key in questions:
-            rule, reason = "duplicate question", f"the same question as {questions[key]}"
+            rule, reason = repeated(problem.verifier, problem.answer, questions[key].answer, questions[key].id)
         else:
             ids.add(problem.id)
-            questions[key] = problem.id
+            questions[key] = problem
             kept.append(problem)
             continue
         repeats.append(Finding(id=problem.id, where=problem.source, rule=rule, reason=reason))

@@ -8,14 +8,17 @@ from typing import Any
 from PIL import Image
 
 from stages.data.files import DataError
+from stages.data.picture_reader import plain, rgb
 from stages.prompts.prompt import Picture, Prompt
 
 SENT_AS_THEY_ARE = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
-"""Formats that endpoints read; a picture in any other is sent as PNG."""
+"""Formats that endpoints read. A picture in any other, or one that a reader could show otherwise than training and evaluation do
+(turned, transparent, of more than 8 bits), is sent as PNG of the pixels that they see."""
 
 
 def messages(prompt: Prompt) -> list[dict[str, Any]]:
     """One user message: plain text, or parts where there are pictures. DataError names a picture that cannot be read."""
+    assert not prompt.begun, "an endpoint begins its responses itself"
     turn = prompt.turn("")
     if not prompt.images:
         return [{"role": "user", "content": "".join(map(str, turn))}]
@@ -34,7 +37,7 @@ def data_url(path: str) -> str:
         content = Path(path).read_bytes()
         with Image.open(io.BytesIO(content)) as picture:
             picture.load()
-            kind = SENT_AS_THEY_ARE.get(picture.format or "")
+            kind = SENT_AS_THEY_ARE.get(picture.format or "") if plain(picture) else None
             if kind is None:
                 kind, content = "image/png", _png(picture)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -44,5 +47,5 @@ def data_url(path: str) -> str:
 
 def _png(picture: Image.Image) -> bytes:
     out = io.BytesIO()
-    picture.convert("RGB").save(out, "PNG")
+    rgb(picture).save(out, "PNG")
     return out.getvalue()

@@ -28,6 +28,8 @@ class Prompt:
     the question, and first if it has none."""
     instruction: str | None = None
     """None: the engine appends model.instruction of params.yaml; a string: exactly this instead ("" for none)."""
+    begun: str = ""
+    """How the response begins: the model goes on from there, and its completion is what follows. A checkpoint's engine only."""
 
     @property
     def images(self) -> tuple[str, ...]:

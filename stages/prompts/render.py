@@ -5,12 +5,14 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 
 from stages.data.files import DataError
+from stages.data.images import PictureError, opened
 from stages.prompts.encoder import Encoder, Texts, placeholders
 from stages.prompts.pixels import Inputs, Remade, whole
 from stages.prompts.prompt import Picture, Prompt
@@ -127,7 +129,15 @@ class Renderer:
         pieces = [None if isinstance(part, Picture) else split(part) for part in prompt.turn(self.instruction)]
         shape = tuple(None if piece is None else (piece[0], bool(piece[1]), piece[2]) for piece in pieces)
         texts = [piece[1] for piece in pieces if piece is not None and piece[1]]
-        return self.chat.prompt(shape), [*self.chat.fixed, *texts]
+        skeleton, texts = self.chat.prompt(shape), [*self.chat.fixed, *texts]
+        return self._begun(skeleton, texts, prompt.begun) if prompt.begun else (skeleton, texts)
+
+    def _begun(self, skeleton: Skeleton, texts: list[str], response: str) -> tuple[Skeleton, list[str]]:
+        """With the beginning of a response behind the opened turn; where the template opens the
+        thinking part, that is closed first, as `responses` does it."""
+        parts = (*skeleton.parts[:-1], skeleton.parts[-1] + self.chat.lead, "")
+        begun = after_opening(response) if self.chat.opening else response
+        return Skeleton(parts, (*skeleton.order, len(texts))), [*texts, begun]
 
     def _pictured(self, asked: tuple[Skeleton, list[str]], prompt: Prompt) -> Rendered:
         with _readable(prompt):
@@ -165,7 +175,7 @@ def _rendered(processor: Any, text: str, images: list[Image.Image]) -> Rendered:
 def pictures(prompt: Prompt) -> list[Image.Image]:
     """The prompt's pictures in the order of their places in its turn."""
     with _readable(prompt):
-        return [_opened(part.path) for part in prompt.turn("") if isinstance(part, Picture)]
+        return [opened(Path(part.path)) for part in prompt.turn("") if isinstance(part, Picture)]
 
 
 @contextmanager
@@ -173,16 +183,11 @@ def _readable(prompt: Prompt) -> Iterator[None]:
     """Errors of reading the pictures as a DataError that names them."""
     try:
         yield
-    except DataError:
-        raise
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if isinstance(error, DataError) and not isinstance(error, PictureError):
+            raise
         names = ", ".join(dict.fromkeys(prompt.images))
         raise DataError(f"{names}: cannot be read as a picture ({error}); replace the file or drop the problem") from error
-
-
-def _opened(path: str) -> Image.Image:
-    with Image.open(path) as opened:
-        return opened.convert("RGB")
 
 
 def join_pixels(rows: list[list[Rendered]]) -> dict[str, torch.Tensor]:

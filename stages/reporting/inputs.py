@@ -45,6 +45,14 @@ class Contamination(_Input):
     """The first hundred."""
 
 
+class Difficulty(_Input):
+    """What the short model's answers to a family's prompts came to."""
+
+    problems: int
+    pass_rate: float
+    """Mean share of right answers."""
+
+
 class Funnel(_Input):
     """funnel.json of collect, curate or warm_up; only curate's has more than steps."""
 
@@ -56,6 +64,8 @@ class Funnel(_Input):
     tagging: dict[str, int] = {}
     """Problems whose rows named no domain, and by what they were tagged."""
     decontamination: Contamination | None = None
+    difficulty: dict[str, Difficulty] = {}
+    """By family."""
 
 
 class Generation(_Input):

@@ -124,7 +124,7 @@ def _bodies(report: Report) -> dict[str, list[Html]]:
         ],
         "data": [
             *_figures(report, "funnel", *(name for name in ("mix",) if name in report.figures)),
-            *data_section(report.funnels, report.docs),
+            *data_section(report.funnels, report.docs, report.evaluations),
         ],
         "health": _figures(report, "health", *(name for name in _OPTIONAL if name in report.figures), "losses"),
         "protocol": [

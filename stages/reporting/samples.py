@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from stages.data.images import opened
 from stages.reporting.evaluations import CHECKPOINTS
 from stages.reporting.inputs import Generation
 from stages.reporting.markup import Html, join, tag
@@ -103,11 +104,8 @@ def _picture(path: Path, alt: str) -> Html:
 def _smaller(path: Path) -> bytes:
     from io import BytesIO
 
-    from PIL import Image
-
     file = BytesIO()
-    with Image.open(path) as picture:
-        copy = picture.convert("RGB")
+    copy = opened(path)
     copy.thumbnail((640, 640))
     copy.save(file, format="PNG")
     return file.getvalue()

@@ -114,6 +114,7 @@ class SFT(Section):
 class Curate(Section):
     samples: int = Field(ge=1)
     temperature: float = Field(gt=0)
+    max_tokens: int | None = Field(ge=1)
     trivial_pass_rate: float = Field(ge=0, le=1)
     keep_trivial: float = Field(ge=0, le=1)
     guesses: int = Field(ge=0)

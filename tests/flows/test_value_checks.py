@@ -90,6 +90,12 @@ def test_a_teacher_needs_no_solutions(tmp_path: Path) -> None:
     assert list(value_checks.solutions(params, PROJECT)) == []
 
 
+def test_a_limit_of_the_answers_that_difficulty_is_measured_on_is_named_where_it_is_short() -> None:
+    """Without one (the default) answers have all of the context."""
+    assert any("curate.max_tokens is 25" in text for text in tiny({**BIG, "curate.max_tokens": 25}))
+    assert not any("curate.max_tokens" in text for text in tiny(BIG))
+
+
 def test_a_text_only_model_and_pictures() -> None:
     qwen3 = {"model.source": "Qwen/Qwen3-4B", "model.revision": "0" * 40, "rl.long.image_share": 0.5}
     both = list(value_checks.pictures(of(qwen3), PROJECT))

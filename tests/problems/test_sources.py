@@ -144,6 +144,31 @@ def test_the_same_words_about_another_picture_are_another_question(tmp_path):
     assert [finding.rule for finding in loaded.excluded] == ["duplicate question"]
 
 
+@pytest.mark.parametrize(
+    ("first", "other", "verifier", "rule"),
+    [
+        ("5", "6", "integer", "contradictory answer"),
+        ("5", "5.0", "math", "duplicate question"),
+        ("1/2", "0.5", "math", "duplicate question"),
+        ("New York", "new york", "text", "duplicate question"),
+        ("New York", "Boston", "text", "contradictory answer"),
+    ],
+)
+def test_one_question_with_two_answers_is_named_a_contradiction(tmp_path, first, other, verifier, rule):
+    """Within a source and between two; the reason gives both answers."""
+    rows = [
+        {"id": f"{n}", "question": "How many?" + " " * n, "answer": answer, "verifier": verifier}
+        for n, answer in enumerate((first, other))
+    ]
+    write(tmp_path / "rows.jsonl", rows)
+    write(tmp_path / "other.jsonl", rows[1:])
+    loads = [load(source("jsonl", name), setting(tmp_path)) for name in ("rows.jsonl", "other.jsonl")]
+    problems = [problem.model_copy(update={"id": f"{n}"}) for n, one in enumerate(loads) for problem in one.problems]
+    for (finding,) in (loads[0].excluded, without_repeats(problems)[1]):
+        assert finding.rule == rule
+        assert (repr(first) in finding.reason and repr(other) in finding.reason) or rule == "duplicate question"
+
+
 def test_an_empty_split_that_was_asked_for_is_an_error(tmp_path):
     write(tmp_path / "rows.jsonl", [{"question": f"Number {n}?", "answer": "1"} for n in range(20)])
     given = source("jsonl", "rows.jsonl")

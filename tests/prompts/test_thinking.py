@@ -95,3 +95,14 @@ def test_a_box_in_a_thought_that_the_prompt_opened_is_no_answer(drawn: str, answ
 )
 def test_a_thought_without_an_end_holds_no_answer(response: str, part: str) -> None:
     assert final_part(response) == part
+
+
+@pytest.mark.parametrize("form, before", [("deepseek_r1_distill", "</think>\n\n"), ("qwen3", ""), ("gemma3", "")])
+def test_a_begun_response_stands_behind_the_opened_turn(form: str, before: str) -> None:
+    """Where the template opens the thinking part, that is closed first, so that the answer is bare."""
+    renderer = Renderer(processor(form), "", 4096)
+    plain, begun = (Prompt("2?", None, "", response) for response in ("", "\\boxed"))
+    assert renderer.template(begun) == f"{renderer.template(plain)}{before}\\boxed"
+    ids = [tuple(found.token_ids) for found in renderer.render([plain, begun])]
+    assert ids[1][: len(ids[0])] == ids[0]
+    assert str(renderer.processor.tokenizer.decode(list(ids[1]))).endswith(f"{before}\\boxed")

@@ -238,6 +238,10 @@ DETAIL = {
     "mix": MIX,
     "balance": {"domain": {"before": 0.91, "after": 0.99}},
     "decontamination": {"benchmarks": ["math500"], "texts": 500, "hits": [{"id": "p7", "reason": f"as in math500 {NASTY}"}]},
+    "difficulty": {
+        "arithmetic": {"problems": 412, "pass_rate": 0.3456},
+        f"a family {NASTY}": {"problems": 3, "pass_rate": 0.0},
+    },
 }
 WARM_UP = [("wrong_final_answer", 3516, 40), ("missing_behaviour", 3476, 220), ("too_long", 3256, 18)]
 

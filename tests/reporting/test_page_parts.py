@@ -1,5 +1,6 @@
 """Parts of the page: escaping, samples drawn by lot, protocol."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import pytest
 from synthetic_run import evaluation, png
 
 from stages.data.files import DataError
+from stages.reporting.data_section import data_section
 from stages.reporting.evaluations import Evaluation
-from stages.reporting.inputs import Generation
+from stages.reporting.inputs import Funnel, Generation
 from stages.reporting.markup import Html, join, tag
 from stages.reporting.protocol import commit, data_hashes, shared_settings
 from stages.reporting.samples import SHOWN, pick, samples_html
@@ -113,3 +115,19 @@ def test_commit_says_when_the_tree_differs(tmp_path: Path) -> None:
     assert commit(tmp_path) == head
     (tmp_path / "a").write_text("2", encoding="utf-8")
     assert commit(tmp_path) == f"{head}, with uncommitted changes"
+
+
+def test_pass_rates_stand_beside_the_accuracy_of_the_same_model() -> None:
+    """0.3456 of 412 prompts against 14 of 40 held-out problems: 34.6% - 35.0% = -0.4 points."""
+    difficulty = {"arithmetic": {"problems": 412, "pass_rate": 0.3456}, "mine": {"problems": 3, "pass_rate": 0.0}}
+    funnel = Funnel.model_validate({"steps": [], "difficulty": difficulty})
+    content = evaluation("short_sft")
+    content["suites"]["arithmetic"] |= {"accuracy": 0.35, "n": 40}
+    measured = Evaluation.model_validate(content)
+    html = "".join(data_section({"curation": funnel}, {}, {"short_sft": measured}))
+    cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", html)
+    at = cells.index("arithmetic")
+    assert cells[at : at + 6] == ["arithmetic", "412", "34.6%", "35.0%", "40", "-0.4"]
+    at = cells.index("mine")
+    assert cells[at : at + 4] == ["mine", "3", "0.0%", "not evaluated"]
+    assert "Calibration" not in "".join(data_section({"curation": Funnel(steps=[])}, {}, {}))
