@@ -70,7 +70,11 @@ def pair_samples(found: Sequence[Pair], renderer: Renderer, net: object) -> list
     samples = []
     for pair, prompt in zip(found, prompts, strict=True):
         for side in (pair.chosen, pair.rejected):
-            samples.append(TrainingSample(prompt, tuple(side.token_ids), position_ids(net, prompt, len(side.token_ids))))
+            samples.append(
+                TrainingSample(
+                    prompt, tuple(side.token_ids), position_ids(net, prompt, len(side.token_ids)), name=pair.group.problem.id
+                )
+            )
     return samples
 
 

@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 
 from stages.data.files import DataError
 from stages.models.families import auto_class, reads_pictures
+from stages.models.finite import not_finite
 from stages.models.gguf import checked_gguf, gguf_ends, is_gguf
 from stages.models.pictures_only import load_any_processor
 from stages.models.registry_package import is_package, package_file
@@ -92,6 +93,11 @@ def load_model(source: Path | str, device: torch.device, revision: str | None = 
     except ERRORS as error:
         raise DataError(_broken(source, error)) from error
     _check_complete(source, sorted(info["missing_keys"]))
+    if wrong := not_finite(model.named_parameters()):
+        raise DataError(
+            f"{source}: {len(wrong)} tensors have NaN or infinite weights, the first {wrong[0]}; "
+            "the training that made this checkpoint failed: run its stage again"
+        )
     if is_gguf(source):
         model.generation_config.eos_token_id = gguf_ends(Path(source))
     return model.to(device)

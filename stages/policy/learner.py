@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from stages.data.records import CuratedProblem
+from stages.models.finite import naming
 from stages.models.positions import position_ids
 from stages.policy.experience import Experience
 from stages.policy.iteration import Group, describe, mean_success
@@ -87,7 +88,8 @@ class Learner:
         drawn = self._mini_batches(iteration, len(lessons), minis)
         mine_of = ([place_of[index] for index in lesson_ids if index in place_of] for lesson_ids in drawn)
         for members, batches in one_ahead((members, self._packed(samples, members)) for members in mine_of):
-            steps.append(self._step(batches, members, advantage, reference, count, first, len(steps)))
+            with naming(samples[index].name for index in members):
+                steps.append(self._step(batches, members, advantage, reference, count, first, len(steps)))
         return steps, gaps | ages(lessons)
 
     def _mini_batches(self, iteration: int, lessons: int, minis: int) -> Iterator[list[int]]:
@@ -121,7 +123,9 @@ class Learner:
         samples = []
         for lesson, prompt in zip(lessons, prompts, strict=True):
             ids = token_ids(lesson.member)
-            samples.append(TrainingSample(prompt, ids, position_ids(self.trainer.model, prompt, len(ids)), lesson.mask))
+            samples.append(
+                TrainingSample(prompt, ids, position_ids(self.trainer.model, prompt, len(ids)), lesson.mask, lesson.problem.id)
+            )
         return samples
 
     def reference(

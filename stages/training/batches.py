@@ -21,6 +21,8 @@ class TrainingSample:
     """(P, L) with L the length of prompt and response, from models.positions."""
     loss_mask: tuple[bool, ...] | None = None
     """Which response tokens carry loss; None means all."""
+    name: str = ""
+    """The row that it is made of, for messages."""
 
     @property
     def length(self) -> int:

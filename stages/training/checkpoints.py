@@ -14,7 +14,7 @@ import torch
 
 from stages.data.files import DataError, write_json
 from stages.run.ranks import during, rank
-from stages.training.engine import Engine, agreed, barrier
+from stages.training.engine import Engine, agreed, barrier, check_weights
 
 WRITING = ("PytorchStreamWriter", "inline_container")
 """Where torch's own writer of files fails; other RuntimeErrors while saving are of collectives, because a rank is gone."""
@@ -46,8 +46,10 @@ class SaveClock:
 def save_state(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -> None:
     """Weights, optimizer, random streams and `extra` of this moment; the previous state goes only when this one is whole.
 
-    Raises DataError when it cannot be written; a rank that waits for one that is gone says so, with its own rank and the step."""
+    Raises DataError when it cannot be written, NotFiniteError for weights that are not finite (the
+    previous state stays); a rank that waits for one that is gone says so, with its rank and step."""
     with during(f"saving the state of step {step}"):
+        check_weights(engine, f"the state after step {step}")
         _save(engine, folder, step, extra)
 
 

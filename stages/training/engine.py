@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 
 from stages.models.attention import use_packed_attention
+from stages.models.finite import REMEDY, NotFiniteError, check_step, listed, not_finite
 from stages.models.loading import dtype_of
 from stages.run.params import Hardware
 from stages.run.ranks import collective_time_out, during, rank, world_size
@@ -116,7 +117,9 @@ def optimizer_step(
     engine: Engine, batches: Sequence[PackedBatch], loss_of: LossOf, learning_rate: float, entropies: bool = True
 ) -> StepResult:
     """Forward and backward over all micro-batches of this rank, then one step. Ranks with fewer micro-batches repeat one of
-    theirs with weight zero, so that collectives meet. `loss_of` divides by the count over all ranks itself."""
+    theirs with weight zero, so that collectives meet. `loss_of` divides by the count over all ranks itself.
+    Raises NotFiniteError, on all ranks, for a loss or gradient that is not finite, before the step;
+    under ZeRO and bfloat16 DeepSpeed knows the gradient's norm, and leaves such a step out itself."""
     for group in engine.deepspeed.optimizer.param_groups:
         group["lr"] = learning_rate * group.get("rate", 1.0)
     passes = _most(len(batches))
@@ -134,12 +137,16 @@ def optimizer_step(
         with during("backward and gradient reduction"):
             engine.deepspeed.backward(loss * world_size())
     norm = _plain_norm(engine)
-    with during("optimizer step"):
-        engine.deepspeed.step()
     with during("sums of the step"):
         total = _reduce(sums, dist.ReduceOp.SUM).tolist()
+    check_step(total[0], norm)
+    with during("optimizer step"):
+        engine.deepspeed.step()
+    if norm is None:  # known to DeepSpeed alone, and only now
+        norm = _float(engine.deepspeed)
+        check_step(total[0], norm)
     entropy_mean = total[2] / max(1.0, total[3]) if entropies else math.nan
-    return StepResult(total[0], norm if norm is not None else _float(engine.deepspeed), int(total[1]), entropy_mean)
+    return StepResult(total[0], norm, int(total[1]), entropy_mean)
 
 
 def forwards(engine: Engine, batches: Sequence[PackedBatch]) -> list[tuple[PackedBatch, torch.Tensor]]:
@@ -207,6 +214,18 @@ def _plain_norm(engine: Engine) -> float | None:
 def _float(engine: Any) -> float:
     norm = engine.get_global_grad_norm()
     return 0.0 if norm is None else float(norm)
+
+
+def check_weights(engine: Engine, what: str) -> None:
+    """Raise NotFiniteError on all ranks where a weight of any rank is NaN or infinite; under ZeRO-3
+    each rank looks at its own part. `what` would be saved."""
+    parts = engine.deepspeed.module.named_parameters()
+    wrong = not_finite((name, getattr(value, "ds_tensor", value)) for name, value in parts)
+    with during("looking for weights that are not finite"):
+        count = int(_reduce(torch.tensor(float(len(wrong))), dist.ReduceOp.MAX).item())
+    if count:
+        names = listed(wrong) or "on another rank"
+        raise NotFiniteError(f"{what} has weights that are not finite ({names}) and is not saved; {REMEDY}")
 
 
 def _most(batches: int) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from stages.models.finite import naming
 from stages.run.params import Hardware
 from stages.run.ranks import during, rank, share
 from stages.run.seeds import stream_seed
@@ -79,7 +80,8 @@ def train(
         mine = share(steps[step])
         loss_of = loss_for(steps[step], mine, batches) if mine else _nothing
         rate = plan.rate(step, len(steps))
-        with during(f"step {step}"):
+        named = (samples[plan.unit * unit].name or str(unit) for unit in steps[step])
+        with during(f"step {step}"), naming(named):
             result = optimizer_step(engine, batches, loss_of, rate)
         if rank() == 0:
             seconds = time.monotonic() - began

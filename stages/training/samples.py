@@ -31,7 +31,7 @@ def demonstration_samples(
             reason = f"{length} tokens of prompt and response exceed model.context = {renderer.context}"
             left_out.append({"id": demonstration.id, "reason": reason})
             continue
-        samples.append(TrainingSample(prompt, response, position_ids(model, prompt, len(response))))
+        samples.append(TrainingSample(prompt, response, position_ids(model, prompt, len(response)), name=demonstration.id))
     return samples, left_out
 
 

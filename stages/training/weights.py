@@ -10,11 +10,13 @@ from safetensors import SafetensorError
 from stages.data.files import DataError
 from stages.models.loading import load_model
 from stages.run.ranks import during, rank
-from stages.training.engine import Engine, barrier
+from stages.training.engine import Engine, barrier, check_weights
 
 
 def save_model(engine: Engine, processor: Any, folder: Path) -> None:
-    """Write the model as an ordinary transformers folder (rank 0; all ranks must call)."""
+    """Write the model as an ordinary transformers folder (rank 0; all ranks must call). Raises
+    NotFiniteError for weights that are NaN or infinite."""
+    check_weights(engine, f"the checkpoint {folder.name}")
     state = whole_state(engine)
     if rank() == 0:
         try:

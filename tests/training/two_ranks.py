@@ -11,6 +11,7 @@ import torch
 from tiny import CPU, Tiny, hardware, partial_rollouts, reinforcement
 
 from stages.data.records import Rollout, Segment
+from stages.models.finite import NotFiniteError
 from stages.models.loading import load_processor
 from stages.policy import experience as module
 from stages.policy.experience import Experience
@@ -177,6 +178,21 @@ def late(checkpoint: Path, problems: list[Any]) -> None:
             time.sleep(LATE)
         with during(f"rl iteration {step}"):
             optimizer_step(engine, pack(samples, 1024, 0), mean_token_loss([0, 1], samples), 1e-3)
+
+
+def bad_loss(checkpoint: Path, problems: list[Any], zero_stage: int) -> None:
+    """The loss of rank 1 is not a number; each rank leaves what it was told."""
+    tiny = Tiny(checkpoint, problems)
+    engine = start(tiny.model(), hardware(zero_stage=zero_stage), CPU, 1.0)
+    samples = tiny.samples(tiny.model())[:2]
+    usual = mean_token_loss([0, 1], samples)
+    factor = float("nan") if rank() == 1 else 1.0
+    filler = picture_filler(tiny.renderer(), tiny.model(), hardware(zero_stage=zero_stage))
+    try:
+        batches = pack(samples, 1024, 0, filler)
+        optimizer_step(engine, batches, lambda *given: usual(*given) * factor, 1e-3)
+    except NotFiniteError as error:
+        Path(f"noticed-{rank()}").write_text(str(error))
 
 
 def gone(checkpoint: Path, problems: list[Any], folder: Path) -> None:
