@@ -76,6 +76,15 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on the disk and survives a power cut. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _write(path: Path, parts: Iterable[bytes]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -85,7 +94,10 @@ def _write(path: Path, parts: Iterable[bytes]) -> int:
             for part in parts:
                 file.write(part)
                 count += 1
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(beside, path)
+        sync(path.parent)
     except OSError as error:
         raise DataError(f"{path}: cannot write ({error.strerror}); free space or choose a writable folder") from error
     finally:

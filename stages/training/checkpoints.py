@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from stages.data.files import DataError, write_json
+from stages.data.files import DataError, sync, write_json
 from stages.run.ranks import during, rank
 from stages.training.engine import Engine, agreed, barrier, check_weights
 
@@ -72,7 +72,7 @@ def _save(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -> Non
         raise DataError(_unsaved(beside, error)) from error
     barrier()
     if rank() == 0:
-        beside.rename(folder / name)
+        _put_in_place(beside, folder / name)
         write_json(folder / "latest.json", {"state": name, "step": step})
         for old in folder.glob("step-*"):
             if old.name != name:
@@ -114,6 +114,19 @@ def drop_state(folder: Path) -> None:
     barrier()
     if rank() == 0:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_in_place(beside: Path, place: Path) -> None:
+    """Rename a whole state into place once all of it is on the disk (fsync of each file and folder).
+    DataError where that fails."""
+    try:
+        for path in sorted(beside.rglob("*"), reverse=True):
+            sync(path)
+        sync(beside)
+        beside.rename(place)
+        sync(place.parent)
+    except OSError as error:
+        raise DataError(_unsaved(beside, error)) from error
 
 
 def _made(folder: Path) -> None:
