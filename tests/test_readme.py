@@ -223,3 +223,12 @@ def test_the_results_are_the_committed_ones(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(PROJECT)
     assert block == readme.block(Path("results")), "run: python -m stages.reporting.readme"
     assert [path for path in re.findall(r"\]\((results/[^)]*)\)", block) if path not in tracked()] == []
+
+
+def test_the_page_of_another_run_is_made_of_its_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT)
+    folder = Path("results/smollm2")
+    assert readme.own_page(folder) == (folder / "README.md").read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)]*)\)", readme.own_page(folder))
+    assert links
+    assert [link for link in links if not (folder / link).is_file()] == []
