@@ -68,7 +68,8 @@ class TailWatch:
         self.history[row, self.column - len(kept) : self.column] = kept
         self.runs[row] = 0
         for period in range(1, min(span, len(sequence) - 1) + 1):
-            tail = sequence[-int(self.needed_plain[period - 1]) - period :]
+            most = max(self.needed[period - 1], self.needed_plain[period - 1])
+            tail = sequence[-int(most) - period :]
             differs = np.flatnonzero(tail[:-period] != tail[period:])
             same = len(tail) - period
             self.runs[row, period - 1] = same - 1 - differs[-1] if len(differs) else same

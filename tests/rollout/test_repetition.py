@@ -79,6 +79,13 @@ def test_rows_that_grow_together_are_judged_as_each_alone(rows: list[tuple[list[
             assert bool(hit) == (repeated_tail(sequence, rule) is not None)
 
 
+def test_fewer_tokens_asked_of_plain_sequences() -> None:
+    """Fault: a response that a row begins with was looked at for those tokens only."""
+    rule = Repetition(1, 2, 3, 1, 1)
+    assert TailWatch(1, rule).begin(0, [0] * 5)
+    assert repeated_tail([0] * 5, rule) == (1, 5)
+
+
 def test_nothing_is_forgotten_when_the_history_moves_to_the_front() -> None:
     rule = Repetition(3, 5, 15, distinct=1)
     watch = TailWatch(2, rule)
