@@ -1,7 +1,8 @@
 """Memory of a rank by part, for training and for generating, and the disk of a run.
 
-The coefficients were measured: bytes a weight of each ZeRO stage by the resident memory of a process that took optimizer steps
-(DeepSpeed 0.19.8, torch 2.13), bytes a token and layer by the tensors that autograd keeps (transformers 5.23, Llama, Qwen2, Qwen3).
+The coefficients were measured: bytes per weight of each ZeRO stage by the resident memory of a
+process that took optimizer steps (DeepSpeed 0.19.8, torch 2.13), bytes per token and layer by the
+tensors that autograd keeps (transformers 5.23, Llama, Qwen2, Qwen3).
 `tests/flows/test_estimate.py` holds them against real training steps."""
 
 from dataclasses import dataclass, fields
@@ -17,11 +18,11 @@ GATHERED = 1_000_000_000
 BACKWARD = 2.5
 """Tensors of the MLP's width that the backward of a layer holds beside what the forward saved."""
 LOGITS = 12
-"""Bytes of an entry of the logits that exist at once: in float32 they, their logarithms and exponentials."""
+"""Bytes per logit of a chunk: the float32 logit, its logarithm, its exponential."""
 CHUNK = 1 << 26
-"""Entries of the logits that exist at once (stages/training/output_layer.py)."""
+"""Logits of a chunk (stages/training/output_layer.py)."""
 DRAWN = 12
-"""Bytes of an entry of the logits from which a token is drawn: float32 logits, probabilities, their order."""
+"""Bytes that sampling takes per logit: the float32 logit, its probability, its rank."""
 SLACK = 1.25
 """Columns of the embedded engine's cache over those in use (stages/rollout/cache.py)."""
 PROGRAM = {False: 0.45e9, True: 1.0e9}
@@ -54,7 +55,7 @@ class Memory:
     copy: int
     """A second, whole model that generates (RL under ZeRO-3 by the embedded engine)."""
     cache: int
-    """Keys and values of the responses generated side by side, and the logits that they are drawn from."""
+    """The key-value cache of the responses that are generated together, and their logits."""
     engine: int
     """vLLM's share of the GPU: its weights and its cache. It gives this back while the trainer trains."""
 

@@ -127,7 +127,8 @@ def _wanted(args: argparse.Namespace) -> Wanted:
 
 
 def _responder(args: argparse.Namespace) -> tuple[Responder, int | None, dict[str, Any]]:
-    """Who answers, its number of weights where that is known, and what else belongs to the settings of the column."""
+    """Return the responder, its number of weights (None where unknown) and further settings of the
+    column. DataError for options that do not go together."""
     if args.endpoint is None:
         return _embedded(args)
     if args.revision is not None or args.context is not None:

@@ -23,7 +23,7 @@ Protocol = Literal["short", "long"]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked, and how responses are drawn."""
+    """The benchmarks to ask, and how to sample the responses."""
 
     benchmarks: Sequence[str]
     root: Path
@@ -41,14 +41,15 @@ class Wanted:
     """Whether the model reads pictures; one that does not is asked no item of a picture benchmark."""
 
     def decoding(self, benchmark: Benchmark) -> Decoding:
-        """How responses of one benchmark are drawn."""
+        """Return the sampling settings of one benchmark."""
         usual = benchmark.short_cot if self.protocol == "short" else benchmark.long_cot
         if not self.changes:
             return usual
         return replace(usual, **self.changes, source=f"{usual.source}; changed: {', '.join(sorted(self.changes))}")
 
     def rules(self, benchmark: Benchmark) -> Benchmark:
-        """The benchmark by the rules of the protocol's table, and by the vote where it has one and several samples are drawn."""
+        """Return the benchmark with the rules of the protocol's table, and with its majority vote
+        where it has one and several samples are taken."""
         return benchmark.for_table(2 if self.protocol == "long" else 3, self.decoding(benchmark).samples)
 
 

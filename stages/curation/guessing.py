@@ -28,7 +28,8 @@ LEVEL = 0.1
 
 
 def probed(problems: Sequence[Problem], share: float, seed: int) -> list[Problem]:
-    """The share of the problems that is probed, drawn by `seed`, in their own order. Only a boxed answer can be guessed."""
+    """Return a random `share` of the problems with a boxed answer, chosen by `seed`, in their order:
+    those that are probed for guesses."""
     boxed = [problem for problem in problems if problem.verifier in BOXED]
     count = round(share * len(boxed))
     chosen = set(random.Random(seed).sample(range(len(boxed)), count))
