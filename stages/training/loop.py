@@ -83,13 +83,12 @@ def train(
         named = [samples[plan.unit * unit].name or str(unit) for unit in steps[step]]
         with during(f"step {step}"), naming(named):
             result = optimizer_step(engine, batches, loss_of, rate)
+        if result.bad and rank() == 0:
+            print(left_out(f"step {step}", result.bad, named), flush=True)
         if rank() == 0:
-            seconds = time.monotonic() - began
-            if result.bad:
-                print(left_out(f"step {step}", result.bad, named), flush=True)
             spool.log(step, _figures(result, rate))
             spool.progress(step + 1, len(steps), "steps")
-            spool.log_speed(step, {"tokens_per_second": result.tokens / seconds})
+            spool.log_speed(step, {"tokens_per_second": result.tokens / (time.monotonic() - began)})
         with during(f"saving after step {step}"):
             if step + 1 < len(steps) and clock.due():
                 clock.save(partial(save_state, engine, state, step + 1, {}))
