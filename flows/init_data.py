@@ -7,12 +7,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from jinja2 import TemplateError
+
 from stages.benchmarks.registry import BENCHMARKS
 from stages.data.files import DataError
 from stages.problems.drafts import Draft, Row, RowError
 from stages.problems.jsonl import FIELDS
 from stages.problems.rows import SUFFIXES, scan
 from stages.problems.sources import ADAPTERS
+from stages.prompts.bounded import bounded
 from stages.prompts.prompt import BOXED
 
 READ = 1000
@@ -193,8 +196,15 @@ def _counter(source: str, revision: str | None) -> tuple[Callable[[Sequence[str]
 
     messages = [{"role": "user", "content": "x"}]
     try:
-        around = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    except (ValueError, TypeError, KeyError, AttributeError):  # parts instead of a text, or no template: `base` says so
+        with bounded():
+            around = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    except (
+        TemplateError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ):  # parts instead of a text, or no template: `base` says so
         around = "x" * 64
     return count, max(16, count([around])[0]), "the model's own tokenizer"
 

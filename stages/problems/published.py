@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from stages.data.images import PictureError, normalise, pixel_digest
 from stages.data.licences import forbidden
 from stages.data.records import Finding, Problem, Split, VerifierName
-from stages.data.wording import normalised
+from stages.data.wording import no_label, normalised
 from stages.problems.drafts import Draft, Row, RowError
 from stages.problems.free_answers import freed
 from stages.problems.rows import Located
@@ -113,6 +113,9 @@ class Reader:
 
     @staticmethod
     def _admit_row(identity: str, draft: Draft, where: str, seen: dict[str, str]) -> None:
+        for name in ("id", "source", "licence", "domain", "discipline"):
+            if (text := getattr(draft, name)) and (reason := no_label(text)):
+                raise RowError("malformed row", f"the field {name!r} is a label, and {reason}: {text[:80]!r}")
         if reason := forbidden(draft.source, draft.id or "", licence=draft.licence):
             raise RowError("forbidden set", reason)
         if identity in seen:

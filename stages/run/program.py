@@ -14,6 +14,7 @@ from typing import NoReturn
 from safetensors import SafetensorError
 
 from stages.data.files import DataError
+from stages.data.wording import visible
 from stages.run.params import ParamsError
 from stages.run.ranks import rank, where, world_size
 from stages.run.secrets import hidden
@@ -65,7 +66,7 @@ def _failed(error: Exception) -> NoReturn:
 
 
 def _leave(line: str, code: int) -> NoReturn:
-    print(hidden(line), file=sys.stderr)
+    print(visible(hidden(line)), file=sys.stderr)
     if world_size() > 1:
         sys.stdout.flush()
         sys.stderr.flush()
