@@ -1,6 +1,5 @@
 """The user's files for `k15 init`: which rows they hold, and how long prompts and solutions are for the model's own tokenizer."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -221,9 +220,9 @@ def _tokenizer(source: str, revision: str | None) -> Any:
         if not isinstance(path, str):
             return None
         folder = Path(path).parent
-    from transformers import AutoTokenizer
+    from stages.models.loading import load_tokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError, json.JSONDecodeError):  # `base` says what is wrong with the folder
+        return load_tokenizer(folder)
+    except DataError:  # `base` says what is wrong with the folder
         return None

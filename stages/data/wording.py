@@ -11,9 +11,6 @@ _WORD = re.compile(rf"[{_IDEOGRAPHS}]|[^\W_{_IDEOGRAPHS}]+")
 _FIGURE = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
 _AFTER_BOX = re.compile(r"(?:[\s.,;:$)\]*]|\\[\])])*")
 _BOX = "\\boxed{"
-_HIDDEN = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff"
-_UNSEEN = re.compile(f"[{_HIDDEN}]")
-_NO_LABEL = re.compile(f"[\t\n{_HIDDEN}]")
 
 
 def normalised(question: str) -> str:
@@ -21,18 +18,6 @@ def normalised(question: str) -> str:
     final punctuation dropped. Operators stay: "3+4" and "3-4" differ."""
     plain = unicodedata.normalize("NFKC", _SPACE.sub(" ", _DRESSING.sub("", question))).casefold()
     return " ".join(plain.split()).rstrip(" .?!:")
-
-
-def visible(text: str) -> str:
-    """The text with U+FFFD for what is no character to read: control characters but tab and line end, marks that turn the
-    direction of writing, halves of surrogate pairs. A terminal obeys some of them, and XML may not hold them."""
-    return _UNSEEN.sub("\ufffd", text)
-
-
-def no_label(text: str) -> str | None:
-    """Why a text cannot be the name of a family, source or the like; None when it can: characters to read, in one line."""
-    found = _NO_LABEL.search(text)
-    return f"it holds the control character U+{ord(found[0]):04X}" if found else None
 
 
 def words(text: str) -> list[str]:

@@ -108,7 +108,7 @@ def pip_download(name: str, version: str, folder: Path) -> None:
     words = ["--disable-pip-version-check", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-cache-dir"]
     command = [sys.executable, "-m", "pip", "download", *words, "--dest", str(folder), f"{name}=={version}"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise DataError(f"{name}=={version}: not there after {SECONDS} s; try again with a faster network") from error
     if done.returncode:

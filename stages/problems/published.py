@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from stages.data.display import no_label
 from stages.data.images import PictureError, normalise, pixel_digest
 from stages.data.licences import forbidden
 from stages.data.records import Finding, Problem, Split, VerifierName
-from stages.data.wording import no_label, normalised
+from stages.data.wording import normalised
 from stages.problems.drafts import Draft, Row, RowError
 from stages.problems.free_answers import freed
 from stages.problems.rows import Located

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from stages.data.display import visible
 from stages.data.files import DataError
-from stages.data.wording import visible
 from stages.problems.drafts import Row, RowError
 
 Located = tuple[str, Row | RowError]

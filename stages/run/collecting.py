@@ -1,26 +1,20 @@
 """The section collect of params.yaml: where problems come from (§2.3.5)."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from stages.data.wording import no_label
+from stages.data.records import Label
 from stages.run.sections import Section
 
 Adapter = Literal["own", "gsm8k", "math", "tabmwp", "mbpp", "leetcode", "mmmu"]
-
-
-def _label(text: str) -> str:
-    if reason := no_label(text):
-        raise ValueError(f"the name {text!r} cannot be shown: {reason}")
-    return text
 
 
 class Source(Section):
     """One entry of collect.sources. What has a default here need not be written there."""
 
     kind: Literal["procedural", "gsm8k", "math", "tabmwp", "mbpp", "leetcode", "mmmu", "jsonl", "csv", "parquet", "hub"]
-    families: list[Annotated[str, AfterValidator(_label)]]
+    families: list[Label]
     """Procedural families, or the one family name of another source."""
     train: int = Field(ge=1)
     """Problems kept for training (of each family); the same for the next two."""

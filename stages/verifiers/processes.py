@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from stages.run.watching.clock import PATIENCE, Clock
-from stages.run.watching.usage import own_cpu_seconds
+from stages.run.watching.usage import own_cpu_seconds, strain
 
 Request = tuple[str, ...]
 """Name of an operation of worker.py, and its arguments."""
@@ -56,7 +56,7 @@ class Worker:
 
     def send(self, job: int, request: Request, seconds: float) -> None:
         """Hand over a request; the clocks start now."""
-        self.job, self.clock = job, Clock(PATIENCE * seconds)
+        self.job, self.clock = job, Clock(PATIENCE * seconds, lambda: strain([self.process.pid]))
         self.limit = self.cpu_seconds() + seconds
         self._unsent = memoryview(json.dumps(request).encode("ascii") + b"\n")
         os.set_blocking(self.input, False)

@@ -142,7 +142,7 @@ class _Sandbox:
         poll = select.poll()
         for end in self.outputs:
             poll.register(end, select.POLLIN | select.POLLHUP)
-        clock, next_look = Clock(seconds), math.inf if memory is None else 0.0
+        clock, next_look = Clock(seconds, lambda: usage.strain(usage.tree(self.pid))), math.inf if memory is None else 0.0
         while True:
             over = clock.over()
             if memory is not None and time.monotonic() >= next_look:

@@ -56,7 +56,7 @@ def ran(command: tuple[str, ...], text: str, seconds: float, most: int) -> tuple
         resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds) + 1))
         os.execv(command[0], command)
     os.close(theirs)
-    output, clock, status, code = bytearray(), Clock(PATIENCE * seconds), "", None
+    output, clock, status, code = bytearray(), Clock(PATIENCE * seconds, lambda: usage.strain(usage.everyone())), "", None
     while not status:
         over = clock.over()
         ready = select.select([ours], [], [], clock.wait(_TICK))[0]

@@ -141,7 +141,7 @@ def forked(work: Callable[[str], str], text: str, seconds: float, most: int) -> 
             left = left[write(theirs, left) :]
         leave(0)
     os.close(theirs)
-    output, clock, status = bytearray(), Clock(PATIENCE * seconds), ""
+    output, clock, status = bytearray(), Clock(PATIENCE * seconds, lambda: usage.strain(usage.everyone())), ""
     while not status:
         over = clock.over()
         if not select.select([ours], [], [], clock.wait())[0]:

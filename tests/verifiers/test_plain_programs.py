@@ -321,7 +321,7 @@ def test_a_program_that_the_clock_stopped_too_early_is_run_again_then_an_error(
 )
 @pytest.mark.parametrize("harness", ["plain", "lcb-2025-05"])
 def test_only_a_program_that_used_its_time_is_too_slow(program: str, outcome: str, harness: Harness) -> None:
-    assert judge(program, [ADDS], seconds=0.4, harness=harness).outcome == outcome
+    assert judge(program, [ADDS], seconds=0.2, harness=harness).outcome == outcome
 
 
 @needs_sandbox

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from stages.run.watching.clock import PATIENCE, TICK, Clock
+from stages.run.watching.clock import MOST, PATIENCE, TICK, Clock
 from stages.verifiers.processes import Pool
 
 HANGS = ("equal", "3", "\\prod_{n=1}^{10000000} \\sin(n^2)")
@@ -150,10 +150,29 @@ def test_a_parent_that_was_stopped_finds_the_verdict_all_the_same() -> None:
 def test_the_clock_counts_one_tick_of_a_gap() -> None:
     """10 s: 0.25 s and 0.5 s are counted as they were, an hour as two ticks."""
     times = iter([0.0, 0.25, 0.75, 3600.75, 3610.75])
-    clock = Clock(10.0, lambda: next(times))
+    clock = Clock(10.0, now=lambda: next(times))
     left = []
     for _ in range(4):
         clock.over()
         left.append(clock.left)
     assert left == [9.75, 9.25, 9.25 - 2 * TICK, 9.25 - 4 * TICK]
     assert clock.wait() == TICK
+
+
+def test_time_in_line_for_a_cpu_does_not_count_until_there_was_enough_cpu_time() -> None:
+    """Of 0.4 s, 0.3 s in line count as 0.1 s; more than the gap (two threads) as nothing; after 10 s of CPU time all counts."""
+    times, strains = iter([0.0, 0.4, 0.8, 1.2, 1.2]), iter([(5.0, 2.0), (5.3, 2.1), (6.3, 2.2), (7.0, 12.0)])
+    clock = Clock(10.0, lambda: next(strains), lambda: next(times))
+    left = []
+    for _ in range(3):
+        clock.over()
+        left.append(round(clock.left, 6))
+    assert left == [9.9, 9.9, 9.5]
+
+
+def test_a_clock_is_over_some_time_however_busy_the_machine_is() -> None:
+    now = [0.0]
+    clock = Clock(1.0, lambda: (now[0], 0.0), lambda: now[0])
+    while not clock.over():
+        now[0] += 0.25
+    assert now[0] == MOST

@@ -30,6 +30,13 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return sum(sum(map(int, fields[11:15])) for fields in map(_stat, pids) if fields) / _TICKS
 
 
+def strain(pids: Iterable[int]) -> tuple[float, float]:
+    """Seconds that the threads of living processes have stood in line for a CPU (0 where the kernel does not count that), and
+    `cpu_seconds`."""
+    pids = list(pids)
+    return sum(_in_line(pid) for pid in pids), cpu_seconds(pids)
+
+
 def own_cpu_seconds(pid: int) -> float | None:
     """User and system time of one process, without its children; None when it has ended."""
     fields = _stat(pid)
@@ -44,7 +51,8 @@ def uses_more(pids: Iterable[int], limit: int) -> bool:
     files = sum(memory_files(pids).values())
     if sum(resident.values()) + files <= limit:
         return False
-    return sum(min(_shares(pid, pages), pages) for pid, pages in resident.items()) + files > limit
+    again = range(2)  # processes that end between two readings leave their share to the rest
+    return all(sum(_shares(pid, pages) for pid, pages in resident.items()) + files > limit for _ in again)
 
 
 def memory_files(pids: Iterable[int]) -> dict[tuple[int, int], int]:
@@ -89,9 +97,22 @@ def _resident(pid: int) -> int:
 
 
 def _shares(pid: int, otherwise: int) -> int:
-    """Proportional set size; `otherwise` where it may not be read."""
+    """Proportional set size; 0 of a process that has ended, `otherwise` where it may not be read."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
             return next(int(line.split()[1]) << 10 for line in file if line.startswith(b"Pss:"))
-    except (*_GONE, StopIteration):
+    except (FileNotFoundError, ProcessLookupError, StopIteration):
+        return 0
+    except PermissionError:
         return otherwise
+
+
+def _in_line(pid: int) -> float:
+    found = 0.0
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as file:
+                found += int(file.read().split()[1]) / 1e9
+    except (*_GONE, IndexError):
+        pass
+    return found
