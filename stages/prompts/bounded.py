@@ -114,6 +114,13 @@ class _Bounded:
     def __init__(self, template: str) -> None:
         self.template = template
 
+    @property
+    def environment(self) -> Any:
+        """Jinja's, by which transformers finds the names of a template's variables: that parses it, and runs nothing."""
+        from transformers.utils import chat_template_utils
+
+        return getattr(chat_template_utils, NAME)("").environment
+
     def render(self, **variables: Any) -> str:
         """The rendering, by the child of this process."""
         with _lock:

