@@ -30,12 +30,6 @@ def label(text: str) -> str:
 
 def cell(text: str) -> str:
     """The text as a cell of a CSV file. One that a spreadsheet would run as a formula (it begins with =, +, -, @ or tab, in
-    the wide forms, too, and is no number) begins with an apostrophe, which spreadsheets take for "this is text"; `text_of` is the
-    way back."""
+    the wide forms, too, and is no number) begins with an apostrophe more, which spreadsheets take for "this is text"."""
     shown = visible(text)
     return f"'{shown}" if _FORMULA.match(shown) and not _NUMBER.fullmatch(shown) else shown
-
-
-def text_of(cell: str) -> str:
-    """What `cell` was made of."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell

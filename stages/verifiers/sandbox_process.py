@@ -26,7 +26,7 @@ INPUT = "/input"
 GATE = ("/bin/sh", "-c", f'read -r go && exec "$@" <{INPUT}', "sh")
 """What stands before the command inside: the second gate, then standard input."""
 _CHUNK = 1 << 16
-LOOK = 0.05
+LOOK = 0.02
 """Seconds between two looks at the memory of a program that no control group bounds."""
 Stopped = Literal["time", "output", "memory"]
 

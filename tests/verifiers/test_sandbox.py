@@ -419,5 +419,5 @@ def test_what_bounds_a_program_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(sandbox, "places_here", lambda v=version, p=parents: sandbox_groups.Places(v, p))
         told[version, *parents] = sandbox.bounds()
     assert [by_kernel for by_kernel, _ in told.values()] == [True, False, False, False]
-    assert ["looked at every 50 ms" in words for _, words in told.values()] == [False, False, True, True]
+    assert ["looked at every 20 ms" in words for _, words in told.values()] == [False, False, True, True]
     assert ["not by cores" in words for _, words in told.values()] == [False, True, True, True]
