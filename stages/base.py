@@ -19,7 +19,7 @@ from stages.prompts.render import Rendered, Renderer
 from stages.run.params import Base, Hardware, Model, read
 from stages.run.program import run
 from stages.run.ranks import rank
-from stages.run.sections import deciding
+from stages.run.sections import Health, deciding
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
@@ -62,7 +62,8 @@ def pretrain(problems: Path, out: Path, model: Model) -> None:
     renderer = Renderer(processor, "", model.context)
     samples, device = document_samples(generated, renderer, net), device_of(hardware)
     ratio = None if base.muon_learning_rate is None else base.muon_learning_rate / base.learning_rate
-    engine = start(net.to(device), hardware, device, grad_clip=1.0, muon_ratio=ratio)
+    allowed = read("health", Health).bad_steps
+    engine = start(net.to(device), hardware, device, grad_clip=1.0, muon_ratio=ratio, bad_steps=allowed)
     plan = Plan(
         base.epochs,
         base.batch,

@@ -18,7 +18,7 @@ from stages.run.optional import RewardModelling
 from stages.run.params import Hardware, read
 from stages.run.program import run
 from stages.run.ranks import rank
-from stages.run.sections import deciding
+from stages.run.sections import Health, deciding
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
@@ -75,7 +75,8 @@ def trained(kind: str, args: Any, rows: Sequence[RewardRow], wanted: RewardModel
     def rate(step: int, total: int) -> float:
         return learning_rate(step, total, wanted.learning_rate, 0.1 * wanted.learning_rate, wanted.warmup, "cosine")
 
-    engine = start(net, hardware, device, grad_clip=1.0, head=head)
+    allowed = read("health", Health).bad_steps
+    engine = start(net, hardware, device, grad_clip=1.0, head=head, bad_steps=allowed)
     values = [seed, wanted.model_dump(), deciding(hardware)]
     state = state_folder(f"reward_model-{args.name}-{kind}", [args.init, args.rows], values)
     plan, filler = Plan(wanted.epochs, wanted.batch, seed, rate), picture_filler(renderer, net, hardware)

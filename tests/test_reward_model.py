@@ -62,6 +62,11 @@ def test_a_head_is_saved_beside_the_weights(tiny: Tiny, tmp_path: Path) -> None:
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in head.state_dict().items())
     with pytest.raises(DataError, match=r"no value_head\.safetensors"):
         load_head(model, tmp_path / "elsewhere")
+    with torch.no_grad():
+        head.bias.fill_(float("nan"))
+    save_head(head, tmp_path)
+    with pytest.raises(DataError, match=r"value_head.safetensors: NaN or infinite weights \(bias\)"):
+        load_head(model, tmp_path)
 
 
 def test_the_stage_trains_both_and_checks_both(tiny: Tiny, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from stages.prompts.render import Renderer
 from stages.run.params import Hardware, Model, read
 from stages.run.phases import clear
 from stages.run.ranks import rank
-from stages.run.sections import DPO, deciding
+from stages.run.sections import DPO, Health, deciding
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 from stages.training.batches import PackedBatch, TrainingSample, pack
@@ -39,7 +39,7 @@ def preferred(options: argparse.Namespace, dpo: DPO) -> None:
     net, processor = load_model(options.init, device, dtype=dtype_of(hardware, device)), load_processor(options.init)
     renderer = Renderer.of(processor, model)
     samples = pair_samples(found, renderer, net)
-    engine = start(net, hardware, device, grad_clip=1.0)
+    engine = start(net, hardware, device, grad_clip=1.0, bad_steps=read("health", Health).bad_steps)
     filler = picture_filler(renderer, net, hardware)
     pad_id = net.config.get_text_config().pad_token_id or 0
     packed = pack(samples, hardware.micro_batch_tokens, pad_id, filler)

@@ -11,13 +11,15 @@ from safetensors.torch import save_file
 
 from stages.data.files import DataError
 from stages.long2short.fit import require_fit, weight_files
+from stages.models.finite import listed, not_finite
 
 
 def merge_folders(long: Path, short: Path, out: Path, weight: float) -> int:
     """Write `weight` * long + (1 - weight) * short as a transformers folder; returns the number of tensors.
 
     Shard by shard of the long model: memory holds the merged shard, and one tensor of each model. Averages are taken in float32
-    and stored in the long model's dtype. All but the weights is the long model's. Raises DataError when the two do not fit."""
+    and stored in the long model's dtype. All but the weights is the long model's. Raises DataError when the two do not fit,
+    or an average is not finite."""
     require_fit(long, short)
     shutil.rmtree(out, ignore_errors=True)
     shutil.copytree(long, out, ignore=lambda folder, names: _left_out(Path(folder) == long, names))
@@ -27,6 +29,11 @@ def merge_folders(long: Path, short: Path, out: Path, weight: float) -> int:
 
 def _write(shard: Path, where: dict[str, Path], weight: float, out: Path) -> int:
     merged = _merged(shard, where, weight)
+    if wrong := not_finite(merged.items()):
+        raise DataError(
+            f"{shard} and {where[wrong[0]].parent}: the average of {len(wrong)} tensors has NaN or infinite weights "
+            f"({listed(wrong)}); run the stage that made the checkpoint again"
+        )
     try:
         save_file(merged, out, metadata={"format": "pt"})
     except (OSError, SafetensorError) as error:

@@ -1,9 +1,10 @@
-"""Guards against loss, gradients and weights that are no finite numbers: nothing that is not finite
-is saved or handed on, so that the last saved state stays good."""
+"""Guards against loss, gradients and weights that are not finite: a step with such a loss or gradient
+is left out, and weights that are not finite are neither saved nor handed on."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 
@@ -15,15 +16,36 @@ REMEDY = "the last saved state is kept, and the same command goes on from there;
 
 
 class NotFiniteError(DataError):
-    """A step of training whose loss, gradient or weights are NaN or infinite."""
+    """Raised for weights that are NaN or infinite, and after too many steps without a finite loss
+    and gradient."""
 
 
-def check_step(loss: float, gradient_norm: float | None) -> None:
-    """Raise NotFiniteError where the `loss` of a step over all ranks, or the norm of its gradient
-    (None where it is not known yet), is NaN or infinite."""
-    for what, value in (("loss", loss), ("gradient norm", gradient_norm)):
-        if value is not None and not math.isfinite(value):
-            raise NotFiniteError(f"the {what} is {value}; {REMEDY}")
+@dataclass
+class BadSteps:
+    """Counts the optimizer steps in a row that are left out, up to a limit (`health.bad_steps`)."""
+
+    allowed: int
+    in_a_row: int = 0
+
+    def check(self, loss: float, gradient_norm: float) -> str:
+        """Return what is not finite in a step, of its `loss` over all ranks and the norm of its
+        gradient; "" for a good step. Raises NotFiniteError for the first step beyond the limit."""
+        step = (("loss", loss), ("gradient norm", gradient_norm))
+        bad = [f"the {what} is {value}" for what, value in step if not math.isfinite(value)]
+        if not bad:
+            self.in_a_row = 0
+            return ""
+        self.in_a_row += 1
+        found = bad[0]
+        if self.in_a_row > self.allowed:
+            row = f" in {self.in_a_row} steps in a row (health.bad_steps: {self.allowed})" if self.allowed else ""
+            raise NotFiniteError(f"{found}{row}; {REMEDY}")
+        return f"{found} ({self.in_a_row} in a row, health.bad_steps: {self.allowed})"
+
+
+def left_out(step: str, bad: str, samples: Iterable[str]) -> str:
+    """Message on a `step` that was left out: what is `bad`, and the names of its `samples`."""
+    return f"{step}: left out, {bad}; samples of the step: {listed(sorted({*samples}))}"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from stages.data.files import DataError
+from stages.models.finite import listed, not_finite
 from stages.models.loading import best_device, load_model, load_processor
 from stages.models.positions import position_ids
 from stages.prompts.prompt import Prompt
@@ -50,6 +51,8 @@ def load_head(model: Any, folder: Path) -> nn.Linear:
         head.load_state_dict(load_file(folder / FILE))
     except (RuntimeError, OSError) as error:
         raise DataError(f"{folder}/{FILE}: not this model's head ({' '.join(str(error).split())[:200]})") from error
+    if wrong := not_finite(head.named_parameters()):
+        raise DataError(f"{folder}/{FILE}: NaN or infinite weights ({listed(wrong)}); run the stage reward_model again")
     return head.to(device=model.device, dtype=model.dtype)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from stages.data.records import CuratedProblem
-from stages.models.finite import naming
+from stages.models.finite import left_out, naming
 from stages.models.positions import position_ids
 from stages.policy.experience import Experience
 from stages.policy.iteration import Group, describe, mean_success
@@ -16,7 +16,7 @@ from stages.policy.lessons import Lesson, ages, lessons_of
 from stages.policy.mirror_descent import kept, mirror_descent_loss, token_level_loss
 from stages.policy.mismatch import measure, mismatch
 from stages.rollout.partial import token_ids
-from stages.run.ranks import share
+from stages.run.ranks import rank, share
 from stages.run.seeds import stream_seed
 from stages.training.ahead import Lazily, one_ahead
 from stages.training.batches import PackedBatch, TrainingSample, pack
@@ -55,9 +55,7 @@ class Learner:
             self.push_weights()
         trained = time.monotonic()
         figures = describe(groups, self.experience.buffer.groups) | figures | more
-        if steps:  # none when every group's rewards are equal: the policy stays as it is
-            norm = max(step.grad_norm for step in steps)
-            figures |= {"loss": steps[-1].loss, "grad_norm": norm, "entropy": steps[0].entropy}
+        figures |= figures_of(steps)
         speeds = {
             "rollout_seconds": rolled - began,
             "training_seconds": trained - rolled,
@@ -86,10 +84,13 @@ class Learner:
         first = self._begin(iteration)
         steps: list[StepResult] = []
         drawn = self._mini_batches(iteration, len(lessons), minis)
-        mine_of = ([place_of[index] for index in lesson_ids if index in place_of] for lesson_ids in drawn)
-        for members, batches in one_ahead((members, self._packed(samples, members)) for members in mine_of):
-            with naming(samples[index].name for index in members):
+        mine_of = ((ids, [place_of[index] for index in ids if index in place_of]) for ids in drawn)
+        for (ids, members), batches in one_ahead((both, self._packed(samples, both[1])) for both in mine_of):
+            named = [lessons[index].problem.id for index in ids]
+            with naming(named):
                 steps.append(self._step(batches, members, advantage, reference, count, first, len(steps)))
+            if steps[-1].bad and rank() == 0:
+                print(left_out(f"iteration {iteration}, step {len(steps) - 1}", steps[-1].bad, named), flush=True)
         return steps, gaps | ages(lessons)
 
     def _mini_batches(self, iteration: int, lessons: int, minis: int) -> Iterator[list[int]]:
@@ -185,6 +186,17 @@ class Learner:
 
         rate = warmed(first + step, self.rl.learning_rate, self.rl.warmup_steps)
         return optimizer_step(self.trainer, batches, loss_of, rate, entropies=step == 0)
+
+
+def figures_of(steps: Sequence[StepResult]) -> dict[str, float]:
+    """Loss of the last step, largest gradient norm and entropy of the first step of an iteration, over
+    the steps that were taken; how many were left out, if any. {} without a step: when all rewards of
+    every group are equal, the policy stays as it is."""
+    taken = [step for step in steps if not step.bad]
+    figures = {"steps_left_out": float(len(steps) - len(taken))} if len(taken) < len(steps) else {}
+    if taken:
+        figures |= {"loss": taken[-1].loss, "grad_norm": max(step.grad_norm for step in taken)}
+    return figures | ({"entropy": steps[0].entropy} if steps and not steps[0].bad else {})
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def improved(options: argparse.Namespace, rl: RL) -> None:
     validation, left_out = askable(renderer, held_out)
     if rank() == 0:
         print(f"{len(problems)} problems, {len(validation)} validation problems", *left_out, sep="\n")
-    trainer = start(net, hardware, device, rl.grad_clip, rl.temperature)
+    trainer = start(net, hardware, device, rl.grad_clip, rl.temperature, bad_steps=limits.bad_steps)
     own = trainer.model if hardware.engine == "vllm" else rollout_copy(trainer, init)  # vLLM loads the weights itself
     golden = golden_prompts(trainer, hardware, renderer, problems, rl.temperature)
     engine = open_rollout_engine(init, own, renderer, hardware, golden)

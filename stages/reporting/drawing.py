@@ -164,7 +164,7 @@ def _clean(canvas: "Canvas") -> None:
     from matplotlib.ticker import FuncFormatter
 
     for text in canvas.findobj(Text):
-        text.set_text(visible(text.get_text()))  # type: ignore[attr-defined]
+        text.set_text(visible(text.get_text()))
     for axis in (axis for axes in canvas.axes for axis in (axes.xaxis, axes.yaxis)):
         names = axis.get_major_formatter()
         if isinstance(names, FuncFormatter):  # of ticks with names

@@ -157,8 +157,18 @@ class Evaluation(BaseModel):
 
 
 def read_evaluations(folder: Path, wanted: Collection[str] = tuple(CHECKPOINTS)) -> dict[str, Evaluation]:
-    """The evaluations of the `wanted` checkpoints, in the order of CHECKPOINTS; files of others are of other runs, and left alone.
-    DataError names the file and field at fault."""
+    """The evaluations of the `wanted` checkpoints, in the order of CHECKPOINTS. The files of the other ones of CHECKPOINTS are of
+    other runs, and left alone. Raises DataError, with file and field at fault, and for a checkpoint or a file that no table has."""
+    if unknown := sorted({*wanted} - {*CHECKPOINTS}):
+        raise DataError(
+            f"evaluate.checkpoints: {', '.join(unknown)}: no table of the report has it, expected {', '.join(CHECKPOINTS)}; "
+            "add its title to CHECKPOINTS in stages/reporting/evaluations.py"
+        )
+    if stray := sorted(path.name for path in folder.glob("*.json") if path.stem not in CHECKPOINTS):
+        raise DataError(
+            f"{folder / stray[0]}: no table of the report has a checkpoint {Path(stray[0]).stem!r}, expected "
+            f"{', '.join(CHECKPOINTS)}; move it away, or add its title to CHECKPOINTS in stages/reporting/evaluations.py"
+        )
     return {name: read_evaluation(folder / f"{name}.json", name) for name in CHECKPOINTS if name in wanted}
 
 

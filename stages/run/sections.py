@@ -122,15 +122,17 @@ REPORT = Loss(variants=[], drop_negatives=0.0)
 
 
 class Health(Section):
-    mismatch_kl: Limits
-    ratio_p99: Limits
-    entropy_share: Limits
+    mismatch_kl: Annotated[Limits, Outside.ROOM]
+    ratio_p99: Annotated[Limits, Outside.ROOM]
+    entropy_share: Annotated[Limits, Outside.ROOM]
     """Of the first iteration's entropy; the same for the next one."""
-    length_share: Limits
-    reward_errors: Limits
-    truncated: Limits
-    zero_signal: Limits
-    grad_norm: Limits
+    length_share: Annotated[Limits, Outside.ROOM]
+    reward_errors: Annotated[Limits, Outside.ROOM]
+    truncated: Annotated[Limits, Outside.ROOM]
+    zero_signal: Annotated[Limits, Outside.ROOM]
+    grad_norm: Annotated[Limits, Outside.ROOM]
+    bad_steps: Annotated[int, Outside.ROOM] = Field(ge=0)
+    """Optimizer steps in a row that are left out because loss or gradient is not finite."""
 
 
 class Report(Section):

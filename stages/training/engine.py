@@ -10,7 +10,7 @@ import torch
 import torch.distributed as dist
 
 from stages.models.attention import use_packed_attention
-from stages.models.finite import REMEDY, NotFiniteError, check_step, listed, not_finite
+from stages.models.finite import REMEDY, BadSteps, NotFiniteError, listed, not_finite
 from stages.models.loading import dtype_of
 from stages.run.params import Hardware
 from stages.run.ranks import collective_time_out, during, rank, world_size
@@ -24,10 +24,8 @@ from stages.training.values import TokenValues
 LossOf = Callable[[PackedBatch, torch.Tensor, torch.Tensor], torch.Tensor]
 """(batch, log-probs (T,), entropies (T,) or (0,)) -> this micro-batch's part of the loss, summed over micro-batches and ranks."""
 
-
 BUCKET = 500_000_000
-"""Weights whose gradients DeepSpeed reduces together at most (the default of its
-reduce_bucket_size)."""
+"""Most weights whose gradients are reduced together (DeepSpeed's default reduce_bucket_size)."""
 
 
 @dataclass
@@ -37,6 +35,7 @@ class Engine:
     deepspeed: Any
     device: torch.device
     zero_stage: int
+    bad_steps: BadSteps
 
     @property
     def model(self) -> Any:
@@ -53,6 +52,8 @@ class StepResult:
     tokens: int
     entropy: float
     """Mean over the tokens that carry loss, in nats; not a number where it was not asked for."""
+    bad: str = ""
+    """What is not finite in the step, which was then left out; "" for a step that was taken."""
 
 
 def start(
@@ -63,10 +64,12 @@ def start(
     temperature: float = 1.0,
     head: Any = None,
     muon_ratio: float | None = None,
+    bad_steps: int = 0,
 ) -> Engine:
     """Wrap `model` by DeepSpeed with AdamW (weight decay 0), or with Muon at `muon_ratio` times its learning rate, which is set by
     each step. Muon wants whole float32 matrices: ZeRO and bf16 are off then. With bf16 DeepSpeed keeps float32 master weights.
-    With a value `head` each target gets its value instead of its log-probability."""
+    With a value `head` each target gets its value instead of its log-probability. `bad_steps`
+    (health.bad_steps) steps in a row may be left out because loss or gradient is not finite."""
     os.environ.setdefault("DS_ACCELERATOR", "cuda" if device.type == "cuda" else "cpu")
     os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
     os.environ.setdefault("MASTER_PORT", "0")  # alone: any free port, so that several stages run side by side
@@ -75,9 +78,8 @@ def start(
     deepspeed = library.deepspeed()
     deepspeed.utils.logger.setLevel("ERROR")
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # for inference only, and would be compiled for a minute
-    backend = "gloo"
+    backend = "nccl" if device.type == "cuda" else "gloo"
     if device.type == "cuda":
-        backend = "nccl"
         torch.cuda.set_device(device)  # NCCL's collectives use the current one
     with during("meeting the other ranks"):
         deepspeed.init_distributed(dist_backend=backend, timeout=collective_time_out(), verbose=False)
@@ -96,7 +98,7 @@ def start(
     if zero_stage == 3 and head is None:  # the output layer's weights are read outside it
         for parameter in head_of(model).parameters():
             deepspeed.zero.register_external_parameter(module, parameter)
-    return Engine(engine, device, zero_stage)
+    return Engine(engine, device, zero_stage, BadSteps(bad_steps))
 
 
 def _config(zero_stage: int, bf16: bool, clip: float, weights: int) -> dict[str, Any]:
@@ -118,8 +120,8 @@ def optimizer_step(
 ) -> StepResult:
     """Forward and backward over all micro-batches of this rank, then one step. Ranks with fewer micro-batches repeat one of
     theirs with weight zero, so that collectives meet. `loss_of` divides by the count over all ranks itself.
-    Raises NotFiniteError, on all ranks, for a loss or gradient that is not finite, before the step;
-    under ZeRO and bfloat16 DeepSpeed knows the gradient's norm, and leaves such a step out itself."""
+    A step whose loss or gradient is not finite on any rank is left out on all: weights and moments stay
+    as they are. Raises NotFiniteError, on all ranks, for more of them in a row than the engine allows."""
     for group in engine.deepspeed.optimizer.param_groups:
         group["lr"] = learning_rate * group.get("rate", 1.0)
     passes = _most(len(batches))
@@ -134,19 +136,29 @@ def optimizer_step(
         else:
             sums += torch.tensor([loss.item(), batch.tokens, entropy.sum().item(), len(entropy)], dtype=torch.float64)
         engine.deepspeed.set_gradient_accumulation_boundary(place == passes - 1)
+        if place == passes - 1:
+            with during("sums of the step"):
+                total = _reduce(sums, dist.ReduceOp.SUM).tolist()
+            if not math.isfinite(total[0]):
+                loss = loss * math.nan  # so the gradient is not finite on any rank, and no step is taken
         with during("backward and gradient reduction"):
             engine.deepspeed.backward(loss * world_size())
-    norm = _plain_norm(engine)
-    with during("sums of the step"):
-        total = _reduce(sums, dist.ReduceOp.SUM).tolist()
-    check_step(total[0], norm)
     with during("optimizer step"):
-        engine.deepspeed.step()
-    if norm is None:  # known to DeepSpeed alone, and only now
-        norm = _float(engine.deepspeed)
-        check_step(total[0], norm)
+        norm = _take_step(engine)
+    bad = engine.bad_steps.check(total[0], norm)
     entropy_mean = total[2] / max(1.0, total[3]) if entropies else math.nan
-    return StepResult(total[0], norm, int(total[1]), entropy_mean)
+    return StepResult(total[0], norm, int(total[1]), entropy_mean, bad)
+
+
+def _take_step(engine: Engine) -> float:
+    """Take the optimizer step where the norm of the gradient before clipping, which is returned, is finite.
+    Under ZeRO and bfloat16 DeepSpeed alone knows the norm, and leaves a bad step out by itself."""
+    norm = _plain_norm(engine)
+    if norm is not None and not math.isfinite(norm):
+        engine.deepspeed.zero_grad()
+        return norm
+    engine.deepspeed.step()
+    return float(engine.deepspeed.get_global_grad_norm() or 0.0) if norm is None else norm
 
 
 def forwards(engine: Engine, batches: Sequence[PackedBatch]) -> list[tuple[PackedBatch, torch.Tensor]]:
@@ -209,11 +221,6 @@ def _plain_norm(engine: Engine) -> float | None:
         return None
     gradients = [p.grad for p in engine.deepspeed.module.parameters() if p.grad is not None]
     return float(torch.nn.utils.get_total_norm(gradients))
-
-
-def _float(engine: Any) -> float:
-    norm = engine.get_global_grad_norm()
-    return 0.0 if norm is None else float(norm)
 
 
 def check_weights(engine: Engine, what: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from stages.models.finite import naming
+from stages.models.finite import left_out, naming
 from stages.run.params import Hardware
 from stages.run.ranks import during, rank, share
 from stages.run.seeds import stream_seed
@@ -16,7 +16,7 @@ from stages.run.spool import Spool
 from stages.training.ahead import Lazily, one_ahead
 from stages.training.batches import PackedBatch, TrainingSample, pack
 from stages.training.checkpoints import SaveClock, load_state, save_state
-from stages.training.engine import Engine, LossOf, optimizer_step
+from stages.training.engine import Engine, LossOf, StepResult, optimizer_step
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,15 @@ def train(
         mine = share(steps[step])
         loss_of = loss_for(steps[step], mine, batches) if mine else _nothing
         rate = plan.rate(step, len(steps))
-        named = (samples[plan.unit * unit].name or str(unit) for unit in steps[step])
+        named = [samples[plan.unit * unit].name or str(unit) for unit in steps[step]]
         with during(f"step {step}"), naming(named):
             result = optimizer_step(engine, batches, loss_of, rate)
+        if result.bad and rank() == 0:
+            print(left_out(f"step {step}", result.bad, named), flush=True)
         if rank() == 0:
-            seconds = time.monotonic() - began
-            figures = {"loss": result.loss, "grad_norm": result.grad_norm, "learning_rate": rate, "entropy": result.entropy}
-            spool.log(step, figures)
+            spool.log(step, _figures(result, rate))
             spool.progress(step + 1, len(steps), "steps")
-            spool.log_speed(step, {"tokens_per_second": result.tokens / seconds})
+            spool.log_speed(step, {"tokens_per_second": result.tokens / (time.monotonic() - began)})
         with during(f"saving after step {step}"):
             if step + 1 < len(steps) and clock.due():
                 clock.save(partial(save_state, engine, state, step + 1, {}))
@@ -107,6 +107,13 @@ def mean_token_loss(indices: Sequence[int], samples: Sequence[TrainingSample]) -
 def loss_tokens(sample: TrainingSample) -> int:
     """How many tokens of a sample carry loss."""
     return len(sample.response_ids) if sample.loss_mask is None else sum(sample.loss_mask)
+
+
+def _figures(result: StepResult, rate: float) -> dict[str, float]:
+    """The row of a step in the curves; of one that was left out, that it was."""
+    if result.bad:
+        return {"learning_rate": rate, "steps_left_out": 1.0}
+    return {"loss": result.loss, "grad_norm": result.grad_norm, "learning_rate": rate, "entropy": result.entropy}
 
 
 def _nothing(_: PackedBatch, logp: torch.Tensor, __: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from stages.prompts.render import Renderer
 from stages.run.params import SFT, Hardware, Model, read
 from stages.run.phases import clear
 from stages.run.ranks import rank
-from stages.run.sections import deciding
+from stages.run.sections import Health, deciding
 from stages.run.spool import stage_spool
 from stages.run.state import state_folder
 from stages.training.checkpoints import drop_state
@@ -51,7 +51,7 @@ def tuned(options: argparse.Namespace, sft: SFT) -> None:
     def rate(step: int, total: int) -> float:
         return learning_rate(step, total, sft.learning_rate, sft.final_learning_rate, sft.warmup, sft.schedule)
 
-    engine = start(net, hardware, device, grad_clip=1.0)
+    engine = start(net, hardware, device, grad_clip=1.0, bad_steps=read("health", Health).bad_steps)
     spool = stage_spool(f"sft@{phase}")
     values = [seed, sft.model_dump(), model.model_dump(), deciding(hardware)]
     state = state_folder(f"sft-{phase}", [options.init, options.demonstrations], values)

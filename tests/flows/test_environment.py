@@ -56,12 +56,12 @@ def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert os.environ["PATH"] == f"{Path(sys.executable).parent}:mine", "a second call adds nothing"
 
 
-@pytest.mark.parametrize("program", ["flows.server", "flows.ui", "flows.plan", "flows.pipeline", "flows.doctor"])
+@pytest.mark.parametrize("program", ["flows.server up", "flows.ui", "flows.pipeline", "flows.k15 doctor"])
 def test_a_folder_that_no_database_can_lie_in_is_one_clear_line(program: str, tmp_path: Path) -> None:
     """MLflow's and Prefect's databases would lie in the part before the question mark, outside the checkout."""
     root = tmp_path / "a?b" / "checkout"
     root.mkdir(parents=True)
-    words = [sys.executable, "-m", program, *(["up"] if program == "flows.server" else [])]
+    words = [sys.executable, "-m", *program.split()]
     done = subprocess.run(
         words, cwd=root, env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, timeout=120, check=False
     )

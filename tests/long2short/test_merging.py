@@ -74,6 +74,17 @@ def test_averages_are_taken_in_float32_and_stored_as_the_long_models(tmp_path: P
     assert found.tolist() == [1.0, 4.0]
 
 
+@pytest.mark.parametrize("of", ["long", "short"])
+def test_a_model_that_is_not_finite_is_not_merged(tmp_path: Path, of: str) -> None:
+    """Infinities of opposite sign would average to NaN; the message has the tensors and both models."""
+    bad = {**LONG, "b": torch.tensor([[float("inf")]])}
+    long = checkpoint(tmp_path / "long", bad if of == "long" else LONG)
+    short = checkpoint(tmp_path / "short", bad if of == "short" else SHORT)
+    with pytest.raises(DataError, match=r"long/model.safetensors and .*short: the average of 1 tensors has NaN .*\(b\)"):
+        merge_folders(long, short, tmp_path / "out", 0.5)
+    assert not (tmp_path / "out/model.safetensors").exists()
+
+
 def test_models_that_do_not_fit_are_told_by_name(tmp_path: Path) -> None:
     long = checkpoint(tmp_path / "long", LONG)
     other = checkpoint(tmp_path / "other", {**SHORT, "a": torch.zeros(4)})

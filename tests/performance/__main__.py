@@ -23,6 +23,7 @@ BENCHMARKS = (
     "sandbox",
     "curation",
     "memory",
+    "load",
     "real_model",
 )
 

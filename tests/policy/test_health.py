@@ -25,6 +25,7 @@ LIMITS: dict[str, Any] = {
     "truncated": [0.5, None],
     "zero_signal": [0.9, None],
     "grad_norm": [100.0, None],
+    "bad_steps": 3,
 }
 
 
@@ -53,8 +54,8 @@ def test_a_finding_says_what_was_found_the_limit_and_what_to_do() -> None:
     assert broken.text.startswith("loss is nan, not a finite number")
 
 
-def test_each_limit_has_its_rule() -> None:
-    assert [rule.limit for rule in RULES] == list(Health.model_fields)
+def test_each_limit_of_an_iteration_has_its_rule() -> None:
+    assert [*(rule.limit for rule in RULES), "bad_steps"] == list(Health.model_fields), "bad_steps is of the optimizer"
 
 
 @pytest.mark.parametrize("name", ["long_rl", "short_rl"])
@@ -76,7 +77,7 @@ figures = st.dictionaries(st.sampled_from([rule.figure for rule in RULES]), st.f
 def test_without_limits_nothing_is_found_and_a_stop_needs_two_iterations(
     now: dict[str, float], first: dict[str, float], last: dict[str, float]
 ) -> None:
-    assert examine(now, first, last, Health(**{name: [None, None] for name in Health.model_fields})) == []
+    assert examine(now, first, last, limits(**{rule.limit: [None, None] for rule in RULES})) == []
     assert all(finding.level == "warn" for finding in examine(now, first, {}, limits()))
     twice = examine(now, first, now, limits())
     assert len(twice) == len(examine(now, first, {}, limits()))

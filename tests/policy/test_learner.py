@@ -1,5 +1,6 @@
 """Iterations of the policy on the tiny model: it learns what the reward asks for, and reports what happened."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,7 +9,9 @@ import torch
 from tiny import CPU, Tiny, hardware, largest_gap, partial_rollouts, problem, reinforcement, weights
 
 from stages.data.records import CuratedProblem, Rollout, Segment
+from stages.models.finite import NotFiniteError, not_finite
 from stages.policy import experience as module
+from stages.policy import learner as module_of_loss
 from stages.policy.experience import Experience
 from stages.policy.iteration import score
 from stages.policy.learner import Learner
@@ -26,12 +29,13 @@ PARTIAL = ("segment_tokens", "max_staleness", "mask_stale", "repeat_penalty", "r
 
 
 def learner(tiny: Tiny, **changed: Any) -> Learner:
+    allowed = changed.pop("bad_steps", 0)
     loss = Loss(variants=changed.pop("variants", []), drop_negatives=0.0)
     rollouts = partial_rollouts(**{name: changed.pop(name) for name in PARTIAL if name in changed})
     rl = reinforcement(
         **{"prompts": 4, "samples": 4, "max_tokens": 6, "mini_batch": 8, "warmup_steps": 0, "train_zero_signal": True, **changed}
     )
-    trainer = start(tiny.model(), hardware(), CPU, rl.grad_clip, rl.temperature)
+    trainer = start(tiny.model(), hardware(), CPU, rl.grad_clip, rl.temperature, bad_steps=allowed)
     engine = TransformersEngine(trainer.model, tiny.renderer(), 64)
     return Learner(trainer, Experience(engine, engine.renderer, rl, rollouts, hardware(), seed=11, loss=loss))
 
@@ -72,6 +76,38 @@ def test_an_iteration_repeats_bit_by_bit(tiny: Tiny) -> None:
         torch.manual_seed(123)
     assert ends[0][:2] == ends[1][:2]
     assert largest_gap(ends[0][2], ends[1][2]) == 0
+
+
+@pytest.mark.usefixtures("rewards_a_token")
+def test_a_step_that_is_not_finite_is_left_out(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first of two steps of an iteration: the other is taken, the figures are those of the other, the engine gets finite
+    weights. With two bad ones, and one allowed, the problems of the second are named."""
+    usual, calls, faulty = module_of_loss.mirror_descent_loss, [], {0}
+
+    def loss(*given: Any) -> torch.Tensor:
+        calls.append(given)
+        return usual(*given) * (float("nan") if len(calls) - 1 in faulty else 1.0)
+
+    monkeypatch.setattr(module_of_loss, "mirror_descent_loss", loss)
+    found = learner(tiny, learning_rate=1e-3, passes=1, bad_steps=1)
+    before = weights(found.trainer.model)
+    problems = tiny.curated()[8:12]
+    _, figures, _ = found.iterate(0, problems)
+    assert len(calls) == 2, "one micro-batch in each of two steps"
+    told = capsys.readouterr().out
+    assert "iteration 0, step 0: left out, the loss is nan" in told
+    assert any(one.id in told for one in problems)
+    assert figures["steps_left_out"] == 1
+    assert "entropy" not in figures, "of the first step only"
+    assert all(math.isfinite(value) for value in figures.values())
+    after = weights(found.trainer.model)
+    assert largest_gap(before, after) > 0
+    assert not not_finite(after.items())
+    faulty |= {2, 3}
+    with pytest.raises(NotFiniteError, match=r"in 2 steps in a row .*; samples of the step: "):
+        found.iterate(1, problems)
 
 
 @pytest.mark.usefixtures("rewards_a_token")

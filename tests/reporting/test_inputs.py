@@ -64,6 +64,19 @@ def test_evaluation_that_is_not_json(folder: Path) -> None:
         read_evaluations(folder)
 
 
+def test_a_checkpoint_that_no_table_has_is_an_error(folder: Path) -> None:
+    """In the list of params.yaml, or as a file that a stage of somebody's own left: never read by nobody."""
+    with pytest.raises(
+        DataError, match=r"evaluate\.checkpoints: distilled: no table of the report has it, expected base, .*CHECKPOINTS"
+    ):
+        read_evaluations(folder, ["base", "distilled"])
+    write_json(folder / "distilled.json", evaluation("dpo"))
+    with pytest.raises(
+        DataError, match=r"distilled\.json: no table of the report has a checkpoint 'distilled'.*move it away, or add"
+    ):
+        read_evaluations(folder)
+
+
 def test_curve_with_empty_cells_and_extra_columns(tmp_path: Path) -> None:
     rows = [
         {

@@ -1,6 +1,7 @@
-"""Language models and an image-text model learn on two ranks what they learn on one, for every ZeRO stage; one of them is asked to
-read pictures and one is not, and no filler is made for the second."""
+"""A model of every family learns on two ranks what it learns on one, for every ZeRO stage, by SFT, and goes through an iteration
+of RL. Image-text models are asked to read pictures; no filler is made for language models."""
 
+import json
 from pathlib import Path
 
 import architectures
@@ -9,8 +10,7 @@ import pytest
 from programs import ended, ranks
 from tiny import Tiny, largest_gap, weights
 
-FAMILIES = ("llama", "gemma2", "qwen3_vl")
-"""An untied head; a tied and soft-capped one over sliding windows; pictures."""
+FAMILIES = tuple(architectures.BUILDERS)
 ROUNDING = 5e-4  # wide initial weights, three Adam steps of 1e-3
 
 
@@ -38,3 +38,12 @@ def test_two_ranks_learn_what_one_learns(name: str, zero_stage: int, tiny: Tiny,
     )
     assert largest_gap(before, one) > 1e-3, "nothing was learned"
     assert largest_gap(one, two) < ROUNDING
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_two_ranks_go_through_an_iteration_of_rl(name: str, tiny: Tiny, trained: Path) -> None:
+    """Under ZeRO-3: the engine has the trainer's weights, which are saved and load again, changed."""
+    figures = json.loads((trained / f"ranks-2/{name}-rl.json").read_text(encoding="utf-8"))
+    assert abs(figures["kl_rollout_trainer"]) < 1e-4
+    before, after = (weights(Tiny(folder, tiny.problems).model()) for folder in (trained / name, trained / f"ranks-2/{name}-rl"))
+    assert largest_gap(before, after) > 1e-4 or figures["zero_signal"] == 1.0

@@ -181,17 +181,23 @@ def late(checkpoint: Path, problems: list[Any]) -> None:
 
 
 def bad_loss(checkpoint: Path, problems: list[Any], zero_stage: int) -> None:
-    """The loss of rank 1 is not a number; each rank leaves what it was told."""
+    """A good step, one whose loss is not a number on rank 1, a good one, two bad ones; each rank leaves
+    its weights and what it was told at last."""
     tiny = Tiny(checkpoint, problems)
-    engine = start(tiny.model(), hardware(zero_stage=zero_stage), CPU, 1.0)
+    engine = start(tiny.model(), hardware(zero_stage=zero_stage), CPU, 1.0, bad_steps=1)
     samples = tiny.samples(tiny.model())[:2]
     usual = mean_token_loss([0, 1], samples)
     factor = float("nan") if rank() == 1 else 1.0
+    told = []
     filler = picture_filler(tiny.renderer(), tiny.model(), hardware(zero_stage=zero_stage))
     try:
         batches = pack(samples, 1024, 0, filler)
-        optimizer_step(engine, batches, lambda *given: usual(*given) * factor, 1e-3)
+        for bad in (False, True, False, True, True):
+            loss = (lambda *given: usual(*given) * factor) if bad else usual
+            told.append(bool(optimizer_step(engine, batches, loss, 1e-3).bad))
     except NotFiniteError as error:
+        assert told == [False, True, False, True]
+        torch.save(whole_weights(engine), f"weights-{rank()}.pt")
         Path(f"noticed-{rank()}").write_text(str(error))
 
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.verifiers import code_rewards, programs
-from stages.verifiers.code_tests import AssertTest, CallTest, Harness, StdinTest, judge, outputs_of, same_output
+from stages.verifiers.code_tests import AssertTest, CallTest, StdinTest, judge, outputs_of, same_output
 from stages.verifiers.languages import missing
+from stages.verifiers.programs import Harness
 from stages.verifiers.sandbox import why_unavailable
 
 CASES = [json.loads(line) for line in Path("tests/cases/code_outputs.jsonl").read_text().splitlines()]

@@ -14,10 +14,10 @@ from stages.benchmarks.coding_livecodebench import extracted
 from stages.verifiers import assertions
 from stages.verifiers.code_blocks import blocks, program_in
 from stages.verifiers.code_rewards import unrunnable, verify_program
-from stages.verifiers.code_tests import AssertTest, Harness, StdinTest, judge
+from stages.verifiers.code_tests import AssertTest, StdinTest, judge
 from stages.verifiers.languages import missing
 from stages.verifiers.output_comparison import close_output, close_result
-from stages.verifiers.programs import StarvedError, with_files
+from stages.verifiers.programs import Harness, StarvedError, with_files
 from stages.verifiers.sandbox import why_unavailable
 
 HERE = why_unavailable() or missing("python")
