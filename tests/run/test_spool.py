@@ -31,14 +31,14 @@ def test_a_half_line_of_a_killed_writer_is_no_row(spool: Spool, half: str) -> No
     with spool.path.open("a") as file:
         file.write(half)
     assert [row["step"] for row in spool.rows()] == [0, 1, 2, 3]
-    spool.truncate(3)
+    spool.restore(spool.rows()[:3])
     spool.log(3, {"loss": 0.5})
     assert [(row["step"], row["loss"]) for row in spool.rows()] == [(0, 4.0), (1, 3.0), (2, 2.0), (3, 0.5)]
     assert spool.path.read_text().endswith("\n")
 
 
-def test_truncation_is_whole_or_absent(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that is killed while it truncates loses nothing: the file changes by a rename."""
+def test_restoring_is_whole_or_absent(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is killed while it restores loses nothing: the file changes by a rename."""
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -46,7 +46,7 @@ def test_truncation_is_whole_or_absent(spool: Spool, monkeypatch: pytest.MonkeyP
     before = spool.path.read_text()
     monkeypatch.setattr("os.replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        spool.truncate(2)
+        spool.restore(spool.rows()[:2])
     assert spool.path.read_text() == before
 
 
