@@ -22,7 +22,7 @@ from stages.models.broken_torchvision import WHY_NOT, picture_path
 from stages.run.params import Params, parsed
 from stages.run.secrets import hidden
 from stages.verifiers.languages import LANGUAGES, missing
-from stages.verifiers.sandbox import why_unavailable
+from stages.verifiers.sandbox import bounds, why_unavailable
 
 State = Literal["ok", "note", "lacks"]
 LEAST_DISK, LEAST_MEMORY = 3 * GIB, 3 * GIB
@@ -215,6 +215,9 @@ def _pictures(_root: Path) -> Iterator[Line]:
 def _code(_root: Path) -> Iterator[Line]:
     reason = why_unavailable()
     yield Line("note", "sandbox", reason) if reason else Line("ok", "sandbox", "model-written code can be run")
+    if reason is None:
+        by_kernel, told = bounds()
+        yield Line("ok" if by_kernel else "note", "sandbox limits", told)
     absent = [line for name in LANGUAGES if (line := missing(name))]
     yield from (Line("note", "tool chain", f"{line}; HumanEval leaves it out") for line in absent)
     if not absent:

@@ -26,7 +26,12 @@ LOOPBACK = ("127.0.0.1", "localhost")
 
 
 def prepare(root: Path) -> None:
-    """Set what the user has not set: telemetry off, Prefect's state under `root`/artifacts, `python` = this one; and GARBAGE."""
+    """Set what the user has not set: telemetry off, Prefect's state under `root`/artifacts, `python` = this one; and GARBAGE.
+
+    Ends the program where `root` lies in a folder with "?": the addresses of Prefect's and MLflow's databases end there, so that
+    both would lie somewhere else."""
+    if "?" in str(root.resolve()):
+        sys.exit(f"error: {root.resolve()}: databases cannot lie in a folder with '?' in its path; rename the folder")
     gc.set_threshold(*GARBAGE)
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)

@@ -198,7 +198,9 @@ def commit(root: Path) -> tuple[str, bool]:
     """Commit of the checkout and whether tracked files differ from it; ("", False) outside git."""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", *words], cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))

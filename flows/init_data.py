@@ -1,11 +1,12 @@
 """The user's files for `k15 init`: which rows they hold, and how long prompts and solutions are for the model's own tokenizer."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from jinja2 import TemplateError
 
 from stages.benchmarks.registry import BENCHMARKS
 from stages.data.files import DataError
@@ -13,6 +14,7 @@ from stages.problems.drafts import Draft, Row, RowError
 from stages.problems.jsonl import FIELDS
 from stages.problems.rows import SUFFIXES, scan
 from stages.problems.sources import ADAPTERS
+from stages.prompts.bounded import bounded
 from stages.prompts.prompt import BOXED
 
 READ = 1000
@@ -193,8 +195,15 @@ def _counter(source: str, revision: str | None) -> tuple[Callable[[Sequence[str]
 
     messages = [{"role": "user", "content": "x"}]
     try:
-        around = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    except (ValueError, TypeError, KeyError, AttributeError):  # parts instead of a text, or no template: `base` says so
+        with bounded():
+            around = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    except (
+        TemplateError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ):  # parts instead of a text, or no template: `base` says so
         around = "x" * 64
     return count, max(16, count([around])[0]), "the model's own tokenizer"
 
@@ -211,9 +220,9 @@ def _tokenizer(source: str, revision: str | None) -> Any:
         if not isinstance(path, str):
             return None
         folder = Path(path).parent
-    from transformers import AutoTokenizer
+    from stages.models.loading import load_tokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError, json.JSONDecodeError):  # `base` says what is wrong with the folder
+        return load_tokenizer(folder)
+    except DataError:  # `base` says what is wrong with the folder
         return None

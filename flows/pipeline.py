@@ -91,7 +91,7 @@ def _run(root: Path, options: argparse.Namespace, names: list[str], changes: Map
     if importlib.util.find_spec("prefect") is None:
         print("Prefect is not installed: running `dvc repro` without it")
         words = ["repro", *(["--force"] if options.force else []), *options.targets]
-        code = subprocess.run(graph.dvc_command(*words), cwd=root, check=False).returncode
+        code = subprocess.run(graph.dvc_command(*words), cwd=root, stdin=subprocess.DEVNULL, check=False).returncode
         return code, names if code == 0 else scores.unchanged(root, names)
     print(f"{len(names)} stages, {len(changes)} changed so far; looking for the Prefect server", flush=True)
     url = ensure(root)

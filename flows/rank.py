@@ -19,7 +19,8 @@ OUT_OF_MEMORY = (
 
 def main() -> int:
     """Run the rank's program; its exit code as a shell would give it."""
-    child = subprocess.Popen([sys.executable, "-u", "-m", "flows.begin", *sys.argv[1:]], preexec_fn=signal_on_death_of(os.getpid()))
+    words = [sys.executable, "-u", "-m", "flows.begin", *sys.argv[1:]]
+    child = subprocess.Popen(words, stdin=subprocess.DEVNULL, preexec_fn=signal_on_death_of(os.getpid()))
     asked: list[int] = []
 
     def forward(number: int, _: FrameType | None) -> None:

@@ -37,7 +37,7 @@ def runs_of(root: Path) -> str:
     path = Path(tracking.store(root).removeprefix("sqlite:///"))
     if not path.is_file():
         return ""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database, suppress(sqlite3.DatabaseError):
+    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database, suppress(sqlite3.DatabaseError):
         found = database.execute("SELECT experiment_id FROM experiments WHERE name = ?", (tracking.EXPERIMENT,)).fetchone()
         return f"/#/experiments/{found[0]}/runs?workflowType=machine_learning" if found else ""
     return ""

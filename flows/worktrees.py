@@ -44,7 +44,7 @@ def leave(root: Path, tree: Path) -> None:
 
 
 def _call(folder: Path, *words: str) -> None:
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         shown = " ".join(word for word in words if word != sys.executable)
         raise WorktreeError(f"{shown}: {(done.stderr or done.stdout).strip()}")

@@ -1,5 +1,6 @@
 """The report stage as a whole, on a made-up run."""
 
+import csv
 import itertools
 import json
 import os
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 from reporting.synthetic_run import ACCURACY, FAMILIES, NASTY, arguments, benchmark, column, write_json, write_run
+
+from stages.data.display import visible
 
 PROJECT = Path(__file__).parents[1]
 TABLES = ("table2", "table2_claims", "table3", "table3_claims", "stand_in", "efficiency", "paired", "partial")
@@ -163,6 +166,22 @@ def test_the_page_can_be_used_without_seeing_it(outline: Outline) -> None:
 def test_the_page_adapts_to_phone_and_theme(page: str, outline: Outline) -> None:
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in outline.all("meta")
     assert "prefers-color-scheme: dark" in page
+
+
+@pytest.mark.parametrize("name", ["sc\x1b[31mene\x1b]0;x\x07", "$x^{$", "=1+1"])
+def test_a_family_may_be_called_anything(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a name is refused where rows are read; files of earlier versions may hold one."""
+    monkeypatch.setitem(FAMILIES, name, "image")
+    write_run(tmp_path)
+    done = report(tmp_path, *arguments(tmp_path), PYTHONWARNINGS="ignore")
+    assert (done.returncode, done.stderr) == (0, "")
+    files = [path for path in (tmp_path / "results/report").rglob("*") if path.suffix in (".html", ".md", ".csv", ".svg")]
+    assert len(files) > 20
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        assert visible(text) == text, path
+    rows = [row for path in files if path.suffix == ".csv" for row in csv.reader(path.read_text(encoding="utf-8").splitlines())]
+    assert not any(cell.startswith("=") for row in rows for cell in row)
 
 
 def test_missing_evaluation_is_one_clear_line_and_keeps_the_last_report(root: Path, page: str) -> None:

@@ -15,8 +15,9 @@ from stages.benchmarks.benchmark import Item, Loaded, folder_of, read_items
 from stages.benchmarks.coding_tests import NEEDED, read, rows
 from stages.data.files import DataError
 from stages.rollout.engine import Prompt
-from stages.verifiers.code_tests import Harness, judge
+from stages.verifiers.code_tests import judge
 from stages.verifiers.languages import missing
+from stages.verifiers.programs import Harness
 from stages.verifiers.sandbox import why_unavailable
 from stages.verifiers.verdict import Verdict
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from stages.rollout.engine import Prompt
 from stages.verifiers.code_tests import outputs_of
-from stages.verifiers.programs import CompileError
+from stages.verifiers.programs import CompileError, StarvedError
 
 INSTRUCTION = (
     "Write test inputs for this problem: small ones, edge cases and one as large as the limits allow when it stays short. Each "
@@ -56,7 +56,7 @@ def behaviour(program: str, inputs: Sequence[str], language: str = "python", sec
     """What a program prints for each input, white space squeezed, None where it fails; None where it fails on all of them."""
     try:
         outputs = [outputs_of(program, [text], language, seconds)[0] for text in inputs]
-    except CompileError:
+    except (CompileError, StarvedError):
         return None
     found = tuple(None if text is None else " ".join(text.split()) for text in outputs)
     return None if all(text is None for text in found) else found

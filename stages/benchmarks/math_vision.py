@@ -10,6 +10,7 @@ from stages.benchmarks.items import Item, Loaded, first_file, folder_of, items_o
 from stages.benchmarks.math_vision_rules import Match, answer_of, matches
 from stages.benchmarks.tables import picture_path, rows_of
 from stages.data.files import DataError
+from stages.data.images import inside
 from stages.rollout.engine import Prompt
 from stages.verifiers.answer_rules import MAX_ANSWER
 from stages.verifiers.verdict import Outcome, Verdict
@@ -89,7 +90,7 @@ def _item(folder: Path, row: Mapping[str, Any]) -> Item:
     if options and (gold not in LETTERS or len(options) <= LETTERS.index(gold)):
         raise ValueError(f"the answer {gold!r} is none of the {len(options)} options")
     group = f"{row['subject']}, level {row['level']}"
-    return Item(str(row["id"]), row["question"], str(folder / row["image"]), gold, group, options)
+    return Item(str(row["id"]), row["question"], str(inside(folder, row["image"])), gold, group, options)
 
 
 def _golds(item: Item) -> tuple[str, ...]:

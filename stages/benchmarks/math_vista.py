@@ -19,6 +19,7 @@ from stages.benchmarks.math_vista_rules import (
 from stages.benchmarks.statistics import accuracy
 from stages.benchmarks.tables import picture_path, read_object, rows_of
 from stages.data.files import DataError
+from stages.data.images import inside
 from stages.rollout.engine import Prompt
 from stages.verifiers.verdict import Verdict
 
@@ -59,7 +60,7 @@ def load_answers(path: Path) -> Loaded:
     if not all(isinstance(row, dict) and "answer" in row and "question" in row for row in entries.values()):
         raise DataError(f"{file}: expected questions and answers by pid; give {FILES[0]}, its folder, or the hub's Parquet file")
     rows = [{"query": queries.get(pid), "pid": pid, **row} for pid, row in entries.items()]
-    return Loaded(items_of(file, rows, lambda row: _item(row, str(folder / row["image"]))), None, (file, *beside))
+    return Loaded(items_of(file, rows, lambda row: _item(row, str(inside(folder, row["image"])))), None, (file, *beside))
 
 
 def prompt(item: Item) -> Prompt:

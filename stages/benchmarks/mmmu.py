@@ -16,6 +16,7 @@ from stages.benchmarks.multiple_choice import LETTERS, letter_verdict, score_ext
 from stages.benchmarks.statistics import accuracy
 from stages.benchmarks.tables import picture_path, read_object, rows_of
 from stages.data.files import DataError
+from stages.data.images import inside
 from stages.rollout.engine import Prompt
 from stages.verifiers.verdict import Verdict
 
@@ -172,7 +173,7 @@ def _hub_item(row: Mapping[str, Any]) -> Item:
 
 
 def _jsonl_item(folder: Path, row: Mapping[str, Any]) -> Item:
-    images = [str(folder / name) for name in row["images"]]
+    images = [str(inside(folder, name)) for name in row["images"]]
     options = tuple(map(str, row["options"]))
     return _item(row["id"], row["question"], row["question_type"], _list(row["answer"]), options, images)
 

@@ -91,13 +91,16 @@ def _of_file(path: Path, title: str, unread: list[str]) -> Iterator[Text]:
         return
     lines = content.decode("utf-8-sig", errors="replace")
     if path.suffix in (".csv", ".tsv"):
-        yield from _csv_texts(lines, title, "\t" if path.suffix == ".tsv" else ",")
+        try:
+            yield from _csv_texts(lines, title, "\t" if path.suffix == ".tsv" else ",")
+        except csv.Error as error:
+            unread.append(f"{title}: {error}")
         return
     if ".jsonl" not in path.name:
         try:
             yield from ((f"{title} item {number}", text) for number, text in enumerate(_questions(json.loads(lines)), 1))
             return
-        except ValueError:
+        except (ValueError, RecursionError):
             pass  # some published .json files hold one object a line
     yield from _line_texts(lines, title, unread)
 
@@ -115,7 +118,7 @@ def _parquet_texts(path: Path, title: str, unread: list[str]) -> Iterator[Text]:
                 for row in batch.to_pylist():
                     number += 1
                     yield from ((f"{title}:{number}", text) for text in _row_texts(row))
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         unread.append(f"{title}: {type(error).__name__}: {str(error)[:120]}")
 
 

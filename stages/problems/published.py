@@ -5,9 +5,10 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from stages.data.images import PictureError, normalise, pixel_digest
+from stages.data.display import no_label
+from stages.data.images import PictureError, inside, normalise, pixel_digest
 from stages.data.licences import forbidden
 from stages.data.records import Finding, Problem, Split, VerifierName
 from stages.data.wording import normalised
@@ -113,6 +114,9 @@ class Reader:
 
     @staticmethod
     def _admit_row(identity: str, draft: Draft, where: str, seen: dict[str, str]) -> None:
+        for name in ("id", "source", "licence", "domain", "discipline"):
+            if (text := getattr(draft, name)) and (reason := no_label(text)):
+                raise RowError("malformed row", f"the field {name!r} is a label, and {reason}: {text[:80]!r}")
         if reason := forbidden(draft.source, draft.id or "", licence=draft.licence):
             raise RowError("forbidden set", reason)
         if identity in seen:
@@ -178,15 +182,11 @@ class Reader:
         return {"tests": tests, "hidden_tests": hidden}
 
     def _picture(self, row: Placed, picture: str | bytes | Path, loaded: Loaded) -> Path:
-        name, path = "the picture inside the row", picture
-        if isinstance(picture, str):
-            name, inner = picture, PurePosixPath(picture)
-            if inner.is_absolute() or ".." in inner.parts or "\0" in name:
-                raise RowError("bad picture", f"the path {name!r} leaves the folder of {self.title}")
-            path = self.folder / inner
-        assert isinstance(path, Path)
+        assert not isinstance(picture, bytes)
+        name = picture if isinstance(picture, str) else "the picture inside the row"
         target = self.images / f"{file_name(row.id)}.png"
         try:
+            path = inside(self.folder, picture) if isinstance(picture, str) else picture
             before, after = normalise(path, target, self.max_pixels)
         except PictureError as error:
             raise RowError("bad picture", f"{name}: {error}") from error

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from stages.data.files import DataError
+from stages.prompts.bounded import bounded
 
 THINKING = ("<think>", "</think>")
 """Tags of the thinking part. They are written by models too, so that in data they are what the tokenizer makes of them."""
@@ -228,7 +229,8 @@ class ChatTemplate:
         if isinstance(template, str) and "strftime_now" in template:
             options["chat_template"] = _CLOCK + template
         try:
-            return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=opened, **options))
+            with bounded():
+                return str(processor.apply_chat_template(turns, tokenize=False, add_generation_prompt=opened, **options))
         except DataError:
             raise
         except _FAILURES as error:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
+from stages.data.display import visible
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
@@ -28,6 +30,7 @@ STYLE: Mapping[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8.0,
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "text.color": PALETTE["ink"],
     "axes.labelcolor": PALETTE["ink"],
     "axes.titlesize": 9.0,
@@ -151,7 +154,25 @@ def compose(figure: Figure) -> "Canvas":
                 drawn.set_gid(f"panel{place}-{number}")
         canvas.text(0.12 / size[0], 1 - 0.12 / size[1], figure.title, va="top", size=11, weight="bold")
         _draw_keys(canvas, figure.keys, size)
+        _clean(canvas)
     return canvas
+
+
+def _clean(canvas: "Canvas") -> None:
+    """Names out of data hold characters that can be drawn, whatever they held."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import FuncFormatter
+
+    for text in canvas.findobj(Text):
+        text.set_text(visible(text.get_text()))
+    for axis in (axis for axes in canvas.axes for axis in (axes.xaxis, axes.yaxis)):
+        names = axis.get_major_formatter()
+        if isinstance(names, FuncFormatter):  # of ticks with names
+            names.func = _cleaned(names.func)
+
+
+def _cleaned(named: Callable[..., str]) -> Callable[..., str]:
+    return lambda *given: visible(named(*given))
 
 
 def _style() -> AbstractContextManager[None]:

@@ -3,6 +3,8 @@
 from html import escape
 from typing import Self
 
+from stages.data.display import visible
+
 _VOID = frozenset({"meta", "img", "br", "hr", "input"})
 
 
@@ -20,7 +22,9 @@ def tag(name: str, /, *children: str, **attributes: str | int | None) -> Html:
 
     Children that are not Html, and all attribute values, are escaped."""
     shown = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value))}"' for key, value in attributes.items() if value is not None
+        f' {key.rstrip("_").replace("_", "-")}="{escape(visible(str(value)))}"'
+        for key, value in attributes.items()
+        if value is not None
     )
     if name in _VOID:
         return Html(f"<{name}{shown}>")
@@ -33,4 +37,8 @@ def join(*parts: str) -> Html:
 
 
 def _safe(part: str) -> str:
-    return str(part) if isinstance(part, Html) else escape(part)
+    return str(part) if isinstance(part, Html) else _shown(part)
+
+
+def _shown(text: str) -> str:
+    return escape(visible(text))

@@ -4,6 +4,7 @@ import csv
 import io
 import string
 
+from stages.data import display
 from stages.reporting.tables import Cell, Table
 
 EMPTY = "–"
@@ -64,7 +65,7 @@ def long_csv(table: Table, value: str = "accuracy") -> str:
 
 def _csv(rows: list[list[str]]) -> str:
     file = io.StringIO()
-    csv.writer(file, lineterminator="\n").writerows(rows)
+    csv.writer(file, lineterminator="\n").writerows([display.cell(text) for text in row] for row in rows)
     return file.getvalue()
 
 
@@ -81,4 +82,4 @@ def _letters(number: int) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return display.visible(text).replace("|", "\\|").replace("\n", " ")

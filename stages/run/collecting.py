@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from stages.data.records import Label
 from stages.run.sections import Section
 
 Adapter = Literal["own", "gsm8k", "math", "tabmwp", "mbpp", "leetcode", "mmmu"]
@@ -13,7 +14,7 @@ class Source(Section):
     """One entry of collect.sources. What has a default here need not be written there."""
 
     kind: Literal["procedural", "gsm8k", "math", "tabmwp", "mbpp", "leetcode", "mmmu", "jsonl", "csv", "parquet", "hub"]
-    families: list[str]
+    families: list[Label]
     """Procedural families, or the one family name of another source."""
     train: int = Field(ge=1)
     """Problems kept for training (of each family); the same for the next two."""

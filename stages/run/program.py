@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from safetensors import SafetensorError
 
+from stages.data.display import visible
 from stages.data.files import DataError
 from stages.run.params import ParamsError
 from stages.run.ranks import rank, where, world_size
@@ -26,6 +27,7 @@ def run(main: Callable[[], None]) -> None:
     go to stderr as `error: ...` with exit code 2. Of several ranks, one that fails otherwise ends
     its traceback with such a line, and exit code 1. Both lines name rank and step."""
     atexit.register(_leave_the_group)
+    _ask_nobody()
     try:
         main()
     except Exception as error:  # noqa: BLE001 - it ends the program
@@ -37,6 +39,13 @@ def run(main: Callable[[], None]) -> None:
     if rank() == 0:
         os.sync()  # what libraries wrote too: whoever believes this stage done finds its files
     gc.freeze()  # or Python ends by looking for garbage among all that torch and DeepSpeed made, for more than a second
+
+
+def _ask_nobody() -> None:
+    """No stage reads standard input, so no library may: what is typed, or piped in, answers no question of a checkpoint's code."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
 
 def _leave_the_group() -> None:
@@ -68,7 +77,7 @@ def _failed(error: Exception) -> NoReturn:
 
 
 def _leave(line: str, code: int) -> NoReturn:
-    print(hidden(line), file=sys.stderr)
+    print(visible(hidden(line)), file=sys.stderr)
     if world_size() > 1:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -10,16 +10,16 @@ from functools import cache
 from pathlib import Path
 
 from stages.data.files import DataError
-from stages.verifiers.code_tests import ended
+from stages.run.watching.clock import PATIENCE
 from stages.verifiers.languages import LANGUAGES
-from stages.verifiers.programs import PATIENCE, CompileError, compiled, with_files
+from stages.verifiers.programs import CompileError, compiled, ended, harness_modules, with_files
 from stages.verifiers.sandbox import MiB
 
 MAX_INPUT = 4 * MiB
 """Bytes of one input."""
 PACKAGES = ("cyaron", "xeger", "colorful")
 """CYaRon and what it imports."""
-_HARNESS = ("stages/__init__.py", "stages/verifiers/__init__.py", "stages/verifiers/sandboxed_tests.py", "sandboxed_generator.py")
+_HARNESS = "sandboxed_generator.py"
 PROMPT = """\
 Write a Python program that generates test inputs for the programming problem below.
 
@@ -67,7 +67,7 @@ def generate(program: str, count: int, seed: int, seconds: float) -> list[Genera
     except CompileError as error:
         return [Generated(None, str(error))] * count
     files = {"generator.py": source, **_harness(), **(cyaron_files() if "cyaron" in program else {})}
-    command = ("/usr/bin/python3", "-S", "-s", "/box/sandboxed_generator.py", str(seconds), str(MAX_INPUT))
+    command = ("/usr/bin/python3", "-S", "-s", f"/box/{_HARNESS}", str(seconds), str(MAX_INPUT))
     limits = LANGUAGES["python"].limits
     limits = replace(limits, output=count * MAX_INPUT, seconds=(PATIENCE * seconds + 1) * count + 5, cpu_seconds=60)
     wanted = [f"{number} {seed}".encode() for number in range(1, count + 1)]
@@ -92,8 +92,7 @@ def _generated(status: str, text: str, last: str) -> Generated:
 
 @cache
 def _harness() -> dict[str, bytes]:
-    root = Path(__file__).parents[2]
-    return {name: (root / ("stages/verifiers/" + name if "/" not in name else name)).read_bytes() for name in _HARNESS}
+    return {_HARNESS: (Path(__file__).parent / _HARNESS).read_bytes(), **harness_modules()}
 
 
 @cache

@@ -1,6 +1,7 @@
 """A pool of killable worker processes with a time limit for each request.
 
-The limit is CPU time, so that a busy machine changes no verdict, and PATIENCE times as much on the wall clock. A worker that
+The limit is CPU time, so that a busy machine changes no verdict, and PATIENCE times as much on the wall clock, of which time in
+which this process was stopped does not count; a reply that is there is read before either limit ends its worker. A worker that
 hangs or dies is killed with its process group and replaced; its request gets an "error" reply. The pool is started at the first
 use, shared by all callers of a process, and closed when the process ends."""
 
@@ -9,27 +10,26 @@ import contextlib
 import json
 import math
 import os
+import select
 import selectors
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from stages.run.watching.clock import PATIENCE, Clock
+from stages.run.watching.usage import own_cpu_seconds, strain
+
 Request = tuple[str, ...]
 """Name of an operation of worker.py, and its arguments."""
 Reply = tuple[str, str]
 START_SECONDS = 120.0
 MAX_STARTS_IN_A_ROW = 3
-PATIENCE = 5
-"""Wall-clock seconds that a request may take for each second of its limit."""
-LEAST_WAIT = 0.05
-"""Seconds until a worker that was given too little CPU time is looked at again."""
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -48,7 +48,7 @@ class Worker:
         )
         self.ready = False
         self.job: int | None = None
-        self.deadline = self.latest = time.monotonic() + START_SECONDS
+        self.clock = Clock(START_SECONDS)
         self.limit = 0.0
         """CPU seconds of this process at which the request has used up its time."""
         self._unread = b""
@@ -56,8 +56,7 @@ class Worker:
 
     def send(self, job: int, request: Request, seconds: float) -> None:
         """Hand over a request; the clocks start now."""
-        now = time.monotonic()
-        self.job, self.deadline, self.latest = job, now + seconds, now + PATIENCE * seconds
+        self.job, self.clock = job, Clock(PATIENCE * seconds, lambda: strain([self.process.pid]))
         self.limit = self.cpu_seconds() + seconds
         self._unsent = memoryview(json.dumps(request).encode("ascii") + b"\n")
         os.set_blocking(self.input, False)
@@ -87,21 +86,14 @@ class Worker:
         return outcome, reason
 
     def expired(self) -> bool:
-        """Whether the deadline has passed; where the machine was too busy to give the CPU time of the request, it moves."""
-        now = time.monotonic()
-        if now < self.deadline:
-            return False
-        left = self.limit - self.cpu_seconds() if self.job is not None else 0.0
-        self.deadline = min(now + max(left, LEAST_WAIT), self.latest) if left > 0 else now
-        return self.deadline <= now
+        """Whether the CPU time of the request is used up, or the clock has run out, and nothing is left to read."""
+        over = self.clock.over() or (self.job is not None and self.cpu_seconds() >= self.limit)
+        return over and not select.select([self.output], [], [], 0)[0]
 
     def cpu_seconds(self) -> float:
         """User and system time of the process so far; infinite when it has ended."""
-        try:
-            fields = Path(f"/proc/{self.process.pid}/stat").read_bytes().rpartition(b")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            return math.inf
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        found = own_cpu_seconds(self.process.pid)
+        return math.inf if found is None else found
 
     @property
     def input(self) -> int:
@@ -186,8 +178,7 @@ class _Batch:
                 selector.register(worker.output, selectors.EVENT_READ, worker)
                 if not worker.push():
                     selector.register(worker.input, selectors.EVENT_WRITE, worker)
-            left = min((worker.deadline for worker in active), default=time.monotonic()) - time.monotonic()
-            for key, events in selector.select(max(0.0, left)):
+            for key, events in selector.select(min((worker.clock.wait() for worker in active), default=0.0)):
                 if events & selectors.EVENT_READ:
                     self._read(key.data)
         for worker in active:

@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from stages.run.watching.usage import SERVED
 from stages.verifiers import sandbox_filter
 from stages.verifiers.sandbox_groups import counts_by_namespace, places_here
-from stages.verifiers.sandbox_process import GATE, Ended, SetupError, Start, supervise
+from stages.verifiers.sandbox_process import GATE, LOOK, Ended, SetupError, Start, supervise
 
 BOX, SCRATCH = "/box", "/tmp"
 NOBODY = 65534
@@ -45,7 +46,7 @@ class Limits:
     cores: float = 2.0
     """CPU cores of all processes together, where control groups of version 2 can be written."""
     memory: int = 1024 * MiB
-    """Bytes of all processes together where control groups can be written, and of each process' data in any case."""
+    """Bytes of all processes together, by a control group or else by looking (sandbox_process.LOOK); of each process' data too."""
     address_space: bool = True
     """Whether virtual memory is limited too (to `memory` and 512 MiB); not for runtimes that reserve more than they use."""
     processes: int = 64
@@ -68,6 +69,8 @@ class Run:
     killed_for: KilledFor | None
     """The limit that ended it, None when it ended by itself."""
     seconds: float
+    starved: bool = False
+    """Whether the wall clock ended it before it had used its CPU time: it slept, or this machine was too busy to serve it."""
 
 
 def run(
@@ -93,6 +96,17 @@ def require() -> None:
     reason = why_unavailable()
     if reason is not None:
         raise SandboxUnavailableError(reason)
+
+
+def bounds() -> tuple[bool, str]:
+    """Whether the kernel bounds memory and CPU of a whole program on this machine, and in words what bounds which."""
+    where = places_here()
+    watched = f"memory is looked at every {1000 * LOOK:g} ms, so a program can pass its limit for that long"
+    memory = (
+        "memory by control groups" if "memory" in where.parents or where.version == 2 else f"no writable control group: {watched}"
+    )
+    cores = "CPU cores by control groups" if where.version == 2 else "CPU by time alone, not by cores"
+    return where.version == 2, f"of all processes together: {memory}; number of processes by the kernel; {cores}"
 
 
 @functools.cache
@@ -138,7 +152,8 @@ def _run(
     )
     ended = supervise(start, limits.seconds, limits.output, (limits.memory, limits.processes, limits.cores))
     killed_for = _killed_for(ended)
-    return Run(ended.returncode, ended.stdout, ended.stderr, killed_for == "time", killed_for, ended.seconds)
+    starved = killed_for == "time" and ended.cpu_seconds < SERVED * min(limits.cpu_seconds, limits.seconds)
+    return Run(ended.returncode, ended.stdout, ended.stderr, killed_for == "time", killed_for, ended.seconds, starved)
 
 
 def rlimits(limits: Limits) -> list[str]:

@@ -46,6 +46,11 @@ class Group:
         for folder in self.folders.values():
             (folder / "cgroup.procs").write_text(str(pid))
 
+    @property
+    def bounds_memory(self) -> bool:
+        """Whether the kernel bounds the memory of the whole group."""
+        return self.version == 2 or "memory" in self.folders
+
     def killed_for_memory(self) -> bool:
         """Whether the kernel killed a process of the group because memory ran out."""
         folder = self.folders.get("memory") or self.folders.get("all")

@@ -7,6 +7,7 @@ a shell waits for a line from us, so that nothing runs when we die before bubble
 import contextlib
 import fcntl
 import json
+import math
 import os
 import select
 import signal
@@ -16,6 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from stages.run.watching import usage
+from stages.run.watching.clock import TICK, Clock
 from stages.verifiers.sandbox_groups import Group, group, places_here
 
 SETUP_SECONDS = 60.0
@@ -23,6 +26,9 @@ INPUT = "/input"
 GATE = ("/bin/sh", "-c", f'read -r go && exec "$@" <{INPUT}', "sh")
 """What stands before the command inside: the second gate, then standard input."""
 _CHUNK = 1 << 16
+LOOK = 0.02
+"""Seconds between two looks at the memory of a program that no control group bounds."""
+Stopped = Literal["time", "output", "memory"]
 
 
 class SetupError(RuntimeError):
@@ -51,9 +57,11 @@ class Ended:
     returncode: int
     stdout: bytes
     stderr: bytes
-    stopped: Literal["time", "output"] | None
+    stopped: Stopped | None
     out_of_memory: bool
     seconds: float
+    cpu_seconds: float
+    """CPU time of all its processes when we stopped it; 0 where it ended by itself."""
 
 
 def supervise(start: Start, seconds: float, output: int, shares: tuple[int, int, float]) -> Ended:
@@ -61,14 +69,15 @@ def supervise(start: Start, seconds: float, output: int, shares: tuple[int, int,
     with group(places_here(), *shares) as mine, _started(start) as sandbox:
         sandbox.join(mine)
         sandbox.open_gate()
-        stopped = sandbox.watch(seconds, output)
+        stopped = sandbox.watch(seconds, output, None if mine.bounds_memory else shares[0])
+        used = usage.cpu_seconds(usage.tree(sandbox.pid)) if stopped else 0.0
         returncode = sandbox.end()
         lived = time.monotonic() - sandbox.opened
         if returncode is None and stopped is None and not mine.killed_for_memory():
             raise SetupError(_first_line(bytes(sandbox.outputs[sandbox.stderr])))
         first, second = (bytes(sandbox.outputs[end][:output]) for end in (sandbox.stdout, sandbox.stderr))
         code = 128 + signal.SIGKILL if returncode is None else returncode
-        return Ended(code, first, second, stopped, mine.killed_for_memory(), lived)
+        return Ended(code, first, second, stopped, mine.killed_for_memory(), lived, used)
 
 
 class _Sandbox:
@@ -91,10 +100,11 @@ class _Sandbox:
 
     def _child(self) -> int:
         """Process id of the namespace's first process."""
-        deadline = time.monotonic() + SETUP_SECONDS
+        clock = Clock(SETUP_SECONDS)
         while b"\n" not in self.outputs[self.status]:
-            ready, _, _ = select.select(list(self.outputs), [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
+            over = clock.over()
+            ready, _, _ = select.select(list(self.outputs), [], [], clock.wait())
+            if over and not ready:
                 raise SetupError(f"bubblewrap did not start within {SETUP_SECONDS:g} s")
             if self.status in ready:
                 found = os.read(self.status, _CHUNK)
@@ -102,7 +112,7 @@ class _Sandbox:
                     raise SetupError(self._complaint())
                 self.outputs[self.status] += found
             elif self.stderr in ready:  # a complaint before the first status; the status pipe ends after it
-                select.select([self.status], [], [], max(0.0, deadline - time.monotonic()))
+                select.select([self.status], [], [], clock.wait())
         return int(json.loads(self.outputs[self.status].split(b"\n")[0])["child-pid"])
 
     def _complaint(self) -> str:
@@ -125,16 +135,21 @@ class _Sandbox:
             for gate in self.gates:
                 os.write(gate, b"go\n")
 
-    def watch(self, seconds: float, output: int) -> Literal["time", "output"] | None:
-        """Collect output until bubblewrap has told the exit status; the limit that was met, if one was."""
+    def watch(self, seconds: float, output: int, memory: int | None) -> Stopped | None:
+        """Collect output until bubblewrap has told the exit status; the limit that was met, if one was. What the program has
+        done until now is read before the clock stops it. `memory`: bytes that all its processes may use; None where a control
+        group sees to it."""
         poll = select.poll()
         for end in self.outputs:
             poll.register(end, select.POLLIN | select.POLLHUP)
+        clock, next_look = Clock(seconds, lambda: usage.strain(usage.tree(self.pid))), math.inf if memory is None else 0.0
         while True:
-            left = self.opened + seconds - time.monotonic()
-            if left <= 0:
-                return "time"
-            for end, _ in poll.poll(left * 1000):
+            over = clock.over()
+            if memory is not None and time.monotonic() >= next_look:
+                if usage.uses_more(usage.tree(self.pid), memory):
+                    return "memory"
+                next_look = time.monotonic() + LOOK
+            for end, _ in poll.poll(math.ceil(1000 * clock.wait(TICK if memory is None else LOOK))):
                 found = os.read(end, _CHUNK)
                 if not found:
                     poll.unregister(end)
@@ -143,6 +158,8 @@ class _Sandbox:
                 self.outputs[end] += found
                 if end != self.status and len(self.outputs[end]) > output:
                     return "output"
+            if over:
+                return "time"
 
     def end(self) -> int | None:
         """Kill whatever is left, wait for it, read what it had written; the program's exit status, None when it has none."""

@@ -16,11 +16,12 @@ import resource
 import select
 import signal
 import sys
-import time
 from types import ModuleType
 from typing import Any
 
-from stages.verifiers.sandboxed_tests import OPAQUE, PATIENCE, PREAMBLE, TIMED_OUT, TOO_MUCH, forked, parts, plain
+from stages.run.watching import usage
+from stages.run.watching.clock import PATIENCE, Clock
+from stages.verifiers.sandboxed_tests import OPAQUE, PREAMBLE, TIMED_OUT, TOO_MUCH, forked, parts, plain, too_late
 
 PROGRAM = "/box/program.py"
 PYTHON = ("/usr/bin/python3", "-s")
@@ -40,6 +41,7 @@ def command_for(program: str) -> tuple[str, ...]:
 
 def ran(command: tuple[str, ...], text: str, seconds: float, most: int) -> tuple[str, bytes]:
     """Status and output of the program on an input."""
+    used = usage.cpu_seconds(usage.everyone())
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
@@ -54,9 +56,10 @@ def ran(command: tuple[str, ...], text: str, seconds: float, most: int) -> tuple
         resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(seconds), math.ceil(seconds) + 1))
         os.execv(command[0], command)
     os.close(theirs)
-    output, deadline, status, code = bytearray(), time.monotonic() + PATIENCE * seconds, "", None
+    output, clock, status, code = bytearray(), Clock(PATIENCE * seconds, lambda: usage.strain(usage.everyone())), "", None
     while not status:
-        ready = select.select([ours], [], [], min(_TICK, max(0.0, deadline - time.monotonic())))[0]
+        over = clock.over()
+        ready = select.select([ours], [], [], clock.wait(_TICK))[0]
         if ready:
             piece = os.read(ours, 1 << 16)
             output += piece
@@ -66,8 +69,8 @@ def ran(command: tuple[str, ...], text: str, seconds: float, most: int) -> tuple
                 break
         elif code is not None:
             break  # it has ended, and what it left running does not count
-        elif time.monotonic() >= deadline:
-            status = TIMED_OUT
+        elif over:
+            status = too_late(used, seconds)
         if code is None:
             done, code = os.waitpid(child, os.WNOHANG)
             code = code if done else None

@@ -23,16 +23,17 @@ import resource
 import select
 import signal
 import sys
-import time
 from collections.abc import Callable
 from numbers import Integral
 from types import ModuleType
 from typing import Any
 
+from stages.run.watching import usage
+from stages.run.watching.clock import PATIENCE, Clock
+
 PROGRAM = "/box/program.py"
-TIMED_OUT, TOO_MUCH = "time", "output"
-PATIENCE = 5
-"""A test has so many times its seconds on the wall clock: a busy machine must not make a right program wrong."""
+TIMED_OUT, TOO_MUCH, STARVED = "time", "output", "clock"
+"""A status that is no number: its CPU time was used up; it printed too much; the wall clock came first."""
 STARRED = (
     *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics", "itertools"),
     *("functools", "operator", "io", "sys", "json", "builtins", "typing"),
@@ -129,6 +130,7 @@ def plain(value: Any, top: bool = True) -> Any:
 
 def forked(work: Callable[[str], str], text: str, seconds: float, most: int) -> tuple[str, bytes]:
     """Status and output of `work` in a process of its own: "0" when it came to its end."""
+    used = usage.cpu_seconds(usage.everyone())
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
@@ -139,10 +141,11 @@ def forked(work: Callable[[str], str], text: str, seconds: float, most: int) -> 
             left = left[write(theirs, left) :]
         leave(0)
     os.close(theirs)
-    output, deadline, status = bytearray(), time.monotonic() + PATIENCE * seconds, ""
+    output, clock, status = bytearray(), Clock(PATIENCE * seconds, lambda: usage.strain(usage.everyone())), ""
     while not status:
-        if not select.select([ours], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            status = TIMED_OUT
+        over = clock.over()
+        if not select.select([ours], [], [], clock.wait())[0]:
+            status = too_late(used, seconds) if over else ""
         elif not (piece := os.read(ours, 1 << 16)):
             break
         elif len(output := output + piece) > most:
@@ -153,6 +156,11 @@ def forked(work: Callable[[str], str], text: str, seconds: float, most: int) -> 
     _, code = os.waitpid(child, 0)
     ended = os.waitstatus_to_exitcode(code)
     return status or (TIMED_OUT if ended == -signal.SIGXCPU else str(ended)), bytes(output[:most])
+
+
+def too_late(used: float, seconds: float) -> str:
+    """The status of a program that the wall clock stops, by the CPU time in this sandbox since `used` was its sum."""
+    return TIMED_OUT if usage.cpu_seconds(usage.everyone()) - used >= usage.SERVED * seconds else STARVED
 
 
 def parts() -> list[str]:

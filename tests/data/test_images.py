@@ -3,13 +3,14 @@
 import contextlib
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stages.data.images import PictureError, decode, fault, normalise, pixel_digest
+from stages.data.images import PictureError, decode, fault, inside, normalise, pixel_digest
 
 
 def png(path, size=(40, 20), color="red"):
@@ -82,3 +83,50 @@ def test_damaged_files_raise_nothing_but_picture_errors(tmp_path_factory, cut, f
     path.write_bytes(data[: len(data) - cut % len(data)])
     with contextlib.suppress(PictureError):
         assert decode(path, 10_000).mode == "RGB"
+
+
+def linked(root: Path) -> Path:
+    """A folder of data with links of every kind, and what they lead to."""
+    (root / "outside/deep").mkdir(parents=True)
+    (root / "data/sub").mkdir(parents=True)
+    for path in (root / "outside/a.png", root / "outside/deep/a.png", root / "data/a.png", root / "data/sub/a.png"):
+        Image.new("RGB", (8, 8)).save(path)
+    links = {
+        "file.png": root / "outside/a.png", "folder": root / "outside", "relative.png": Path("../outside/a.png"),
+        "twice.png": Path("file.png"), "sub/up": Path("../.."), "proc": Path("/proc/self"), "gone.png": root / "outside/none.png",
+        "loop.png": Path("loop.png"), "good.png": Path("sub/a.png"), "sub/back.png": Path("../a.png"), "here": Path("."),
+    }  # fmt: skip
+    for name, target in links.items():
+        (root / "data" / name).symlink_to(target)
+    (root / "entry").symlink_to("data")
+    return root / "data"
+
+
+LEAVING = ["file.png", "folder/a.png", "folder/deep/a.png", "relative.png", "twice.png", "sub/up/outside/a.png", "proc/environ",
+           "gone.png", "loop.png", "../outside/a.png", "sub/../../outside/a.png", "/etc/passwd", "a\0.png", "x" * 5000]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEAVING)
+def test_a_name_that_leaves_the_folder_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match=r"leaves the folder of its data|leads nowhere"):
+        inside(linked(tmp_path), name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a.png", "sub/a.png", "good.png", "sub/back.png", "here/a.png", "here/here/sub/a.png", "none.png"]
+)
+def test_links_within_the_folder_and_to_it_are_followed(name: str, tmp_path: Path) -> None:
+    folder = linked(tmp_path)
+    assert inside(folder, name) == folder / name
+    assert inside(tmp_path / "entry", name) == tmp_path / "entry" / name
+
+
+def test_a_snapshot_of_the_hub_leads_into_its_own_cache(tmp_path: Path) -> None:
+    snapshot = tmp_path / "hub/datasets--a--b/snapshots/123"
+    snapshot.mkdir(parents=True)
+    (snapshot.parents[1] / "blobs").mkdir()
+    (snapshot / "a.png").symlink_to("../../blobs/0f")
+    (snapshot / "b.png").symlink_to("../../../datasets--c--d/blobs/0f")
+    assert inside(snapshot, "a.png") == snapshot / "a.png"
+    with pytest.raises(PictureError, match="by a link"):
+        inside(snapshot, "b.png")

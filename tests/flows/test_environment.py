@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,3 +54,17 @@ def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert os.environ["PATH"] == f"{Path(sys.executable).parent}:mine"
     environment.prepare(tmp_path)
     assert os.environ["PATH"] == f"{Path(sys.executable).parent}:mine", "a second call adds nothing"
+
+
+@pytest.mark.parametrize("program", ["flows.server up", "flows.ui", "flows.pipeline", "flows.k15 doctor"])
+def test_a_folder_that_no_database_can_lie_in_is_one_clear_line(program: str, tmp_path: Path) -> None:
+    """MLflow's and Prefect's databases would lie in the part before the question mark, outside the checkout."""
+    root = tmp_path / "a?b" / "checkout"
+    root.mkdir(parents=True)
+    words = [sys.executable, "-m", *program.split()]
+    done = subprocess.run(
+        words, cwd=root, env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"error: {root}: databases cannot lie in a folder with '?' in its path; rename the folder\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["a?b"]

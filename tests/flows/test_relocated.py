@@ -32,9 +32,10 @@ def files(root: Path) -> dict[str, str]:
     return texts
 
 
-def test_a_copied_checkout_has_its_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["fir#st copy", "first%41", "a&b=c;d", "ünï 数"])
+def test_a_copied_checkout_has_its_own_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    first, copy = tmp_path / "first", tmp_path / "fir#st copy"
+    first, copy = tmp_path / "first", tmp_path / name
     first.mkdir()
     finish(first, "one")
     shutil.copytree(first, copy)

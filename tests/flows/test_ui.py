@@ -15,13 +15,18 @@ from flows import keys, tracking, ui
 from flows import server as local
 
 
-def test_mlflows_runs_have_an_address_once_there_are_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["plain", "a #b%41 c", "a&b=c;d", "ünï 数"])
+def test_mlflows_runs_have_an_address_once_there_are_some(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert ui.runs_of(tmp_path) == ""
-    connected = tracking.Store.connect(tmp_path, "p")
-    assert ui.runs_of(tmp_path) == f"/#/experiments/{connected.experiment}/runs?workflowType=machine_learning"
+    root = tmp_path / name
+    root.mkdir()
+    assert ui.runs_of(root) == ""
+    connected = tracking.Store.connect(root, "p")
+    assert (root / tracking.PLACE).is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [name], "nothing lies beside the checkout"
+    assert ui.runs_of(root) == f"/#/experiments/{connected.experiment}/runs?workflowType=machine_learning"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    assert ui.runs_of(tmp_path) == ""
+    assert ui.runs_of(root) == ""
 
 
 @pytest.mark.slow

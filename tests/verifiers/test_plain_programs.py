@@ -1,18 +1,23 @@
 """Programs as a reward: run plainly, compared with a tolerance or by a checker, read out of fences, asserted of without
 being told."""
 
+import contextlib
 import json
+import threading
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from stages.benchmarks.coding_livecodebench import extracted
 from stages.verifiers import assertions
 from stages.verifiers.code_blocks import blocks, program_in
 from stages.verifiers.code_rewards import unrunnable, verify_program
-from stages.verifiers.code_tests import AssertTest, Harness, StdinTest, judge
+from stages.verifiers.code_tests import AssertTest, StdinTest, judge
 from stages.verifiers.languages import missing
 from stages.verifiers.output_comparison import close_output, close_result
+from stages.verifiers.programs import Harness, StarvedError, with_files
 from stages.verifiers.sandbox import why_unavailable
 
 HERE = why_unavailable() or missing("python")
@@ -52,7 +57,7 @@ READ = "a, b = map(int, input().split())\n"
         (READ + "print(a - b)", ADDS, "wrong"),
         (READ + "print(a + b)\nprint('done')", ADDS, "wrong"),
         (READ + "import os\nif os.fork() == 0:\n    import time\n    time.sleep(60)\nprint(a + b)", ADDS, "right"),
-        ("import time\ntime.sleep(99)", ADDS, "wrong"),
+        ("import time\ntime.sleep(99)", ADDS, "error"),
         ("while True: print('x' * 10**6)", ADDS, "wrong"),
         ("print(floor(2.5))", StdinTest("", "2"), "wrong"),
     ],
@@ -266,3 +271,65 @@ def test_officially_right_programs_pass_their_sample_tests(harness: Harness, ref
         if judge(extracted(row["output_list"][0]), tests, harness=harness).outcome != "right":
             failed.add(row["question_id"])
     assert failed == refused
+
+
+ADDS_LATE = "import time\ntime.sleep(0.3)\nprint(sum(map(int, input().split())))"
+
+
+def _stop_first(times: int, name: str) -> threading.Thread:
+    """Stops the program, wherever it first appears, in so many of its runs."""
+
+    def work() -> None:
+        seen: set[int] = set()
+        until = time.monotonic() + 20
+        while len(seen) < times and time.monotonic() < until:
+            for child in psutil.Process().children(recursive=True):
+                with contextlib.suppress(psutil.Error):
+                    if name in child.cmdline() and child.pid not in seen and child.name().startswith("python"):
+                        child.suspend()
+                        seen.add(child.pid)
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+@needs_sandbox
+@pytest.mark.parametrize(("times", "outcome"), [(1, "right"), (2, "error")])
+@pytest.mark.parametrize(("harness", "tests"), [("plain", [ADDS]), ("plain", [ADDS, ADDS, ADDS])])
+def test_a_program_that_the_clock_stopped_too_early_is_run_again_then_an_error(
+    times: int, outcome: str, harness: Harness, tests: list[StdinTest]
+) -> None:
+    stopper = _stop_first(times, "/box/program.py")
+    found = judge(ADDS_LATE, tests, seconds=0.2 if times == 2 else 0.4, harness=harness)
+    stopper.join()
+    assert found.outcome == outcome
+    assert outcome == "right" or "1 s passed 2 times without 0.2 s of CPU time used" in found.reason
+
+
+@needs_sandbox
+@pytest.mark.parametrize(
+    ("program", "outcome"),
+    [
+        ("import time\ntime.sleep(99)", "error"),
+        ("import os\nos.kill(os.getpid(), 19)", "error"),
+        ("import threading\nthreading.Event().wait()", "error"),
+        ("import os, time\nif os.fork() == 0:\n    while True: pass\ntime.sleep(99)", "wrong"),
+        ("while True: pass", "wrong"),
+    ],
+)
+@pytest.mark.parametrize("harness", ["plain", "lcb-2025-05"])
+def test_only_a_program_that_used_its_time_is_too_slow(program: str, outcome: str, harness: Harness) -> None:
+    assert judge(program, [ADDS], seconds=0.2, harness=harness).outcome == outcome
+
+
+@needs_sandbox
+def test_a_compiled_program_that_sleeps_is_run_again_then_an_error() -> None:
+    ready = with_files("python", {"main.py": b"import time\ntime.sleep(99)"}, ("/usr/bin/python3", "-S", "/box/main.py"))
+    with pytest.raises(
+        StarvedError, match=r"1 s passed 2 times without 0\.2 s of CPU time used: it sleeps, or this machine is too busy"
+    ):
+        ready.run(b"", 0.2)
+    busy = with_files("python", {"main.py": b"while True: pass"}, ("/usr/bin/python3", "-S", "/box/main.py"))
+    assert busy.run(b"", 0.2).killed_for in ("time", "cpu")

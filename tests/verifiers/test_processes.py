@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from stages.verifiers.processes import PATIENCE, Pool
+from stages.run.watching.clock import MOST, PATIENCE, TICK, Clock
+from stages.verifiers.processes import Pool
 
 HANGS = ("equal", "3", "\\prod_{n=1}^{10000000} \\sin(n^2)")
 
@@ -120,3 +121,58 @@ def test_an_operation_that_raises_is_an_error_reply(pool: Pool) -> None:
 def test_large_requests_pass_the_pipes(pool: Pool) -> None:
     (reply,) = pool.run([("equal", "3", "+".join(["0"] * 100_000))], workers=1, seconds=3)
     assert reply[0] in ("wrong", "error")
+
+
+def test_a_parent_that_was_stopped_finds_the_verdict_all_the_same() -> None:
+    """Parent and worker are stopped for longer than the request may take on the wall clock (1.5 s)."""
+    program = (
+        "from stages.verifiers.processes import shared_pool\n"
+        "pool = shared_pool(); pool.run([('equal', '1', '1.0')], 1, 30)\n"
+        "print(pool.workers[0].process.pid, flush=True); input()\n"
+        "print(pool.run([('equal', '2', '4/2')], 1, 0.3), flush=True)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    os.kill(worker, signal.SIGSTOP)
+    parent.stdin.write("\n")
+    parent.stdin.flush()
+    time.sleep(0.4)
+    parent.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    parent.send_signal(signal.SIGCONT)
+    os.kill(worker, signal.SIGCONT)
+    told, _ = parent.communicate(timeout=30)
+    assert told == "[('right', 'equal as number')]\n"
+
+
+def test_the_clock_counts_one_tick_of_a_gap() -> None:
+    """10 s: 0.25 s and 0.5 s are counted as they were, an hour as two ticks."""
+    times = iter([0.0, 0.25, 0.75, 3600.75, 3610.75])
+    clock = Clock(10.0, now=lambda: next(times))
+    left = []
+    for _ in range(4):
+        clock.over()
+        left.append(clock.left)
+    assert left == [9.75, 9.25, 9.25 - 2 * TICK, 9.25 - 4 * TICK]
+    assert clock.wait() == TICK
+
+
+def test_time_in_line_for_a_cpu_does_not_count_until_there_was_enough_cpu_time() -> None:
+    """Of 0.4 s, 0.3 s in line count as 0.1 s; more than the gap (two threads) as nothing; after 10 s of CPU time all counts."""
+    times, strains = iter([0.0, 0.4, 0.8, 1.2, 1.2]), iter([(5.0, 2.0), (5.3, 2.1), (6.3, 2.2), (7.0, 12.0)])
+    clock = Clock(10.0, lambda: next(strains), lambda: next(times))
+    left = []
+    for _ in range(3):
+        clock.over()
+        left.append(round(clock.left, 6))
+    assert left == [9.9, 9.9, 9.5]
+
+
+def test_a_clock_is_over_some_time_however_busy_the_machine_is() -> None:
+    now = [0.0]
+    clock = Clock(1.0, lambda: (now[0], 0.0), lambda: now[0])
+    while not clock.over():
+        now[0] += 0.25
+    assert now[0] == MOST

@@ -1,6 +1,7 @@
 """The sandbox: what a program sees, what it may use, and that nothing of it stays."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -342,3 +343,81 @@ def _eventually(holds: "object", seconds: float = 15) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+def test_time_in_which_the_parent_was_stopped_is_not_the_programs() -> None:
+    """Stopped for twice the limit, it must not find that the program has taken too long."""
+    program = (
+        "from stages.verifiers.sandbox import Limits, run\n"
+        "print('ready', flush=True)\n"
+        "text = b'import time; time.sleep(1); print(7)'\n"
+        "print(run({'main.py': text}, ['/usr/bin/python3', '-S', '/box/main.py'], b'', Limits(seconds=2)))\n"
+    )
+    ours = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    assert ours.stdout is not None
+    ours.stdout.readline()
+    time.sleep(0.5)
+    ours.send_signal(signal.SIGSTOP)
+    time.sleep(4)
+    ours.send_signal(signal.SIGCONT)
+    told, _ = ours.communicate(timeout=30)
+    assert "stdout=b'7\\n'" in told
+    assert "killed_for=None" in told
+
+
+WITHOUT_GROUPS = {
+    "many processes": "import os, time\nfor _ in range(3): os.fork()\nx = bytearray(100 << 20)\ntime.sleep(20)",
+    "one after the other": (
+        "import os, time\nfor _ in range(20):\n    if os.fork() == 0:\n        x = bytearray(30 << 20)\n        time.sleep(20)\n"
+        "    time.sleep(0.02)\ntime.sleep(20)"
+    ),
+    "orphans": "import os, time\nfor _ in range(3):\n    if os.fork(): os._exit(0) if os.getpid() > 3 else None\n"
+    "for _ in range(3): os.fork()\nx = bytearray(60 << 20)\ntime.sleep(20)",
+    "threads that fork": (
+        "import os, threading, time\ndef eat():\n    if os.fork() == 0:\n        x = bytearray(60 << 20)\n        time.sleep(20)\n"
+        "for _ in range(8): threading.Thread(target=eat).start()\ntime.sleep(20)"
+    ),
+    "shared": (
+        "import mmap, os, time\nif os.fork():\n    os.fork()\nm = mmap.mmap(-1, 150 << 20)\n"
+        "for at in range(0, 150 << 20, 4096): m[at] = 1\ntime.sleep(20)"
+    ),
+    "files in memory": (
+        "import os, time\nheld = [os.memfd_create('m') for _ in range(60)]\n"
+        "for end in held:\n    for _ in range(7): os.write(end, bytes(1 << 20))\ntime.sleep(20)"
+    ),
+}
+
+
+@pytest.mark.parametrize("program", WITHOUT_GROUPS.values(), ids=WITHOUT_GROUPS)
+def test_memory_of_all_processes_is_watched_where_no_control_group_bounds_it(program: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.verifiers.sandbox_process.places_here", lambda: sandbox_groups.Places(0, {}))
+    found = python(program, limits=Limits(seconds=10, memory=256 * MiB, disk=8 * MiB))
+    assert found.killed_for == "memory"
+    assert left_behind() == []
+
+
+def test_pages_that_processes_share_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.verifiers.sandbox_process.places_here", lambda: sandbox_groups.Places(0, {}))
+    program = (
+        "import os, time\nx = bytearray(100 << 20)\nn = sum(1 for _ in range(4) if os.fork())\ntime.sleep(0.5)\n"
+        "while True:\n    try: os.wait()\n    except OSError: break\nprint('ended')"
+    )
+    found = python(program, limits=Limits(seconds=10, memory=256 * MiB))
+    assert found.killed_for is None
+    assert found.stdout.count(b"ended") == 16
+
+
+def test_memory_that_no_process_holds_is_refused() -> None:
+    """System V segments and messages stay when every process has let go of them."""
+    program = "import ctypes\nlibc = ctypes.CDLL(None)\nprint(libc.shmget(0, 1 << 20, 0o1600), libc.msgget(0, 0o1600))"
+    assert python(program).stdout == b"-1 -1\n"
+
+
+def test_what_bounds_a_program_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {}
+    for version, parents in ((2, {"all": Path("/")}), (1, {"memory": Path("/")}), (1, {"pids": Path("/")}), (0, {})):
+        monkeypatch.setattr(sandbox, "places_here", lambda v=version, p=parents: sandbox_groups.Places(v, p))
+        told[version, *parents] = sandbox.bounds()
+    assert [by_kernel for by_kernel, _ in told.values()] == [True, False, False, False]
+    assert ["looked at every 20 ms" in words for _, words in told.values()] == [False, False, True, True]
+    assert ["not by cores" in words for _, words in told.values()] == [False, True, True, True]
