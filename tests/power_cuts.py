@@ -1,9 +1,9 @@
-"""What a disk may hold after a power cut: file operations are recorded while a program runs, and replayed as a disk without mercy
-may have kept them.
+"""What a disk may hold after a power cut: file operations are recorded while a program runs, and
+replayed as a disk without mercy may have kept them.
 
-Only what was fsynced is certain: a file's content by fsync of the file, its name by fsync of the folder. Of all else any part may be
-there: files empty, half, as zeros or whole, renames and new names lost, deletions early. What was
-appended to a file on the disk takes nothing of it away."""
+Only what was fsynced is certain: a file's content by fsync of the file, its name by fsync of the
+folder. Of all else any part may be there: files empty, half, as zeros or whole, renames and new
+names lost, deletions early. What was appended to a file on the disk takes nothing of it away."""
 
 import itertools
 import os

@@ -26,7 +26,7 @@ from stages.training.loop import mean_token_loss
 
 SEED = int(os.environ.get("K15_TEST_SEED") or random.randrange(1 << 30))
 VARIANTS = int(os.environ.get("K15_POWER_CUTS") or 3)
-FLIPS = int(os.environ.get("K15_BIT_FLIPS") or 60)
+FLIPS = int(os.environ.get("K15_BIT_FLIPS") or 30)
 SAVES = 4
 STATE = "artifacts/state/sft-long/key"
 
