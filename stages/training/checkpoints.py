@@ -87,7 +87,7 @@ def _save(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -> Non
 
 def _digest(beside: Path) -> None:
     """Write the digests of all files; each rank reads its share, which lies in memory still."""
-    (names, *_) = gather_objects(digests.files_of(beside))
+    names: list[str] = gather_objects(digests.files_of(beside))[0]
     parts = gather_objects(digests.digests_of(beside, share(names)))
     if rank() == 0:
         write_json(beside / digests.FILE, {name: digest for part in parts for name, digest in part.items()})
@@ -134,7 +134,7 @@ def _places(folder: Path) -> list[Path]:
 def _whole(folder: Path) -> Path | None:
     """The last state whose files are all as they were written, the same for all ranks; those after
     it are removed. None where there is no state; DataError where none is whole."""
-    (names, *_) = gather_objects([place.name for place in _places(folder)])
+    names: list[str] = gather_objects([place.name for place in _places(folder)])[0]
     damaged: list[str] = []
     for place in (folder / name for name in names):
         found = [fault for part in gather_objects(_faults(place)) for fault in part]
