@@ -140,7 +140,8 @@ def step(folder: Path) -> int:
 
 
 def saved(folder: Path, process: BaseProcess, iterations: int = ITERATIONS) -> Any:
-    """Sampler, buffer and curve (without times) of the state before the last iteration, looked at while the program stands still."""
+    """Sampler, buffer and curve, times left out, of the state before the last iteration, looked at
+    while the program stands still."""
     assert waited(process, lambda: step(folder) == iterations - 1), [path.read_text()[-3000:] for path in folder.glob("*.txt")]
     assert process.pid
     os.kill(process.pid, signal.SIGSTOP)

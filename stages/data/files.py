@@ -102,16 +102,16 @@ def make_folder(folder: Path) -> None:
 
 
 def put_in_place(beside: Path, place: Path) -> None:
-    """Rename a file, or a folder to where none is, once it is on the disk whole; then the new name is there too.
-    Raises OSError."""
+    """Rename a file, or a folder to where none is, once it is on the disk whole; then the new name
+    is there too. Raises OSError."""
     sync_tree(beside)
     os.replace(beside, place)
     sync(place.parent)
 
 
 def append_lines(path: Path, content: bytes) -> None:
-    """Add whole lines at the end of a file; they are on the disk when this returns. A write that a power cut ends leaves no more
-    than a torn end. DataError where it cannot be written."""
+    """Add whole lines at the end of a file; they are on the disk when this returns. A write that a
+    power cut ends leaves no more than a torn end. DataError where it cannot be written."""
     try:
         make_folder(path.parent)
         is_new = not path.exists()

@@ -30,5 +30,6 @@ def restored(path: Path, kind: type[R]) -> list[R]:
 
 
 def append(path: Path, records: Sequence[BaseModel]) -> None:
-    """Add records at the end of a journal; they are on the disk when this returns. DataError where they cannot be written."""
+    """Add records at the end of a journal; they are on the disk when this returns. DataError where
+    they cannot be written."""
     append_lines(path, "".join(record.model_dump_json() + "\n" for record in records).encode())

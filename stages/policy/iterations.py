@@ -57,8 +57,8 @@ def save(learner: Learner, sampler: ProblemSampler, state: Path, iterations: int
 
 
 def resume(learner: Learner, sampler: ProblemSampler, state: Path, spool: Spool) -> int:
-    """Go back to the last whole state, weights to buffer and curve, where there is one; the iteration to begin with. The engine has
-    the trainer's weights then."""
+    """Go back to the last whole state, weights to buffer and curve, where there is one; the
+    iteration to begin with. The engine has the trainer's weights then."""
     first, extra = load_state(learner.trainer, state) or (0, {"rows": []})
     if rank() == 0:
         spool.restore(extra["rows"])

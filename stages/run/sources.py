@@ -1,5 +1,5 @@
-"""The code that a stage's results depend on, as it was when the stage's state was begun: a zip beside the state, compared with the
-code at hand before a state is gone on with."""
+"""The code that a stage's results depend on, as it was when the stage's state was begun: a zip beside
+the state, compared with the code at hand before a state is gone on with."""
 
 import ast
 import io
@@ -20,8 +20,9 @@ _SHOWN = 5
 
 
 def code_of(program: str, root: Path = ROOT) -> dict[str, bytes]:
-    """{path below `root`: content} of what stages/<program>.py, or all of the folder stages/<program>, can load: modules that it or
-    one of those names anywhere, and files that are no Python beside them. ValueError where there is no such program."""
+    """{path below `root`: content} of what stages/<program>.py, or all of the folder
+    stages/<program>, can load: modules that it or one of those names anywhere, and files that are
+    no Python beside them. ValueError where there is no such program."""
     place = root / program
     waiting = [place.with_suffix(".py")] if place.with_suffix(".py").is_file() else sorted(place.glob("*.py"))
     if not waiting:
@@ -37,7 +38,8 @@ def code_of(program: str, root: Path = ROOT) -> dict[str, bytes]:
 
 
 def changed(then: Mapping[str, bytes], root: Path = ROOT) -> list[str]:
-    """Names of the files that are not what they were `then`. Comments, docstrings and layout of Python do not count."""
+    """Names of the files that are not what they were `then`. Comments, docstrings and layout of
+    Python do not count."""
     return [name for name, content in then.items() if not _same(root / name, content)]
 
 

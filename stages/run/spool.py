@@ -45,7 +45,8 @@ class Spool:
         return [row for row in rows if row and PROGRESS not in row and SPEED not in row]
 
     def restore(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Begin with the metric `rows` of a saved state, which holds them: what an interrupted run wrote after it is dropped."""
+        """Begin with the metric `rows` that a saved state holds: what an interrupted run wrote after
+        it is dropped."""
         write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))
 
     def write_csv(self, path: Path, step_name: str = "step") -> None:
@@ -72,8 +73,8 @@ def _row(line: str) -> dict[str, Any]:
 
 
 def stage_spool(stage: str) -> Spool:
-    """The spool of a stage: $K15_SPOOL when a launcher set it, else artifacts/spool/<stage>.jsonl. A half line that a killed writer
-    left is ended by rank 0, so that the next row is a line of its own."""
+    """The spool of a stage: $K15_SPOOL when a launcher set it, else artifacts/spool/<stage>.jsonl.
+    A half line that a killed writer left is ended by rank 0, so that the next row is a line of its own."""
     spool = Spool(Path(os.environ.get("K15_SPOOL") or f"artifacts/spool/{stage}.jsonl"))
     if rank() == 0 and spool.path.is_file() and spool.path.read_bytes()[-1:] not in (b"", b"\n"):
         with spool.path.open("a", encoding="utf-8") as file:

@@ -1,5 +1,5 @@
-"""Where the resumable state of a stage lies: outside DVC's outs, because DVC deletes those before it runs a stage. It belongs to
-what the stage reads, to the values that decide its results, and to its code."""
+"""Where the resumable state of a stage lies: outside DVC's outs, because DVC deletes those before it
+runs a stage. It belongs to what the stage reads, to values that decide results, and to its code."""
 
 import hashlib
 import json
@@ -20,8 +20,9 @@ RESUME = "K15_RESUME"
 
 
 def state_folder(stage: str, inputs: Sequence[Path], values: Any) -> Path:
-    """The folder of the state of `stage` (PROGRAM or PROGRAM-ITEM), keyed by the content of what the stage reads and by `values`.
-    The code is noted there at the beginning. DataError names what has changed since, unless K15_RESUME says to go on."""
+    """The folder of the state of `stage` (PROGRAM or PROGRAM-ITEM), keyed by the content of what the
+    stage reads and by `values`. The code is noted there at the beginning. DataError names what has
+    changed since, unless K15_RESUME says to go on."""
     folder = kept_folder(stage, inputs, values)
     _belongs(folder, sources.code_of(stage.split("-")[0]))
     return folder
@@ -45,8 +46,8 @@ def content_hash(paths: Iterable[Path], values: Any = None) -> str:
 
 
 def _belongs(folder: Path, code: dict[str, bytes]) -> None:
-    """See to it that the state in `folder` and `code` belong together. Ranks come here at different times, and equal code writes
-    equal notes."""
+    """See to it that the state in `folder` and `code` belong together. Ranks come here at different
+    times, and equal code writes equal notes."""
     note = folder / CODE
     if not _resumable(folder):
         if sources.unpacked(note) != code:
@@ -70,5 +71,5 @@ def _belongs(folder: Path, code: dict[str, bytes]) -> None:
 
 
 def _resumable(folder: Path) -> bool:
-    """Whether there is more than the note, and files that a writer who was killed left beside it."""
+    """Whether there is more than the note, and what a killed writer of it left beside it."""
     return folder.is_dir() and any(path.name != CODE and not path.name.startswith(f".{CODE}.") for path in folder.iterdir())

@@ -1,5 +1,5 @@
-"""Exact resume: a state is written beside, with digests of its files, and renamed into place once it is on the disk. The last two
-are kept; one that is damaged is passed over for the one before it."""
+"""Exact resume: a state is written beside, with digests of its files, and renamed into place once it
+is on the disk. The last two are kept; a damaged one is passed over for the one before it."""
 
 import os
 import pickle
@@ -48,8 +48,8 @@ class SaveClock:
 
 
 def save_state(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -> None:
-    """Weights, optimizer, random streams and `extra` of this moment. Older ones than KEPT go only when this one is whole and on
-    the disk.
+    """Weights, optimizer, random streams and `extra` of this moment. The oldest state goes only when
+    this one is on the disk.
 
     Raises DataError when it cannot be written, NotFiniteError for weights that are not finite (the
     previous state stays); a rank that waits for one that is gone says so, with its rank and step."""
@@ -86,16 +86,17 @@ def _save(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -> Non
 
 
 def _digest(beside: Path) -> None:
-    """Write the digests of all files; each rank reads its share of them, which lie in memory still."""
-    (names, *_) = gather_objects(digests.files_of(beside))
+    """Write the digests of all files; each rank reads its share, which lies in memory still."""
+    names: list[str] = gather_objects(digests.files_of(beside))[0]
     parts = gather_objects(digests.digests_of(beside, share(names)))
     if rank() == 0:
         write_json(beside / digests.FILE, {name: digest for part in parts for name, digest in part.items()})
 
 
 def load_state(engine: Engine, folder: Path) -> tuple[int, dict[str, Any]] | None:
-    """Go back to the last whole state: (step, extra), or None when there is none. A damaged one is removed with a message when an
-    earlier one is whole. DataError when none is, or when the state is not this model's."""
+    """Go back to the last whole state: (step, extra), or None when there is none. A damaged one is
+    removed with a message when an earlier one is whole. DataError when none is, or when the state
+    is not this model's."""
     where = _whole(folder)
     if where is None:
         return None
@@ -118,7 +119,7 @@ def load_state(engine: Engine, folder: Path) -> tuple[int, dict[str, Any]] | Non
 
 
 def drop_state(folder: Path) -> None:
-    """The stage is done: once all that it made is on the disk, its resumable state is of no more use."""
+    """The stage is done: once all that it made is on the disk, its state is of no more use."""
     barrier()
     if rank() == 0:
         os.sync()
@@ -131,9 +132,9 @@ def _places(folder: Path) -> list[Path]:
 
 
 def _whole(folder: Path) -> Path | None:
-    """The last state whose files are all as they were written, the same for all ranks; those after it are removed. None where
-    there is no state; DataError where none is whole."""
-    (names, *_) = gather_objects([place.name for place in _places(folder)])
+    """The last state whose files are all as they were written, the same for all ranks; those after
+    it are removed. None where there is no state; DataError where none is whole."""
+    names: list[str] = gather_objects([place.name for place in _places(folder)])[0]
     damaged: list[str] = []
     for place in (folder / name for name in names):
         found = [fault for part in gather_objects(_faults(place)) for fault in part]

@@ -70,5 +70,15 @@ def test_a_launcher_chooses_the_place(tmp_path: Path, monkeypatch: pytest.Monkey
     assert stage_spool("sft@long").path == tmp_path / "there.jsonl"
 
 
+def test_a_half_line_is_ended_before_the_next_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a power cut leaves it; a stage that restores nothing must not lose its next row in it."""
+    monkeypatch.setenv("K15_SPOOL", str(tmp_path / "spool.jsonl"))
+    for half in ('{"step": 0, "ti', ""):
+        (tmp_path / "spool.jsonl").write_text(half)
+        for step in (1, 2):
+            stage_spool("evaluate").log(step, {"accuracy": 0.5})
+        assert [row["step"] for row in stage_spool("evaluate").rows()] == [1, 2]
+
+
 def test_an_empty_spool_has_no_rows(tmp_path: Path) -> None:
     assert Spool(tmp_path / "none.jsonl").rows() == []
