@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import TemplateError
 
 from stages.benchmarks.registry import BENCHMARKS
+from stages.data.display import visible
 from stages.data.files import DataError
 from stages.problems.drafts import Draft, Row, RowError
 from stages.problems.jsonl import FIELDS
@@ -148,7 +149,7 @@ def _form(rows: Sequence[Row], path: Path) -> tuple[str, dict[str, str]]:
         return best, {}
     columns = _columns(rows)
     if not any(_draft("own", columns, row) for row in rows):
-        names = ", ".join(map(str, rows[0]))
+        names = visible(", ".join(map(str, rows[0])))
         raise DataError(f"{path}: rows with {names} are of no known form; expected at least question and answer (README)")
     return "own", columns
 
