@@ -177,6 +177,7 @@ def _cache(model: Model, hardware: Hardware, columns: int, width: int) -> int:
 
 
 def disk_of(model: Model, checkpoints: int, width: int) -> int:
-    """Bytes of `checkpoints` models and of the resumable state of one training run, twice (the old goes when the new is whole)."""
+    """Bytes of `checkpoints` models and of the resumable state of one training run, three times:
+    two are kept, and the older of them goes when a new one is whole."""
     assert model.weights is not None
-    return model.weights * (width * checkpoints + 2 * (14 if width == 2 else 12))
+    return model.weights * (width * checkpoints + 3 * (14 if width == 2 else 12))

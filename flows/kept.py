@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import graph, parent_run
-from stages.data.files import write_json
+from stages.data.files import put_in_place, write_json
 
 KEPT = Path("artifacts/replay")
 """A folder here is one run that MLflow did not take: about.json, spool.jsonl, files/."""
@@ -76,7 +76,7 @@ def keep(root: Path, record: Record, code: int, spool: Path, facts: graph.Facts 
         shutil.copy(spool, beside / "spool.jsonl")
     write_json(beside / "about.json", asdict(record))
     shutil.rmtree(folder, ignore_errors=True)
-    beside.rename(folder)
+    put_in_place(beside, folder)
     return folder
 
 

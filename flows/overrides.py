@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from stages.data.files import put_in_place
 from stages.run.params import ParamsError, load
 
 PRESETS = Path(__file__).parent / "presets"
@@ -90,7 +91,7 @@ def apply(values: Mapping[str, Any], path: Path = Path("params.yaml")) -> dict[s
         except ParamsError as error:
             raise ParamsError(str(error).replace(str(beside), str(path))) from None
         if changed:
-            os.replace(beside, path)
+            put_in_place(beside, path)
     finally:
         beside.unlink(missing_ok=True)
     return changed

@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import gc
 import importlib.util
-import json
 import os
 import re
 import sys
@@ -26,6 +25,7 @@ from flows.hashing import hash_checkpoints
 from flows.processes import Group, Parent, exit_on_signals
 from flows.progress import Progress, Screen, Tail, clock
 from flows.server import answering, use_server
+from stages.data.files import write_json
 from stages.run.secrets import hidden
 
 GPU_STAGES = {"base", "sft", "curate", "warm_up", "rl", "sample", "dpo", "evaluate", "reward_model"}
@@ -123,8 +123,7 @@ def execute(stage: Stage, root: Path) -> int:
                 screen.close()
     seconds = time.time() - start
     if code == 0:
-        timing.parent.mkdir(parents=True, exist_ok=True)
-        timing.write_text(json.dumps({"stage": stage.name, "seconds": round(seconds, 3)}) + "\n", encoding="utf-8")
+        write_json(timing, {"stage": stage.name, "seconds": round(seconds, 3)})
         screen.progress(None)
         hash_checkpoints(root, stage.name, start)
     if feeder.ident is not None:  # it was started

@@ -5,6 +5,7 @@ Writes OUT/problems.jsonl (rows of a "jsonl" source), OUT/excluded.jsonl and REP
 yield. A killed run goes on where it stopped: finished problems lie in a journal."""
 
 import argparse
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -44,7 +45,8 @@ def main() -> None:
         raise DataError(f"tests of programs need the sandbox: {reason}")
 
     problems = read_records(args.problems, CodeProblem)
-    journal = state_folder(f"code_tests-{args.name}", [args.problems], [seed, rules.model_dump()]) / "outcomes.jsonl"
+    state = state_folder(f"code_tests-{args.name}", [args.problems], [seed, rules.model_dump()])
+    journal = state / "outcomes.jsonl"
     done = {outcome.id: outcome for outcome in restored(journal, CodeOutcome)}
     waiting = [problem for problem in _distinct(problems, args.problems) if problem.id not in done]
     print(f"{len(problems)} problems, {len(done)} of them done before")
@@ -58,7 +60,7 @@ def main() -> None:
         done |= {outcome.id: outcome for outcome in finished}
         spool.progress(len(done), len(problems), "problems")
     hand_over(problems, [done[problem.id] for problem in problems], args.out, args.report)
-    journal.unlink(missing_ok=True)
+    shutil.rmtree(state, ignore_errors=True)
 
 
 def generators_of(problems: Sequence[CodeProblem], rules: CodeTests, batch: int) -> list[str | None]:

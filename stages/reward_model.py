@@ -77,8 +77,8 @@ def trained(kind: str, args: Any, rows: Sequence[RewardRow], wanted: RewardModel
 
     allowed = read("health", Health).bad_steps
     engine = start(net, hardware, device, grad_clip=1.0, head=head, bad_steps=allowed)
-    values = [seed, wanted.model_dump(), deciding(hardware)]
-    state = state_folder(f"reward_model-{args.name}-{kind}", [args.init, args.rows], values)
+    values = [kind, seed, wanted.model_dump(), deciding(hardware)]
+    state = state_folder(f"reward_model-{args.name}", [args.init, args.rows], values)
     plan, filler = Plan(wanted.epochs, wanted.batch, seed, rate), picture_filler(renderer, net, hardware)
     train(engine, samples, loss, plan, hardware, stage_spool(f"reward_model@{args.name}"), state, filler)
     save_model(engine, processor, args.out / kind)

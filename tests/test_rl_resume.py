@@ -46,7 +46,7 @@ PHASES = {
     "scoring": ("stages.policy.experience", "verify_all"),
     "training": ("stages.training.engine", "optimizer_step"),
     "saving": ("torch", "save"),
-    "renaming": ("stages.training.checkpoints", "write_json"),
+    "renaming": ("stages.training.checkpoints", "put_in_place"),
 }
 
 
@@ -130,12 +130,8 @@ def go_back(folder: Path, last: int) -> None:
 
 
 def state(folder: Path) -> Path | None:
-    """The last whole state, if there is one."""
-    found = list(folder.glob("artifacts/state/*/*/latest.json"))
-    try:
-        return found[0].parent / json.loads(found[0].read_text())["state"] if found else None
-    except (FileNotFoundError, IndexError):
-        return None
+    """The last state, if there is one."""
+    return max(folder.glob("artifacts/state/*/*/step-*"), default=None)
 
 
 def step(folder: Path) -> int:
@@ -144,13 +140,15 @@ def step(folder: Path) -> int:
 
 
 def saved(folder: Path, process: BaseProcess, iterations: int = ITERATIONS) -> Any:
-    """Sampler and buffer of the state before the last iteration, looked at while the program stands still."""
+    """Sampler, buffer and curve, times left out, of the state before the last iteration, looked at
+    while the program stands still."""
     assert waited(process, lambda: step(folder) == iterations - 1), [path.read_text()[-3000:] for path in folder.glob("*.txt")]
     assert process.pid
     os.kill(process.pid, signal.SIGSTOP)
     try:
         (path,) = (state(folder) or folder).rglob("*model_states.pt")
-        return torch.load(path, weights_only=False)["extra"]
+        extra = torch.load(path, weights_only=False)["extra"]
+        return {**extra, "rows": [{**row, "time": 0} for row in extra["rows"]]}
     finally:
         os.kill(process.pid, signal.SIGCONT)
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from stages.data.files import DataError, write_bytes
+from stages.data.files import DataError, append_lines, write_bytes
 from stages.prompts.prompt import Prompt
 from stages.rollout.responder import Refusal, Response
 
@@ -89,18 +89,14 @@ class Journal:
         return {key: kept for key, kept in found.items() if key not in partial}
 
     def append(self, entries: Iterable[tuple[Slot, Kept]]) -> None:
-        """Add responses; a reader sees whole lines only, and after a kill all but the last line are whole."""
+        """Add responses, which are on the disk when this returns; after a kill or a power cut all
+        but the end of the file is whole."""
         lines: dict[Path, str] = {}
         for slot, kept in entries:
             path = self.files[slot.suite]
             lines[path] = lines.get(path, "") + _line(_row(slot, kept))
         for path, text in lines.items():
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("ab") as file:
-                    file.write(text.encode("ascii"))
-            except OSError as error:
-                raise DataError(f"{path}: cannot write ({error.strerror}); free space or choose a writable folder") from error
+            append_lines(path, text.encode("ascii"))
 
     def sort(self, slots: Iterable[Slot]) -> None:
         """The rows in the order of `slots`, others after them: equal runs give equal files, whoever answered first."""

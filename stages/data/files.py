@@ -85,8 +85,48 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def sync_tree(folder: Path) -> None:
+    """Wait until a folder (or a file) is on the disk with all that is in it. Raises OSError."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if not path.is_symlink():
+            sync(path)
+    sync(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, so that they survive a power cut. Raises OSError."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync(folder.parent)
+
+
+def put_in_place(beside: Path, place: Path) -> None:
+    """Rename a file, or a folder to where none is, once it is on the disk whole; then the new name
+    is there too. Raises OSError."""
+    sync_tree(beside)
+    os.replace(beside, place)
+    sync(place.parent)
+
+
+def append_lines(path: Path, content: bytes) -> None:
+    """Add whole lines at the end of a file; they are on the disk when this returns. A write that a
+    power cut ends leaves no more than a torn end. DataError where it cannot be written."""
+    try:
+        make_folder(path.parent)
+        is_new = not path.exists()
+        with path.open("ab") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if is_new:
+            sync(path.parent)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+
+
 def _write(path: Path, parts: Iterable[bytes]) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     count = 0
     try:
@@ -94,12 +134,13 @@ def _write(path: Path, parts: Iterable[bytes]) -> int:
             for part in parts:
                 file.write(part)
                 count += 1
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-        sync(path.parent)
+        put_in_place(beside, path)
     except OSError as error:
-        raise DataError(f"{path}: cannot write ({error.strerror}); free space or choose a writable folder") from error
+        raise _unwritten(path, error) from error
     finally:
         beside.unlink(missing_ok=True)
     return count
+
+
+def _unwritten(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: cannot write ({error.strerror}); free space or choose a writable folder")

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from stages.data.files import DataError, write_bytes
+from stages.data.files import DataError, append_lines, write_bytes
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -30,10 +30,6 @@ def restored(path: Path, kind: type[R]) -> list[R]:
 
 
 def append(path: Path, records: Sequence[BaseModel]) -> None:
-    """Add whole lines at the end of a journal."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as file:
-            file.write("".join(record.model_dump_json() + "\n" for record in records).encode())
-    except OSError as error:
-        raise DataError(f"{path}: cannot write ({error.strerror}); free space or choose a writable folder") from error
+    """Add records at the end of a journal; they are on the disk when this returns. DataError where
+    they cannot be written."""
+    append_lines(path, "".join(record.model_dump_json() + "\n" for record in records).encode())

@@ -18,9 +18,7 @@ from stages.training.engine import agreed
 
 def improve(learner: Learner, sampler: ProblemSampler, validations: Validations, spool: Spool, state: Path, limits: Health) -> None:
     """All iterations, from the last whole state on: draw problems, learn from them, note what came of it."""
-    rl, experience, first = learner.rl, learner.experience, resume(learner, sampler, state)
-    if rank() == 0:
-        spool.truncate(first)
+    rl, experience, first = learner.rl, learner.experience, resume(learner, sampler, state, spool)
     clock, watch = SaveClock(experience.hardware.save_seconds), Watch(limits, spool.rows())
     for iteration in range(first, rl.iterations):
         figures = validations.at(iteration) if iteration % rl.validate_every == 0 else {}
@@ -36,7 +34,7 @@ def improve(learner: Learner, sampler: ProblemSampler, validations: Validations,
             ill = watch.look(iteration, figures, speeds)
         stop = agreed(bool(ill))
         if stop or (iteration + 1 < rl.iterations and clock.due()):
-            clock.save(partial(save, learner, sampler, state, iteration + 1))
+            clock.save(partial(save, learner, sampler, state, iteration + 1, spool))
         if stop:
             raise DataError(f"RL stopped after iteration {iteration}, its state is kept: {'; '.join(ill) or 'rank 0 says why'}")
     final = validations.at(rl.iterations)
@@ -52,22 +50,20 @@ def note(spool: Spool, iteration: int, iterations: int, figures: dict[str, float
     spool.progress(iteration + 1, iterations, "iterations")
 
 
-def save(learner: Learner, sampler: ProblemSampler, state: Path, iterations: int) -> None:
-    """All that the run needs to go on after `iterations` iterations."""
-    save_state(learner.trainer, state, iterations, {"sampler": sampler.state(), "buffer": learner.experience.state()})
+def save(learner: Learner, sampler: ProblemSampler, state: Path, iterations: int, spool: Spool) -> None:
+    """All that the run needs to go on after `iterations` iterations, its curve included."""
+    extra = {"sampler": sampler.state(), "buffer": learner.experience.state(), "rows": spool.rows()}
+    save_state(learner.trainer, state, iterations, extra)
 
 
-def resume(learner: Learner, sampler: ProblemSampler, state: Path) -> int:
-    """Go back to the last whole state, weights to buffer, where there is one; the iteration to begin with. The engine has the
-    trainer's weights then."""
-    resumed = load_state(learner.trainer, state)
-    if resumed is None:
-        learner.push_weights()
-        return 0
-    first, extra = resumed
-    if not {"sampler", "buffer"} <= extra.keys():
-        raise DataError(f"{state}: a training state without sampler and buffer, of another version; delete it to start afresh")
-    sampler.restore(extra["sampler"])
-    learner.experience.restore(extra["buffer"], sampler.problems)
+def resume(learner: Learner, sampler: ProblemSampler, state: Path, spool: Spool) -> int:
+    """Go back to the last whole state, weights to buffer and curve, where there is one; the
+    iteration to begin with. The engine has the trainer's weights then."""
+    first, extra = load_state(learner.trainer, state) or (0, {"rows": []})
+    if rank() == 0:
+        spool.restore(extra["rows"])
+    if first:
+        sampler.restore(extra["sampler"])
+        learner.experience.restore(extra["buffer"], sampler.problems)
     learner.push_weights()
     return first

@@ -21,7 +21,7 @@ from stages.rollout.responder import Failure, Outcome, Refusal, Request, Respond
 from stages.run.optional import Teacher, WarmUp
 from stages.run.seeds import stream_seed
 from stages.run.spool import stage_spool
-from stages.run.state import content_hash, state_folder
+from stages.run.state import content_hash, kept_folder
 
 ELICIT = (
     "Think step by step and at length before you answer. First make a plan: lay out the steps that you will take. Then carry it "
@@ -65,7 +65,7 @@ def taught(
         return from_file(Path(teacher.file), problems), {}
     responder = responder_of(str(teacher.model), teacher.endpoint, batch, SECONDS)
     settings = teacher.model_dump(exclude={"per_prompt", "endpoint"})
-    journal = state_folder("warm_up", [], [seed, settings]) / "taught.jsonl"
+    journal = kept_folder("warm_up", [], [seed, settings]) / "taught.jsonl"
     return ask(problems, teacher, responder, warm_up.tries, seed, journal, stage_spool("warm_up").progress)
 
 

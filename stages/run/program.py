@@ -23,8 +23,9 @@ FULL = {errno.ENOSPC: "no space left on the disk", errno.EDQUOT: "the disk quota
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; errors that a user can act on go to stderr as `error: ...` with exit code 2. Of several ranks, one that fails
-    otherwise ends its traceback with such a line, and exit code 1. Both lines name rank and step."""
+    """Call `main`, and wait until all that it wrote is on the disk. Errors that a user can act on
+    go to stderr as `error: ...` with exit code 2. Of several ranks, one that fails otherwise ends
+    its traceback with such a line, and exit code 1. Both lines name rank and step."""
     atexit.register(_leave_the_group)
     _ask_nobody()
     try:
@@ -35,6 +36,8 @@ def run(main: Callable[[], None]) -> None:
             _failed(error)
         place = f"{where(error)}: " if world_size() > 1 and where(error) else ""
         _leave(f"error: {place}{line}", 2)
+    if rank() == 0:
+        os.sync()  # what libraries wrote too: whoever believes this stage done finds its files
     gc.freeze()  # or Python ends by looking for garbage among all that torch and DeepSpeed made, for more than a second
 
 

@@ -1,12 +1,16 @@
 """Metrics go to a local file first; the launcher beside the stage feeds MLflow, Prefect and the terminal from it."""
 
 import csv
+import io
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from stages.data.files import write_text
+from stages.run.ranks import rank
 
 PROGRESS = "progress"
 SPEED = "speed"
@@ -40,24 +44,20 @@ class Spool:
         rows = [_row(line) for line in self.path.read_text(encoding="utf-8").splitlines()]
         return [row for row in rows if row and PROGRESS not in row and SPEED not in row]
 
-    def truncate(self, step: int) -> None:
-        """Drop metric rows of `step` and later: what an interrupted run wrote after its last checkpoint."""
-        kept = [row for row in self.rows() if row["step"] < step]
-        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        beside.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
-        os.replace(beside, self.path)
+    def restore(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Begin with the metric `rows` that a saved state holds: what an interrupted run wrote after
+        it is dropped."""
+        write_text(self.path, "".join(json.dumps(row) + "\n" for row in rows))
 
     def write_csv(self, path: Path, step_name: str = "step") -> None:
         """The curves as a CSV (a DVC plot): one line a step, wall-clock time left out so that equal runs give equal files."""
         rows = self.rows()
         names = sorted({name for row in rows for name in row} - {"step", "time"})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        with beside.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow([step_name, *names])
-            writer.writerows([row["step"], *(row.get(name, "") for name in names)] for row in rows)
-        os.replace(beside, path)
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow([step_name, *names])
+        writer.writerows([row["step"], *(row.get(name, "") for name in names)] for row in rows)
+        write_text(path, text.getvalue())
 
     def _append(self, row: Mapping[str, Any]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
@@ -73,5 +73,10 @@ def _row(line: str) -> dict[str, Any]:
 
 
 def stage_spool(stage: str) -> Spool:
-    """The spool of a stage: $K15_SPOOL when a launcher set it, else artifacts/spool/<stage>.jsonl."""
-    return Spool(Path(os.environ.get("K15_SPOOL") or f"artifacts/spool/{stage}.jsonl"))
+    """The spool of a stage: $K15_SPOOL when a launcher set it, else artifacts/spool/<stage>.jsonl.
+    A half line that a killed writer left is ended by rank 0, so that the next row is a line of its own."""
+    spool = Spool(Path(os.environ.get("K15_SPOOL") or f"artifacts/spool/{stage}.jsonl"))
+    if rank() == 0 and spool.path.is_file() and spool.path.read_bytes()[-1:] not in (b"", b"\n"):
+        with spool.path.open("a", encoding="utf-8") as file:
+            file.write("\n")
+    return spool

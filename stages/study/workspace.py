@@ -79,6 +79,7 @@ class Workspace:
         marks = sorted((self.folder / "done").glob("*.json"))
         seconds = {mark.stem: json.loads(mark.read_text(encoding="utf-8"))["seconds"] for mark in marks}
         write_json(TIMINGS / f"{self.name}.json", seconds)
+        os.sync()  # what was moved stays moved, whenever the power fails
         shutil.rmtree(self.folder)
 
 

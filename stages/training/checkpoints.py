@@ -1,6 +1,7 @@
-"""Exact resume: state is written beside and renamed into place, and names the inputs that it belongs to."""
+"""Exact resume: a state is written beside, with digests of its files, and renamed into place once it
+is on the disk. The last two are kept; a damaged one is passed over for the one before it."""
 
-import json
+import os
 import pickle
 import random
 import shutil
@@ -12,14 +13,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from stages.data.files import DataError, sync, write_json
-from stages.run.ranks import during, rank
-from stages.training.engine import Engine, agreed, barrier, check_weights
+from stages.data import digests
+from stages.data.files import DataError, make_folder, put_in_place, write_json
+from stages.run.ranks import during, rank, share
+from stages.training.engine import Engine, agreed, barrier, check_weights, gather_objects
 
 WRITING = ("PytorchStreamWriter", "inline_container")
 """Where torch's own writer of files fails; other RuntimeErrors while saving are of collectives, because a rank is gone."""
 SHARE = 0.05
 """Of the time, at most, that saving takes; ours."""
+KEPT = 2
+"""Whole states that stay."""
 
 
 class SaveClock:
@@ -44,7 +48,8 @@ class SaveClock:
 
 
 def save_state(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -> None:
-    """Weights, optimizer, random streams and `extra` of this moment; the previous state goes only when this one is whole.
+    """Weights, optimizer, random streams and `extra` of this moment. The oldest state goes only when
+    this one is on the disk.
 
     Raises DataError when it cannot be written, NotFiniteError for weights that are not finite (the
     previous state stays); a rank that waits for one that is gone says so, with its rank and step."""
@@ -71,26 +76,30 @@ def _save(engine: Engine, folder: Path, step: int, extra: dict[str, Any]) -> Non
         shutil.rmtree(beside, ignore_errors=True)
         raise DataError(_unsaved(beside, error)) from error
     barrier()
+    _digest(beside)
     if rank() == 0:
         _put_in_place(beside, folder / name)
-        write_json(folder / "latest.json", {"state": name, "step": step})
-        for old in folder.glob("step-*"):
-            if old.name != name:
-                shutil.rmtree(old)
+        older = [place for place in _places(folder) if place.name < name]
+        for place in {*_places(folder)} - {folder / name, *older[: KEPT - 1]}:
+            shutil.rmtree(place)
     barrier()
 
 
+def _digest(beside: Path) -> None:
+    """Write the digests of all files; each rank reads its share, which lies in memory still."""
+    names: list[str] = gather_objects(digests.files_of(beside))[0]
+    parts = gather_objects(digests.digests_of(beside, share(names)))
+    if rank() == 0:
+        write_json(beside / digests.FILE, {name: digest for part in parts for name, digest in part.items()})
+
+
 def load_state(engine: Engine, folder: Path) -> tuple[int, dict[str, Any]] | None:
-    """Go back to the last whole state: (step, extra), or None when there is none. DataError when it is broken."""
-    latest = folder / "latest.json"
-    if not latest.exists():
+    """Go back to the last whole state: (step, extra), or None when there is none. A damaged one is
+    removed with a message when an earlier one is whole. DataError when none is, or when the state
+    is not this model's."""
+    where = _whole(folder)
+    if where is None:
         return None
-    try:
-        where = folder / json.loads(latest.read_text(encoding="utf-8"))["state"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{latest}: no name of a training state ({error}); delete {folder} to start afresh") from error
-    if not where.is_dir():
-        raise DataError(f"{latest} names {where.name}, which is not there; delete {folder} to start afresh")
     try:
         path, client = engine.deepspeed.load_checkpoint(str(where), tag="state")
         if path is None:
@@ -110,28 +119,57 @@ def load_state(engine: Engine, folder: Path) -> tuple[int, dict[str, Any]] | Non
 
 
 def drop_state(folder: Path) -> None:
-    """The stage is done: its resumable state is of no more use."""
+    """The stage is done: once all that it made is on the disk, its state is of no more use."""
     barrier()
     if rank() == 0:
+        os.sync()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _put_in_place(beside: Path, place: Path) -> None:
-    """Rename a whole state into place once all of it is on the disk (fsync of each file and folder).
-    DataError where that fails."""
+def _places(folder: Path) -> list[Path]:
+    """The states of a run, the last one first."""
+    return sorted(folder.glob("step-*"), reverse=True)
+
+
+def _whole(folder: Path) -> Path | None:
+    """The last state whose files are all as they were written, the same for all ranks; those after
+    it are removed. None where there is no state; DataError where none is whole."""
+    names: list[str] = gather_objects([place.name for place in _places(folder)])[0]
+    damaged: list[str] = []
+    for place in (folder / name for name in names):
+        found = [fault for part in gather_objects(_faults(place)) for fault in part]
+        if not found:
+            if rank() == 0:
+                for name, fault in zip(names, damaged, strict=False):
+                    print(f"{fault}: this state is removed, and training goes on from {place.name}", flush=True)
+                    shutil.rmtree(folder / name)
+            return place
+        damaged.append(f"{place}/{found[0]}")
+    if damaged:
+        raise DataError(f"no whole training state ({'; '.join(damaged)}); delete {folder} to start afresh")
+    return None
+
+
+def _faults(place: Path) -> list[str]:
+    """What is wrong with this rank's share of a state's files, in words."""
     try:
-        for path in sorted(beside.rglob("*"), reverse=True):
-            sync(path)
-        sync(beside)
-        beside.rename(place)
-        sync(place.parent)
+        known = digests.written(place)
+    except (OSError, ValueError) as error:
+        return [f"{digests.FILE} cannot be read ({getattr(error, 'strerror', None) or error})"]
+    return digests.faults(place, share(sorted({*known, *digests.files_of(place)})), known)
+
+
+def _put_in_place(beside: Path, place: Path) -> None:
+    """Rename a state into place once all of it is on the disk. DataError where that fails."""
+    try:
+        put_in_place(beside, place)
     except OSError as error:
         raise DataError(_unsaved(beside, error)) from error
 
 
 def _made(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     except OSError as error:
         raise DataError(_unsaved(folder, error)) from error
 

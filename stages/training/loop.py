@@ -63,10 +63,9 @@ def train(
     """Go through `samples` by `plan`. `loss_for(units of all ranks, this rank's units, its batches)` gives the step's loss.
     A killed run continues from `state` and ends with the same weights, bit for bit."""
     steps = steps_of(len(samples) // plan.unit, plan)
-    resumed = load_state(engine, state)
-    first = 0 if resumed is None else resumed[0]
+    first, extra = load_state(engine, state) or (0, {"rows": []})
     if rank() == 0:
-        spool.truncate(first)
+        spool.restore(extra["rows"])
     pad_id = engine.model.config.get_text_config().pad_token_id or 0
     clock = SaveClock(hardware.save_seconds)
 
@@ -91,7 +90,7 @@ def train(
             spool.log_speed(step, {"tokens_per_second": result.tokens / (time.monotonic() - began)})
         with during(f"saving after step {step}"):
             if step + 1 < len(steps) and clock.due():
-                clock.save(partial(save_state, engine, state, step + 1, {}))
+                clock.save(partial(save_state, engine, state, step + 1, {"rows": spool.rows()}))
 
 
 def mean_token_loss(indices: Sequence[int], samples: Sequence[TrainingSample]) -> LossOf:

@@ -7,14 +7,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from stages.data.files import DataError
+from stages.data.files import DataError, sync_tree
 from stages.models.loading import load_model
 from stages.run.ranks import during, rank
 from stages.training.engine import Engine, barrier, check_weights
 
 
 def save_model(engine: Engine, processor: Any, folder: Path) -> None:
-    """Write the model as an ordinary transformers folder (rank 0; all ranks must call). Raises
+    """Write the model as an ordinary transformers folder, which is on the disk then (rank 0; all ranks must call). Raises
     NotFiniteError for weights that are NaN or infinite."""
     check_weights(engine, f"the checkpoint {folder.name}")
     state = whole_state(engine)
@@ -22,6 +22,7 @@ def save_model(engine: Engine, processor: Any, folder: Path) -> None:
         try:
             engine.model.save_pretrained(folder, state_dict=state)
             processor.save_pretrained(folder)
+            sync_tree(folder)
         except (OSError, SafetensorError) as error:
             raise DataError(f"{folder}: cannot save the model ({error}); free disk space and run the stage again") from error
     barrier()

@@ -183,5 +183,5 @@ def test_real_training_steps_take_what_is_estimated(shape: dict[str, Any]) -> No
 
 def test_disk_of_checkpoints_and_state() -> None:
     """Float32: 4 bytes a weight and checkpoint, and twice weights and moments, 12 bytes; bf16: 2, and twice 14."""
-    assert disk_of(Model(10, "test"), 3, width=4) == 10 * (4 * 3 + 24)
-    assert disk_of(Model(10, "test"), 3, width=2) == 10 * (2 * 3 + 28)
+    assert disk_of(Model(10, "test"), 3, width=4) == 10 * (4 * 3 + 36)
+    assert disk_of(Model(10, "test"), 3, width=2) == 10 * (2 * 3 + 42)

@@ -56,7 +56,7 @@ def main() -> None:
         lambda step, total: learning_rate(step, total, base.learning_rate, 0.0, base.warmup, "wsd"),
         shuffled=False,
     )
-    state = state_folder("base_for_vllm", [options.problems / "train.jsonl"], [seed, base.model_dump(), model.model_dump()])
+    state = state_folder("base-for_vllm", [options.problems / "train.jsonl"], [seed, base.model_dump(), model.model_dump()])
     spool = stage_spool("base_for_vllm")
     train(engine, samples, lambda step, _, __: mean_token_loss(step, samples), plan, hardware, spool, state, None)
     save_model(engine, processor, options.out)

@@ -31,14 +31,14 @@ def test_a_half_line_of_a_killed_writer_is_no_row(spool: Spool, half: str) -> No
     with spool.path.open("a") as file:
         file.write(half)
     assert [row["step"] for row in spool.rows()] == [0, 1, 2, 3]
-    spool.truncate(3)
+    spool.restore(spool.rows()[:3])
     spool.log(3, {"loss": 0.5})
     assert [(row["step"], row["loss"]) for row in spool.rows()] == [(0, 4.0), (1, 3.0), (2, 2.0), (3, 0.5)]
     assert spool.path.read_text().endswith("\n")
 
 
-def test_truncation_is_whole_or_absent(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that is killed while it truncates loses nothing: the file changes by a rename."""
+def test_restoring_is_whole_or_absent(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is killed while it restores loses nothing: the file changes by a rename."""
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -46,7 +46,7 @@ def test_truncation_is_whole_or_absent(spool: Spool, monkeypatch: pytest.MonkeyP
     before = spool.path.read_text()
     monkeypatch.setattr("os.replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        spool.truncate(2)
+        spool.restore(spool.rows()[:2])
     assert spool.path.read_text() == before
 
 
@@ -68,6 +68,16 @@ def test_a_launcher_chooses_the_place(tmp_path: Path, monkeypatch: pytest.Monkey
     assert stage_spool("sft@long").path == Path("artifacts/spool/sft@long.jsonl")
     monkeypatch.setenv("K15_SPOOL", str(tmp_path / "there.jsonl"))
     assert stage_spool("sft@long").path == tmp_path / "there.jsonl"
+
+
+def test_a_half_line_is_ended_before_the_next_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a power cut leaves it; a stage that restores nothing must not lose its next row in it."""
+    monkeypatch.setenv("K15_SPOOL", str(tmp_path / "spool.jsonl"))
+    for half in ('{"step": 0, "ti', ""):
+        (tmp_path / "spool.jsonl").write_text(half)
+        for step in (1, 2):
+            stage_spool("evaluate").log(step, {"accuracy": 0.5})
+        assert [row["step"] for row in stage_spool("evaluate").rows()] == [1, 2]
 
 
 def test_an_empty_spool_has_no_rows(tmp_path: Path) -> None:

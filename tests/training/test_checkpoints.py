@@ -53,69 +53,104 @@ def test_a_state_brings_back_weights_moments_and_random_streams(
     assert largest_gap(weights(first.model), weights(second.model)) == 0
 
 
-def test_only_the_newest_state_stays(tiny: Tiny, tmp_path: Path) -> None:
+def states(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_last_two_states_stay(tiny: Tiny, tmp_path: Path) -> None:
     made = engine(tiny)
     assert load_state(made, tmp_path / "state") is None
-    for number in (1, 2):
+    for number in (1, 2, 3):
         save_state(made, tmp_path / "state", number, {})
-    assert sorted(path.name for path in (tmp_path / "state").iterdir()) == ["latest.json", "step-00000002"]
+    assert states(tmp_path / "state") == ["step-00000002", "step-00000003"]
     drop_state(tmp_path / "state")
     assert not (tmp_path / "state").exists()
 
 
 def test_left_overs_of_a_run_killed_while_saving_do_not_matter(tiny: Tiny, tmp_path: Path) -> None:
-    """It was killed before the rename of the new state, or after it but before latest.json named it."""
     made, state = engine(tiny), tmp_path / "state"
     save_state(made, state, 1, {"n": 1})
-    shutil.copytree(state / "step-00000001", state / "step-00000002")
     (state / ".step-00000002").mkdir()
     (state / ".step-00000002/half").write_text("half")
     assert load_state(made, state) == (1, {"n": 1})
     save_state(made, state, 2, {"n": 2})
     assert load_state(made, state) == (2, {"n": 2})
-    assert sorted(path.name for path in state.iterdir()) == ["latest.json", "step-00000002"]
+    assert states(state) == ["step-00000001", "step-00000002"]
 
 
-def broken_name(state: Path) -> None:
-    (state / "latest.json").write_text('{"state": "step-00')
+def torn_digests(state: Path) -> None:
+    path = state / "digests.json"
+    path.write_text(path.read_text()[:40])
 
 
-def broken_kind(state: Path) -> None:
-    (state / "latest.json").write_text("[1]")
+def digests_of_another_kind(state: Path) -> None:
+    (state / "digests.json").write_text("[1]")
 
 
-def no_folder(state: Path) -> None:
-    shutil.rmtree(state / "step-00000003")
+def no_digests(state: Path) -> None:
+    (state / "digests.json").unlink()
+
+
+def digests_of_nothing(state: Path) -> None:
+    (state / "digests.json").write_text("{}")
 
 
 def no_weights(state: Path) -> None:
-    for path in (state / "step-00000003/state").iterdir():
+    for path in (state / "state").iterdir():
         path.unlink()
 
 
 def torn_weights(state: Path) -> None:
-    for path in (state / "step-00000003/state").iterdir():
+    for path in (state / "state").iterdir():
         path.write_bytes(path.read_bytes()[:1000])
 
 
 def no_streams(state: Path) -> None:
-    (state / "step-00000003/random-0.pt").unlink()
+    (state / "random-0.pt").unlink()
 
 
 def torn_streams(state: Path) -> None:
-    (state / "step-00000003/random-0.pt").write_bytes(b"PK")
+    (state / "random-0.pt").write_bytes(b"PK")
 
 
-BREAKS = [broken_name, broken_kind, no_folder, no_weights, torn_weights, no_streams, torn_streams]
+def one_more_file(state: Path) -> None:
+    """DeepSpeed reads whatever has the right name."""
+    (state / "state/zero_pp_rank_1_mp_rank_00_optim_states.pt").write_bytes(b"")
+
+
+def nothing(state: Path) -> None:
+    shutil.rmtree(state)
+    state.mkdir()
+
+
+BREAKS = [torn_digests, digests_of_another_kind, no_digests, digests_of_nothing, no_weights, torn_weights]
+BREAKS += [no_streams, torn_streams, one_more_file, nothing]
 
 
 @pytest.mark.parametrize("damage", BREAKS, ids=lambda damage: damage.__name__)
-def test_a_broken_state_is_refused_with_what_to_do(tiny: Tiny, damage: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_damaged_state_is_passed_over_or_refused(
+    tiny: Tiny,
+    step: Callable[[Engine], float],
+    damage: Callable[[Path], None],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     made, state = engine(tiny), tmp_path / "state"
-    save_state(made, state, 3, {})
-    damage(state)
-    with pytest.raises(DataError, match=f"delete {state} to start afresh"):
+    save_state(made, state, 3, {"n": 3})
+    good = weights(made.model)
+    step(made)
+    save_state(made, state, 5, {"n": 5})
+    damage(state / "step-00000005")
+    assert load_state(made, state) == (3, {"n": 3})
+    assert largest_gap(weights(made.model), good) == 0
+    (told,) = [line for line in capsys.readouterr().out.splitlines() if "step-00000005" in line]
+    assert told.startswith(f"{state}/step-00000005/")
+    assert told.endswith("this state is removed, and training goes on from step-00000003")
+    assert states(state) == ["step-00000003"]
+    damage(state / "step-00000003")
+    with pytest.raises(DataError, match=rf"no whole training state \(.*step-00000003/.*delete {state} to start afresh"):
         load_state(made, state)
+    assert states(state) == ["step-00000003"], "what cannot be replaced is not removed"
 
 
 def test_a_state_of_another_model_is_refused(tiny: Tiny, tmp_path: Path) -> None:
@@ -146,7 +181,7 @@ def test_a_full_disk_leaves_the_last_good_state(tiny: Tiny, where: str, tmp_path
         patch.setattr("torch.save", full)
         with pytest.raises(DataError, match=r"cannot save the training state .*No space left on device.*free disk space"):
             save_state(made, state, 2, {"n": 2})
-    assert sorted(path.name for path in state.iterdir()) == ["latest.json", "step-00000001"]
+    assert states(state) == ["step-00000001"]
     assert load_state(made, state) == (1, {"n": 1})
 
 
@@ -156,7 +191,7 @@ def test_a_disk_that_is_really_full(tiny: Tiny, tmp_path: Path) -> None:
 
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True, check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(disk)], capture_output=True, check=False)
     if mounted.returncode:
         pytest.skip("this machine mounts no tmpfs")
     try:

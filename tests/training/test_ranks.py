@@ -154,7 +154,15 @@ def test_a_save_that_waits_for_a_dead_rank_names_rank_and_step(tiny: Tiny, tmp_p
     assert ended(waiting) == 1
     told = (tmp_path / "rank0.txt").read_text().splitlines()
     assert told[-1].startswith("error: rank 0 of 2, saving the state of step 2, ")
-    assert json.loads((tmp_path / "state/latest.json").read_text()) == {"state": "step-00000001", "step": 1}
+    assert [path.name for path in (tmp_path / "state").glob("step-*")] == ["step-00000001"]
+
+
+def test_ranks_pass_over_a_damaged_state_together(tiny: Tiny, tmp_path: Path) -> None:
+    both = ranks(2, program, tmp_path, two_ranks.damaged, tiny.folder, tiny.problems, tmp_path)
+    assert [ended(one) for one in both] == [0, 0], (tmp_path / "rank0.txt").read_text()[-2000:]
+    assert [(tmp_path / f"found-{number}").read_text() for number in (0, 1)] == ["(1, {'n': 1})"] * 2
+    told = [(tmp_path / f"rank{number}.txt").read_text().count("random-1.pt is not what was written") for number in (0, 1)]
+    assert told == [1, 0]
 
 
 def program(function: Any, *arguments: Any) -> None:

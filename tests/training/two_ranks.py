@@ -21,7 +21,7 @@ from stages.rollout.transformers_engine import TransformersEngine
 from stages.run.ranks import during, rank, world_size
 from stages.run.spool import Spool
 from stages.training.batches import pack
-from stages.training.checkpoints import SaveClock, save_state
+from stages.training.checkpoints import SaveClock, load_state, save_state
 from stages.training.engine import Engine, forwards, gather_objects, optimizer_step, start
 from stages.training.loop import Plan, mean_token_loss, train
 from stages.training.samples import picture_filler
@@ -209,6 +209,20 @@ def gone(checkpoint: Path, problems: list[Any], folder: Path) -> None:
     if rank() == 1:
         os._exit(9)
     save_state(engine, folder / "state", 2, {"n": 2})
+
+
+def damaged(checkpoint: Path, problems: list[Any], folder: Path) -> None:
+    """A bit flips in the file of rank 1; each rank leaves what it goes on from."""
+    tiny = Tiny(checkpoint, problems)
+    engine = start(tiny.model(), hardware(zero_stage=2), CPU, 1.0)
+    for number in (1, 2):
+        save_state(engine, folder / "state", number, {"n": number})
+    if rank() == 1:
+        path = folder / "state/step-00000002/random-1.pt"
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    gather_objects(None)
+    found = load_state(engine, folder / "state")
+    (folder / f"found-{rank()}").write_text(str(found))
 
 
 def whole_weights(engine: Engine) -> dict[str, torch.Tensor]:

@@ -14,7 +14,7 @@ from stages.run.spool import stage_spool
 PROJECT = Path(__file__).parents[4]
 CURVES = {"sft-short": "short_sft", "sft-long": "long_sft", "rl-long": "long_rl", "rl-short": "short_rl"}
 name, seed, spool = sys.argv[1], read("seed", int), stage_spool(sys.argv[1])
-spool.truncate(0)
+spool.restore([])
 curve = PROJECT / f"results/training/{CURVES.get(name, name)}.csv"
 if curve.is_file():
     with curve.open(newline="", encoding="utf-8") as file:

@@ -8,7 +8,7 @@ from stages.run.spool import stage_spool
 
 seed = read("seed", int)
 spool = stage_spool("make")
-spool.truncate(0)
+spool.restore([])
 for step in range(5):
     spool.log(step, {"loss": 1 / (step + 1)})
     spool.progress(step + 1, 5, "step")
