@@ -16,7 +16,7 @@ from stages.verifiers.verdict import Verdict
 Finder = Callable[[str], str | None]
 LETTERS = string.ascii_uppercase
 """Names of options in their order."""
-MAX_SEARCHED = 1 << 18
+MAX_SEARCHED = 1 << 16
 """Characters of a response, counted from its end, in which an announced letter is sought."""
 _PUNCTUATION = " \t\r.,:;!?()[]{}<>\"'`*_#-。，：；！？（）【】“”‘’"
 _LEADING = re.compile(r"\(?([A-J])(?:\)|[.:、．：])(?=\s|$)")
@@ -44,7 +44,7 @@ _SUBJECT_ID = re.compile(r"(?:(?:val|test|dev)[/_:.-])?(\w+?)(?:[/_:.-](?:val|te
 def bare_text(text: str) -> str:
     """The end of a response without Markdown, LaTeX faces, delimiters and tags, in the plain forms of letters and brackets."""
     text = _TAG.sub(lambda tag: " " if tag[1] else f" {tag[2]}: ", text[-MAX_SEARCHED:])
-    return re.sub(r"[*`#]+|__", "", unicodedata.normalize("NFKC", plain(text))).strip()
+    return unicodedata.normalize("NFKC", plain(re.sub(r"[*`#]+|__", "", text))).strip()
 
 
 def announced(text: str, letters: Sequence[str] = CHOICES) -> str | None:
@@ -54,8 +54,9 @@ def announced(text: str, letters: Sequence[str] = CHOICES) -> str | None:
     found = [match for pattern in _ANNOUNCED for match in pattern.finditer(bare) if match[1] in letters]
     if found:
         return str(max(found, key=lambda match: match.end(1))[1])
-    lines = [line for line in bare.splitlines() if line.strip()]
-    return choice_form(lines[-1], letters) if lines and len(lines[-1]) <= 200 else None
+    closing = bare.rpartition("\n")[2]
+    letter = choice_form(closing, letters) if len(closing) <= 200 else None
+    return letter if letter is not None and letter in closing else None
 
 
 def whole_line(text: str) -> str | None:
