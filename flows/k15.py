@@ -19,7 +19,9 @@ from stages.run.program import run
 
 _EPILOG = """\
 A row of FILE.jsonl holds the benchmark's own id field (or `id`) and `response`: a text, null, or a list of k samples.
-`generated_responses`, `completion`, `resp` and `completion_tail`, as published files call it, do as well.
+`generated_responses`, `completion`, `resp`, `completion_tail` and `code`, as published files call it, do as well. FILE may also be
+an array, an object by id, samples of lm-evaluation-harness, a JSON log of inspect, or any of these as .gz. A row whose id no item
+has is matched by its prompt (`prompt`, `question`, `problem`, `input`, `query`); how many were is said.
 Rows of multiple-choice benchmarks, MMMU and MathVista may hold `extraction`, the answer taken out already, scored instead.
 Rows of code benchmarks may hold `verdicts` or LiveCodeBench's `graded_list` (true, false, or right, wrong, error; one a
 response), beside `response` or `output_list`: they stand, nothing is run, and `extracted` shows the program.
@@ -135,6 +137,8 @@ def _report(benchmark: Benchmark, scored: Scored) -> list[str]:
         "duplicates": "rows of an id that an earlier row has are not scored",
         "unmatched": "rows belong to no item and are not scored",
     }
+    if result["matched_by_prompt"]:
+        lines.append(f"{result['matched_by_prompt']} rows were matched by the text of their prompt, the others by id")
     lines += [f"{result[name]} {what}: {_names(result, name)}" for name, what in told.items() if result[name]]
     if result.get("fallback"):
         counts = ", ".join(f"{name}: {count}" for name, count in result["fallbacks"].items())

@@ -11,7 +11,15 @@ from typing import Any
 from stages.benchmarks.averages import Average, Judged, by_group, group_figure, macro, micro, percent
 from stages.benchmarks.items import Item, Loaded, first_file, items_of
 from stages.benchmarks.multiple_choice import (
-    LETTERS, announced, boxed, fallback_share, last, leading, said, score_letters, whole_line,
+    LETTERS,
+    announced,
+    boxed,
+    fallback_share,
+    last,
+    leading,
+    said,
+    score_letters,
+    whole_line,
 )  # fmt: skip
 from stages.benchmarks.statistics import accuracy
 from stages.benchmarks.subjects import CEVAL, CEVAL_HARD
@@ -107,8 +115,12 @@ def first_letter(text: str) -> str | None:
 score_ceval = score_letters(
     {"the authors' patterns": ceval_letter},
     {
-        "the first line": whole_line, "the start": leading, "answer is X": said, "the last box": boxed,
-        "an announced letter": announced, "the first character": first_letter,
+        "the first line": whole_line,
+        "the start": leading,
+        "answer is X": said,
+        "the last box": boxed,
+        "an announced letter": announced,
+        "the first character": first_letter,
     },
 )
 
