@@ -104,11 +104,28 @@ def _score(args: argparse.Namespace) -> int:
     scored = score_file(benchmark, args.data, args.responses, args.workers, args.seconds)
     if args.verdicts is not None:
         write_text(args.verdicts, "".join(json.dumps(row) + "\n" for row in scored.verdicts))
-    for line in _report(benchmark, scored):
+    for line in (*_report(benchmark, scored), *_against_default(args, benchmark, scored)):
         print(line, flush=True)
     print(f"scored in {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
     print(json.dumps(scored.result), flush=True)  # last, also where both streams go to one file
     return 0
+
+
+def _against_default(args: argparse.Namespace, benchmark: Benchmark, scored: Scored) -> list[str]:
+    """What the named rule changes on these responses; nothing by default, or where the rule takes other items."""
+    usual = BENCHMARKS[args.benchmark]
+    told = ("rule", "extraction", "split")
+    if args.rule is None or benchmark.split != usual.split or all(getattr(usual, n) == getattr(benchmark, n) for n in told):
+        return []
+    other = score_file(usual, args.data, args.responses, args.workers, args.seconds)
+    pairs = zip(scored.verdicts, other.verdicts, strict=True) if len(scored.verdicts) == len(other.verdicts) else ()
+    differ = [str(mine["id"]) for mine, theirs in pairs if mine["correct"] != theirs["correct"]]
+    points = scored.result["score"] - other.result["score"]
+    scored.result["against_default"] = {"score": other.result["score"], "points": round(points, 2), "verdicts": len(differ)}
+    return [
+        f"against the default rule ({other.result['score']}): {points:+.2f} points, {len(differ)} verdicts differ"
+        + (f": {_first(differ, len(differ))}" if differ else "")
+    ]
 
 
 def _chosen(name: str, rule: str | None) -> Benchmark:

@@ -1,8 +1,8 @@
 """Codeforces rating and percentile by CodeElo's method (arXiv 2501.01257, §3; github.com/QwenLM/CodeElo).
 
-In a contest up to eight attempts at each problem count, in order. The rank is that among the human participants, counted from 0 as
-in their calc_rating.py; the rating is the one whose expected rank (which counts from 1) equals it, under Elo's odds against the participants' ratings before the contest; the rating of a model is
-the mean over contests with enough rated participants."""
+In a contest up to eight attempts at each problem count, in order. The rank is that among the human participants, counted from 0
+as in their calc_rating.py; the rating is the one whose expected rank (which counts from 1) equals it, under Elo's odds against the
+participants' ratings before the contest; the rating of a model is the mean over contests with enough rated participants."""
 
 import bisect
 import functools

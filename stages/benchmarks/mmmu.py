@@ -31,8 +31,8 @@ EXTRACTION = (
 )
 RULE = (
     "the letter equals the gold letter; a short answer contains a gold text or equals a gold number to two decimals (the authors' "
-    "rules; where they choose an option at random: a letter in front, the text of just one option, an announced letter, else wrong); "
-    "mean over the 900 validation items"
+    "rules; where they choose an option at random: a letter in front, the text of just one option, an announced letter, else "
+    "wrong); mean over the 900 validation items"
 )
 WITHOUT_TEXTS = LETTERS[:8]
 """Options of an item whose texts are not there; a ninth would be the pronoun I."""

@@ -39,7 +39,7 @@ class Matched:
     duplicates: list[str] = field(default_factory=list)
     """Ids of rows after the first of the same id (and sample): they are not scored."""
     unmatched: list[str] = field(default_factory=list)
-    """Ids of rows that no item has (nor their prompts); "row N" for a row without an id, "line N: reason" for a line that is no row."""
+    """Ids of rows whose id and prompt no item has; "row N" for a row without an id, "line N: reason" for a line that is no row."""
     by_prompt: int = 0
     """Rows that were matched by the text of their prompt, as no item has their id."""
     fault: str | None = None
@@ -54,8 +54,8 @@ class Matched:
 def match(benchmark: Benchmark, items: Sequence[Item], path: Path) -> Matched:
     """The rows of `path` by item. Rows of one id with different numbers in `sample` (or `sample_idx`) are samples of one item.
 
-    A row that holds nothing to judge is a sample of the kind "fault". A row whose id no item has is matched by the text of its prompt, where just one item has it. DataError when there is no such
-    file."""
+    A row that holds nothing to judge is a sample of the kind "fault". A row whose id no item has is matched by the text of its
+    prompt, where just one item has it. DataError when there is no such file."""
     matched, found = Matched(), dict[str, dict[int | None, Given]]()
     by_id, prompts = {item.id: item for item in items}, _prompts(items)
     for number, (line, row) in enumerate(read_lines(path), 1):
