@@ -32,7 +32,7 @@ CEVAL_PROMPT_SOURCE = "zero-shot form of the authors (github.com/hkust-nlp/ceval
 CEVAL_EXTRACTION = (
     "the authors' rules: a first character A to D, else the last hit of the first of their patterns "
     "('答案是X', '答案：X' ...), else their chain-of-thought patterns ('答案是X。', '选项X是正确的。'); where none hits: "
-    "'answer is X', the last \\boxed{}, an announced letter ('故选X。', '【答案】X'), a first character of a word (read_by_fallback)"
+    "'answer is X', the last \\boxed{}, an announced letter ('故选X。', '【答案】X'), a first character (read_by_fallback)"
 )
 CEVAL_RULE = (
     "the letter equals the gold letter; mean over the 52 subjects of each subject's accuracy (macro), on the labelled val split"
