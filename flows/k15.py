@@ -19,7 +19,9 @@ from stages.run.program import run
 
 _EPILOG = """\
 A row of FILE.jsonl holds the benchmark's own id field (or `id`) and `response`: a text, null, or a list of k samples.
-`generated_responses`, `completion`, `resp` and `completion_tail`, as published files call it, do as well.
+`generated_responses`, `completion`, `resp`, `completion_tail` and `code`, as published files call it, do as well. FILE may also be
+an array, an object by id, samples of lm-evaluation-harness, a JSON log of inspect, or any of these as .gz. A row whose id no item
+has is matched by its prompt (`prompt`, `question`, `problem`, `input`, `query`); how many were is said.
 Rows of multiple-choice benchmarks, MMMU and MathVista may hold `extraction`, the answer taken out already, scored instead.
 Rows of code benchmarks may hold `verdicts` or LiveCodeBench's `graded_list` (true, false, or right, wrong, error; one a
 response), beside `response` or `output_list`: they stand, nothing is run, and `extracted` shows the program.
@@ -102,11 +104,28 @@ def _score(args: argparse.Namespace) -> int:
     scored = score_file(benchmark, args.data, args.responses, args.workers, args.seconds)
     if args.verdicts is not None:
         write_text(args.verdicts, "".join(json.dumps(row) + "\n" for row in scored.verdicts))
-    for line in _report(benchmark, scored):
+    for line in (*_report(benchmark, scored), *_against_default(args, benchmark, scored)):
         print(line, flush=True)
     print(f"scored in {time.monotonic() - start:.1f} s", file=sys.stderr, flush=True)
     print(json.dumps(scored.result), flush=True)  # last, also where both streams go to one file
     return 0
+
+
+def _against_default(args: argparse.Namespace, benchmark: Benchmark, scored: Scored) -> list[str]:
+    """What the named rule changes on these responses; nothing by default, or where the rule takes other items."""
+    usual = BENCHMARKS[args.benchmark]
+    told = ("rule", "extraction", "split")
+    if args.rule is None or benchmark.split != usual.split or all(getattr(usual, n) == getattr(benchmark, n) for n in told):
+        return []
+    other = score_file(usual, args.data, args.responses, args.workers, args.seconds)
+    pairs = zip(scored.verdicts, other.verdicts, strict=True) if len(scored.verdicts) == len(other.verdicts) else ()
+    differ = [str(mine["id"]) for mine, theirs in pairs if mine["correct"] != theirs["correct"]]
+    points = scored.result["score"] - other.result["score"]
+    scored.result["against_default"] = {"score": other.result["score"], "points": round(points, 2), "verdicts": len(differ)}
+    return [
+        f"against the default rule ({other.result['score']}): {points:+.2f} points, {len(differ)} verdicts differ"
+        + (f": {_first(differ, len(differ))}" if differ else "")
+    ]
 
 
 def _chosen(name: str, rule: str | None) -> Benchmark:
@@ -135,6 +154,8 @@ def _report(benchmark: Benchmark, scored: Scored) -> list[str]:
         "duplicates": "rows of an id that an earlier row has are not scored",
         "unmatched": "rows belong to no item and are not scored",
     }
+    if result["matched_by_prompt"]:
+        lines.append(f"{result['matched_by_prompt']} rows were matched by the text of their prompt, the others by id")
     lines += [f"{result[name]} {what}: {_names(result, name)}" for name, what in told.items() if result[name]]
     if result.get("fallback"):
         counts = ", ".join(f"{name}: {count}" for name, count in result["fallbacks"].items())

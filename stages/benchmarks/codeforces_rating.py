@@ -1,8 +1,8 @@
 """Codeforces rating and percentile by CodeElo's method (arXiv 2501.01257, §3; github.com/QwenLM/CodeElo).
 
-In a contest up to eight attempts at each problem count, in order. The rank is that among the human participants; the rating is the
-one whose expected rank equals it, under Elo's odds against the participants' ratings before the contest; the rating of a model is
-the mean over contests with enough rated participants."""
+In a contest up to eight attempts at each problem count, in order. The rank is that among the human participants, counted from 0
+as in their calc_rating.py; the rating is the one whose expected rank (which counts from 1) equals it, under Elo's odds against the
+participants' ratings before the contest; the rating of a model is the mean over contests with enough rated participants."""
 
 import bisect
 import functools
@@ -54,12 +54,13 @@ def standing(contest: Contest, attempts: dict[str, Sequence[bool]]) -> tuple[flo
 
 
 def rank(contest: Contest, points: float, penalty: float) -> int:
-    """Place among the participants, from 1: that of the first whom the standing beats."""
+    """Place among the participants as the published code counts it, from 0: how many stand before the first whom the standing
+    beats."""
     rows = sorted(contest.rows, key=lambda row: (-row.points, row.penalty))
-    for place, row in enumerate(rows, 1):
+    for place, row in enumerate(rows):
         if row.points < points or (row.points == points and row.penalty > penalty):
             return place
-    return len(rows) + 1
+    return len(rows)
 
 
 def rating_of(contest: Contest, place: int) -> float:

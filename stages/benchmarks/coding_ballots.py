@@ -13,7 +13,7 @@ from stages.benchmarks.averages import Average, Judged
 from stages.benchmarks.benchmark import Benchmark, Item
 from stages.benchmarks.coding_livecodebench import extracted
 from stages.benchmarks.coding_vote import behaviour, chosen, inputs_of, inputs_prompt
-from stages.benchmarks.response_rows import read_lines
+from stages.benchmarks.response_files import read_lines
 from stages.benchmarks.responses import Matched
 from stages.data.files import DataError
 from stages.rollout.engine import Prompt

@@ -7,9 +7,10 @@ from typing import Any
 
 from stages.benchmarks.benchmark import Benchmark, Item
 from stages.benchmarks.coding_codeforces import RATING
+from stages.benchmarks.response_files import read_lines
 from stages.benchmarks.response_rows import Kind, given_id
 from stages.benchmarks.responses import Given, Matched, match
-from stages.data.files import DataError, read_rows
+from stages.data.files import DataError
 
 _OUTCOMES = {True: "right", False: "wrong", "right": "right", "wrong": "wrong", "error": "error"}
 _VERDICTS, _RESPONSES = ("verdicts", "graded_list"), ("response", "output_list")
@@ -19,7 +20,7 @@ def match_graded(benchmark: Benchmark, items: Sequence[Item], path: Path) -> Mat
     """Rows with verdicts (`verdicts`, or LiveCodeBench's `graded_list`) by item, their responses kept for the extraction.
 
     A file without such rows is matched as any other. DataError names the row whose verdicts cannot be read."""
-    rows = read_rows(path)
+    rows = _rows(path)
     if not any("graded_list" in row or (_first(row, _VERDICTS) and _first(row, _RESPONSES)) for row in rows):
         return match(benchmark, items, path)
     by_id, matched, found = {item.id: item for item in items}, Matched(), dict[str, Given]()
@@ -44,7 +45,7 @@ def match_rating(benchmark: Benchmark, items: Sequence[Item], path: Path) -> Mat
     DataError for several ratings: each is one model's, and a file is scored as one model."""
     if [item.id for item in items] != [RATING]:
         return match_graded(benchmark, items, path)
-    rows = read_rows(path)
+    rows = _rows(path)
     ratings = [(row.get("id"), value) for row in rows for value in _listed(row.get("rating", row.get("response")))]
     if len(ratings) > 1:
         named = ", ".join(f"{value} of {name!r}" if name is not None else str(value) for name, value in ratings[:3])
@@ -56,6 +57,16 @@ def match_rating(benchmark: Benchmark, items: Sequence[Item], path: Path) -> Mat
         expected = 'one row such as {"rating": 1578}, or contests.jsonl beside the data for verdicts'
         raise DataError(f"{path}: no rating in {len(rows)} rows; expected {expected}")
     return Matched(given={RATING: Given(items[0], ("response",), (str(ratings[0][1]),), (ratings[0][0],), (None,), (None,))})
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file. DataError names the first line that is none."""
+    found = []
+    for number, row in read_lines(path):
+        if isinstance(row, str):
+            raise DataError(f"{path}:{number}: {row}; fix or drop the line")
+        found.append(row)
+    return found
 
 
 def _graded(item: Item, row: Mapping[str, Any], name: Any, where: str) -> Given:

@@ -7,15 +7,19 @@ The graders are that of PRM800K (https://github.com/openai/prm800k, prm800k/grad
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from stages.benchmarks.items import Item
 from stages.data.records import VerifierName
+from stages.verifiers.answer_rules import MAX_ANSWER, NO_BOX
 from stages.verifiers.boxes import final_part, last_box, untagged
 from stages.verifiers.normal_forms import choice_form, math_form
+from stages.verifiers.processes import shared_pool
 from stages.verifiers.verdict import Claim, Verdict, verify_all
 
 Pairs = Sequence[tuple[Item, str]]
+GraderName = Literal["math-verify", "prm800k"]
+"""Operations of stages/verifiers/worker.py that stand for the graders of other harnesses."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _EXPONENT_GOLD = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)[eE][+-]?\d{1,3}")
 _LOST_ARGUMENT = re.compile(r"[A-Za-z]\(\)=")
@@ -42,6 +46,22 @@ def read_answer(response: str) -> tuple[str, Mapping[str, Any]]:
         return text, {}
     whole = untagged(response)
     return (text, {}) if last_box(whole) is None else (whole, {"read_from": "thinking"})
+
+
+def judge_by(grader: GraderName, pairs: Pairs, workers: int, seconds: float) -> list[Verdict]:
+    """Verdicts on the last box of whole responses, as `read_answer` finds it, by a grader of another harness."""
+    boxes = [last_box(read_answer(response)[0]) for _, response in pairs]
+    asked = [index for index, box in enumerate(boxes) if box and len(box) <= MAX_ANSWER]
+    requests = [(grader, pairs[index][0].gold, boxes[index] or "") for index in asked]
+    replies = dict(zip(asked, shared_pool().run(requests, workers, seconds) if requests else [], strict=True))
+    return [
+        _replied(box, *replies[index]) if index in replies else Verdict("wrong", None if box is None else box[:MAX_ANSWER], NO_BOX)
+        for index, box in enumerate(boxes)
+    ]
+
+
+def _replied(box: str | None, outcome: str, reason: str) -> Verdict:
+    return Verdict("right" if outcome == "right" else "wrong" if outcome == "wrong" else "error", box, reason)
 
 
 def judge_answers(verifier: VerifierName, pairs: Pairs, workers: int, seconds: float) -> list[Verdict]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from stages.benchmarks.averages import Average, Judged, by_group, group_figure, macro, micro, percent
 from stages.benchmarks.items import Item, Loaded, items_of
-from stages.benchmarks.multiple_choice import LETTERS, boxed, fallback_share, leading, said, score_letters, whole_line
+from stages.benchmarks.multiple_choice import LETTERS, announced, boxed, fallback_share, leading, said, score_letters, whole_line
 from stages.benchmarks.statistics import accuracy
 from stages.benchmarks.subjects import MMLU
 from stages.benchmarks.tables import rows_of
@@ -28,7 +28,7 @@ PROMPT_SOURCE = "zero-shot chain of thought of simple-evals (github.com/openai/s
 EXTRACTION = (
     "simple-evals: the letter after the first 'Answer:' once Markdown and LaTeX marks are removed; where there is none "
     "a first line that is a letter (as lm-evaluation-harness), else a start such as 'B. text', the last 'answer is', the last "
-    "\\boxed{} (these three counted as read_by_fallback)"
+    "\\boxed{}, a letter announced in bold, LaTeX or another sentence (these four counted as read_by_fallback)"
 )
 RULE = "the letter equals the gold letter; mean over all 14,042 questions (micro), the mean over the 57 subjects (macro) beside it"
 INSTRUCTION = (
@@ -77,7 +77,7 @@ def stated(text: str) -> str | None:
 
 score = score_letters(
     {"Answer: X": stated, "the first line": whole_line},
-    {"the start": leading, "answer is X": said, "the last box": boxed},
+    {"the start": leading, "answer is X": said, "the last box": boxed, "an announced letter": announced},
 )
 
 

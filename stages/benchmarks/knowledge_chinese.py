@@ -10,7 +10,17 @@ from typing import Any
 
 from stages.benchmarks.averages import Average, Judged, by_group, group_figure, macro, micro, percent
 from stages.benchmarks.items import Item, Loaded, first_file, items_of
-from stages.benchmarks.multiple_choice import LETTERS, boxed, fallback_share, last, leading, said, score_letters, whole_line
+from stages.benchmarks.multiple_choice import (
+    LETTERS,
+    announced,
+    boxed,
+    fallback_share,
+    last,
+    leading,
+    said,
+    score_letters,
+    whole_line,
+)  # fmt: skip
 from stages.benchmarks.statistics import accuracy
 from stages.benchmarks.subjects import CEVAL, CEVAL_HARD
 from stages.benchmarks.tables import rows_of
@@ -22,7 +32,7 @@ CEVAL_PROMPT_SOURCE = "zero-shot form of the authors (github.com/hkust-nlp/ceval
 CEVAL_EXTRACTION = (
     "the authors' rules: a first character A to D, else the last hit of the first of their patterns "
     "('答案是X', '答案：X' ...), else their chain-of-thought patterns ('答案是X。', '选项X是正确的。'); where none hits: "
-    "'answer is X', the last \\boxed{} (read_by_fallback)"
+    "'answer is X', the last \\boxed{}, an announced letter ('故选X。', '【答案】X'), a first character (read_by_fallback)"
 )
 CEVAL_RULE = (
     "the letter equals the gold letter; mean over the 52 subjects of each subject's accuracy (macro), on the labelled val split"
@@ -48,6 +58,10 @@ _PATTERNS = tuple(
 _REASONED = tuple(re.compile(form) for form in (r"答案[是为][^。\nA-D]{0,9}([A-D])[^。\n]{0,3}。", r"选项([A-D])是正确的。"))
 _CHOSEN = re.compile(r"(?:答案?[是为：: ]{0,9}|选择?[项：: ]{0,9})[“\"(（*]{0,4}([AB])(?![A-Za-z])")
 _CAPITAL = re.compile(r"[A-Z]")
+_CLAUSE = re.compile(r"[。，,.;；!！\n]")
+_QUOTES = ' \t\r\n。.“”"*'
+_YES = frozenset(["是", "是的", "对", "对的", "正确", "yes", "true"])
+_NO = frozenset(["否", "不", "不是", "不是的", "不对", "错", "错误", "no", "false"])
 
 
 def load_ceval(path: Path) -> Loaded:
@@ -80,9 +94,10 @@ def ceval_average(judged: Sequence[Judged]) -> Average:
 
 
 def ceval_letter(text: str) -> str | None:
-    """The authors' zero-shot rule, then their chain-of-thought patterns."""
+    """The authors' zero-shot rule, then their chain-of-thought patterns. A first character that begins a word ("DNS...") is left
+    to `first_letter`: their chain-of-thought rule does not look at it."""
     text = text.replace("**", "").strip()
-    if text[:1] in tuple("ABCD"):
+    if text[:1] in tuple("ABCD") and not text[1:2].isalnum():
         return text[0]
     for pattern in (*_PATTERNS, *_REASONED):
         letter = last(pattern, text)
@@ -91,9 +106,22 @@ def ceval_letter(text: str) -> str | None:
     return None
 
 
+def first_letter(text: str) -> str | None:
+    """The first character where it is A to D, whatever it begins."""
+    first = text.replace("**", "").strip()[:1]
+    return first if first in tuple("ABCD") else None
+
+
 score_ceval = score_letters(
     {"the authors' patterns": ceval_letter},
-    {"the first line": whole_line, "the start": leading, "answer is X": said, "the last box": boxed},
+    {
+        "the first line": whole_line,
+        "the start": leading,
+        "answer is X": said,
+        "the last box": boxed,
+        "an announced letter": announced,
+        "the first character": first_letter,
+    },
 )
 
 
@@ -122,8 +150,9 @@ def chosen(text: str) -> str | None:
 
 
 def yes_or_no(text: str) -> str | None:
-    """A for a response that is just 是, B for 否."""
-    return {"是": "A", "否": "B", "不是": "B"}.get(text.strip(' \t\r\n。.“”"*'))
+    """A for a response whose first clause is just 是, 是的, 对 ..., B for 否, 不是 ..."""
+    first = _CLAUSE.split(text.strip(_QUOTES), maxsplit=1)[0].strip(_QUOTES).lower()
+    return "A" if first in _YES else "B" if first in _NO else None
 
 
 def first_capital(text: str) -> str | None:
@@ -132,12 +161,17 @@ def first_capital(text: str) -> str | None:
     return found.group(0) if found else None
 
 
+def announced_of_two(text: str) -> str | None:
+    """A or B where a sentence names it as the chosen option."""
+    return announced(text, ("A", "B"))
+
+
 score_cluewsc = score_letters(
     {
         "the first line": whole_line, "答案是X": chosen, "answer is X": said, "the last box": boxed,
         "是 or 否": yes_or_no,
     },
-    {"the first capital letter": first_capital},
+    {"an announced letter": announced_of_two, "the first capital letter": first_capital},
 )  # fmt: skip
 
 

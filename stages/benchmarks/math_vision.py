@@ -46,7 +46,9 @@ def load(folder: Path) -> Loaded:
 def load_answers(path: Path) -> Loaded:
     """The items of test.jsonl, or of testmini.jsonl where that is all there is, whether or not their pictures are there."""
     folder, file = folder_of(path), first_file(path, FILES)
-    items = _hub_items(file) if file.suffix == ".parquet" else read_items(file, lambda row: _item(folder, row))
+    items = (
+        _hub_items(file) if file.suffix == ".parquet" else read_items(file, lambda row: _item(row, inside(folder, row["image"])))
+    )
     return Loaded(items, None, (file,))
 
 
@@ -73,24 +75,27 @@ def _read(folder: Path, name: str) -> tuple[list[Item], str | None] | None:
     """(items, what is missing of their pictures), or None without the file."""
     if not (folder / name).exists():
         return None
-    items = read_items(first_file(folder, [name]), lambda row: _item(folder, row))
+    items = read_items(first_file(folder, [name]), lambda row: _item(row, inside(folder, row["image"])))
     absent = [item.image for item in items if item.image is None or not Path(item.image).is_file()]
     return items, f"{len(absent)} pictures of {name} are absent, for example {absent[0]}" if absent else None
 
 
 def _hub_items(file: Path) -> list[Item]:
     """The rows of a Parquet file of the hub, each with its picture in `decoded_image`."""
-    pictured = ({**row, "image": picture_path(row.get("decoded_image")) or row.get("image", "")} for row in rows_of(file))
-    return items_of(file, pictured, lambda row: _item(file.parent, row))
+
+    def item(row: Mapping[str, Any]) -> Item:
+        return _item(row, picture_path(row.get("decoded_image")) or inside(file.parent, row.get("image", "")))
+
+    return items_of(file, rows_of(file), item)
 
 
-def _item(folder: Path, row: Mapping[str, Any]) -> Item:
+def _item(row: Mapping[str, Any], image: Path | str) -> Item:
     options = tuple(map(str, row["options"]))
     gold = str(row["answer"])
     if options and (gold not in LETTERS or len(options) <= LETTERS.index(gold)):
         raise ValueError(f"the answer {gold!r} is none of the {len(options)} options")
     group = f"{row['subject']}, level {row['level']}"
-    return Item(str(row["id"]), row["question"], str(inside(folder, row["image"])), gold, group, options)
+    return Item(str(row["id"]), row["question"], str(image), gold, group, options)
 
 
 def _golds(item: Item) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from stages.benchmarks.math_vista_rules import (
     MAX_EXTRACTION,
     IntegerRule,
     found_extraction,
+    last_line,
     prediction,
     quick_extraction,
 )
@@ -30,8 +31,11 @@ RULES: dict[str, IntegerRule] = {"default": "current", "published": "published"}
 PROMPT_SOURCE = "the authors' query of each item (github.com/lupantech/MathVista, data/query.json)"
 EXTRACTION = (
     "`extraction` of the row; else the authors' quick rules; else, in place of their GPT-4: the last box, 'answer is', "
-    "option mark, option text, number or list (ours)"
+    "option mark, option text, number or list (ours); where no option is found the one that is closest to the last line, as the "
+    "authors take the closest to any extraction, even an empty one (counted as fallback)"
 )
+CLOSEST = "the closest option"
+"""What a verdict says of an option that was taken for its edit distance to the end of the response."""
 _SAME = "equality of normalised texts, options by letter or smallest edit distance, floats rounded; mean over the 1,000 items; "
 RULE = _SAME + "integers as the authors' repository reads them now: '2.0' is 2"
 PUBLISHED_RULE = _SAME + "integers as the published scores read them: '2.0' is no integer (commit 53d52587)"
@@ -112,16 +116,16 @@ def _file(path: Path) -> Path:
 
 
 def _judge_response(rule: IntegerRule, item: Item, text: str) -> Verdict:
-    if not text.strip():
-        return Verdict("wrong", None, "the response is empty")
     kind = item.data["answer_type"]
     quick = quick_extraction(text, item.options, kind)
     if quick is not None:
         return _judge(rule, item, quick, {"extraction": "quick"})
     found = found_extraction(text, item.options, kind)
-    if found is None:
-        return Verdict("wrong", None, f"no {kind} answer was found in the response")
-    return _judge(rule, item, found, {"extraction": "ours"})
+    if found is not None:
+        return _judge(rule, item, found, {"extraction": "ours"})
+    if item.options:
+        return _judge(rule, item, last_line(text), {"extraction": "none", "fallback": CLOSEST})
+    return Verdict("wrong", None, f"no {kind} answer was found in the response" if text.strip() else "the response is empty")
 
 
 def _judge(rule: IntegerRule, item: Item, extraction: str, details: Mapping[str, Any]) -> Verdict:

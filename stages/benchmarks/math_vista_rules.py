@@ -14,6 +14,7 @@ from stages.verifiers.boxes import last_box
 IntegerRule = Literal["current", "published"]
 MAX_EXTRACTION = 2000
 """Characters of an extraction that are compared; a longer one is an error."""
+MAX_LINE = 300
 _OPTION = re.compile(r"\(([a-zA-Z])\)")
 _QUOTE, _UNQUOTE = 'The answer is "', '".'
 _SAID = re.compile(r"(?i:answer|option|choice)(?i: is| to the question is)?[\s:*]{0,9}\(?([A-H])(?![A-Za-z0-9])")
@@ -70,6 +71,12 @@ def found_extraction(response: str, choices: Sequence[str], answer_type: str) ->
     stated = _NUMBER.match(response, said[-1]) if said else None
     number = stated.group(0) if stated else numbers[-1] if numbers else None
     return number.replace(",", "") if number and len(number) <= MAX_EXTRACTION else None
+
+
+def last_line(response: str) -> str:
+    """The end of the last line with text, at most MAX_LINE characters; "" of an empty response. Stands for the extraction where
+    `found_extraction` has none."""
+    return response.rstrip().rpartition("\n")[2].strip()[-MAX_LINE:]
 
 
 def edit_distance(first: str, second: str) -> int:

@@ -32,8 +32,8 @@ EXTRACTION = (
 )
 RULE = (
     "the letter equals the gold letter; a short answer contains a gold text or equals a gold number to two decimals (the authors' "
-    "rules; where they choose an option at random: a letter in front, the text of just one option, else wrong); mean over the 900 "
-    "validation items"
+    "rules; where they choose an option at random: a letter in front, the text of just one option, an announced letter, else "
+    "wrong); mean over the 900 validation items"
 )
 WITHOUT_TEXTS = LETTERS[:8]
 """Options of an item whose texts are not there; a ninth would be the pronoun I."""
@@ -131,10 +131,12 @@ def _judge_choice(item: Item, text: str) -> Verdict:
     how = "stated after 'Answer:' or boxed"
     if letter is None:
         letter, how = parsed_option(text, options), "by the authors' rule"
+    details = {}
     if letter is None:
         letter, how = plain_option(text, options), "by our rule in place of the authors' random choice"
+        details = {"fallback": "in place of a random option"}
     if letter is not None:
-        return letter_verdict(item, letter, how, {})
+        return letter_verdict(item, letter, how, details)
     if not item.options and text.strip():
         return Verdict("error", None, "no letter, and the texts of the options are not in the data; put the questions there")
     return Verdict("wrong", None, "no option was found (the authors would choose one at random)")

@@ -1,15 +1,16 @@
 """The authors' rules of MMMU: which option a response means, and whether a short answer is right.
 
 Source: github.com/MMMU-Benchmark/MMMU, mmmu/utils/eval_utils.py at commit bb0b95a9. Where nothing is found in a response they
-choose an option at random; here an unmarked letter in front ("A) Josef Albers") or a response that is the text of just one
-option counts, and any other response means no option, which is wrong. Kept are their habits
+choose an option at random; here an unmarked letter in front ("A) Josef Albers"), a response that is the text of just one
+option, or a letter that a sentence or a line names ("the answer is **C**", "### Answer" above "C") counts, and any other
+response means no option, which is wrong. Kept are their habits
 that published scores contain: the article in " A " counts as the option A, a short answer is right when it is contained in any
 part of the response that may be an answer, and texts of options are only sought in responses of more than five words."""
 
 import re
 from collections.abc import Mapping, Sequence
 
-from stages.benchmarks.multiple_choice import leading
+from stages.benchmarks.multiple_choice import announced, bare_text, leading
 from stages.verifiers.boxes import last_box
 from stages.verifiers.normal_forms import choice_form
 
@@ -19,7 +20,7 @@ _WITH_COMMAS = re.compile(r"-?\b\d{1,3}(?:,\d{3})+\b")
 _SCIENTIFIC = re.compile(r"-?(?<!\d)\d+(?:\.\d+)?[eE][+-]?\d+")
 _SIMPLE = re.compile(r"-?(?:(?<!\d)\d+\.\d+|\.\d+|(?<!\d)\d+\b)(?![eE][+-]?\d+)(?![,\d])")
 _INDICATORS = ("could be ", "so ", "is ", "thus ", "therefore ", "final ", "answer ", "result ")
-_STATED = re.compile(r"(?i:answer)\W{0,4}:\W{0,4}\(?([A-J])(?![A-Za-z0-9])")
+_STATED = re.compile(r"(?i:answer)\W{0,4}:\W{0,4}\(?([A-Z])(?![A-Za-z0-9])")
 MAX_DIGITS = 400
 MAX_OPEN = 1 << 20
 """Characters of a response that are searched for a short answer, counted from its end."""
@@ -28,12 +29,11 @@ MAX_OPEN = 1 << 20
 def stated_option(response: str, letters: Sequence[str]) -> str | None:
     r"""The letter after the last "Answer:", else the one in the last \boxed{}: forms that the authors' prompt does not ask
     for but that chain-of-thought models use (MMMU-Pro reads the first one too)."""
-    stated = _STATED.findall(response)
+    stated = _STATED.findall(response) or _STATED.findall(bare_text(response))
     if stated and stated[-1] in tuple(letters):
         return str(stated[-1])
     box = last_box(response)
-    letter = choice_form(box) if box is not None and len(box) <= 200 else None
-    return letter if letter in tuple(letters) else None
+    return choice_form(box, tuple(letters)) if box is not None and len(box) <= 200 else None
 
 
 def parsed_option(response: str, options: Mapping[str, str]) -> str | None:
@@ -53,13 +53,14 @@ def parsed_option(response: str, options: Mapping[str, str]) -> str | None:
 
 
 def plain_option(response: str, options: Mapping[str, str]) -> str | None:
-    """In place of the authors' random choice: the letter in front of a text, else the one option whose text is the response."""
+    """In place of the authors' random choice: the letter in front of a text, else the one option whose text is the response, else
+    a letter in bold, LaTeX, a tag or a line of its own."""
     letter = leading(response)
     if letter in options:
         return letter
     bare = response.strip().strip(".").lower()
     same = [name for name, text in options.items() if bare and text.strip().strip(".").lower() == bare]
-    return same[0] if len(same) == 1 else None
+    return same[0] if len(same) == 1 else announced(response, tuple(options))
 
 
 def open_values(response: str) -> list[Value]:

@@ -1,28 +1,69 @@
 """Letters of options in responses: ways to find one, tried in a stated order, and the verdicts of what was found."""
 
 import re
+import string
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from stages.benchmarks.averages import Judged
 from stages.benchmarks.benchmark import Item, Score
 from stages.verifiers.boxes import last_box
-from stages.verifiers.normal_forms import choice_form
+from stages.verifiers.dressing import plain
+from stages.verifiers.normal_forms import CHOICES, choice_form
 from stages.verifiers.verdict import Verdict
 
 Finder = Callable[[str], str | None]
-LETTERS = "ABCDEFGHIJ"
+LETTERS = string.ascii_uppercase
+"""Names of options in their order."""
+MAX_SEARCHED = 1 << 16
+"""Characters of a response, counted from its end, in which an announced letter is sought."""
 _PUNCTUATION = " \t\r.,:;!?()[]{}<>\"'`*_#-。，：；！？（）【】“”‘’"
 _LEADING = re.compile(r"\(?([A-J])(?:\)|[.:、．：])(?=\s|$)")
 _SAID = re.compile(r"(?i:answer is)[ \t:]{0,9}\(?([A-J])(?![A-Za-z0-9])")
+_TAG = re.compile(r"<(/?)(\w{1,20})>")
+_OPEN = r"[\s:;=\"'“”‘’(\[「【]{0,9}"
+_ALONE = r"(?![A-Za-z0-9'’])(?!\s{0,3}(?:[、,/&和或与]|or\b|and\b)\s{0,3}\(?[A-Z](?![A-Za-z]))"
+_NAMED = r"(?i:answer|option|choice|选项|答案)"
+_UNFIT = r"(?!\)?\s{0,3}(?:选?项)?(?:是|为)?(?:错|不|有误|排除))"
+_ANNOUNCED = (
+    re.compile(rf"{_NAMED}\s{{0,3}}(?:(?i:is|are|would be|should be|must be|will be)\b|[:=\n】\]])\s{{0,9}}"
+               rf"(?i:(?:also |clearly |therefore |thus |most likely )?(?:option|choice|letter)\b)?{_OPEN}([A-Z]){_ALONE}"),
+    re.compile(rf"(?i:\b(?:choose|select|pick|chose|selected|go with)\b)(?i: the)?(?i: option| answer| choice| letter)?{_OPEN}"
+               rf"([A-Z]){_ALONE}"),
+    re.compile(r"(?<![A-Za-z0-9])\(?([A-Z])\)?[.:]?\s{1,3}(?i:is|would be)\s(?i:the\s)?"
+               r"(?i:(?:most )?(?:correct|right|best|appropriate))(?![A-Za-z])"),
+    re.compile(rf"(?:答案|答)[应该当】\]」]{{0,3}}[是为选择项]{{0,3}}{_OPEN}([A-Z]){_ALONE}{_UNFIT}"),
+    re.compile(rf"(?<![不误错])(?<!不能)(?<!不应)(?<!不该)(?<!不可)选(?:择|项(?=[是为:应]))?[应该是为]{{0,3}}{_OPEN}([A-Z]){_ALONE}{_UNFIT}"),
+    re.compile(r"(?<![A-Za-z0-9、和与或])([A-Z])(?:选?项)?(?:是|为)?(?:最)?(?:正确|对的|符合题意)"),
+)  # fmt: skip
+"""Sentences that name the option that is chosen, by their last letter; not those that rule one out, or name two."""
 _SUBJECT_ID = re.compile(r"(?:(?:val|test|dev)[/_:.-])?(\w+?)(?:[/_:.-](?:val|test|dev)(?:\.csv)?)?[/_:.#-](\d{1,6})")
+
+
+def bare_text(text: str) -> str:
+    """The end of a response without Markdown, LaTeX faces, delimiters and tags, in the plain forms of letters and brackets."""
+    text = _TAG.sub(lambda tag: " " if tag[1] else f" {tag[2]}: ", text[-MAX_SEARCHED:])
+    return unicodedata.normalize("NFKC", plain(re.sub(r"[*`#]+|__", "", text))).strip()
+
+
+def announced(text: str, letters: Sequence[str] = CHOICES) -> str | None:
+    """The letter of the last sentence that names the chosen option: "the correct option is **C**", "Answer:\\n(C)", "故选C。",
+    "【答案】C"; else the letter that the last line consists of, or stands in front of in it: "C) five". None for none."""
+    bare = bare_text(text)
+    found = [match for pattern in _ANNOUNCED for match in pattern.finditer(bare) if match[1] in letters]
+    if found:
+        return str(max(found, key=lambda match: match.end(1))[1])
+    closing = bare.rpartition("\n")[2]
+    letter = choice_form(closing, letters) if len(closing) <= 200 else None
+    return letter if letter is not None and letter in closing else None
 
 
 def whole_line(text: str) -> str | None:
     """The letter that the first line with text consists of, punctuation aside: "B", "(b)", "**B.**"."""
     line = next((line for line in text.splitlines() if line.strip()), "")
     bare = line.strip(_PUNCTUATION) if len(line) <= 80 else ""
-    return bare.upper() if len(bare) == 1 and bare.upper() in LETTERS else None
+    return bare.upper() if len(bare) == 1 and bare.upper() in CHOICES else None
 
 
 def leading(text: str) -> str | None:

@@ -1,8 +1,9 @@
 """The benchmarks of reasoning (§3.1): mathematics in words."""
 
 from dataclasses import replace
+from functools import partial
 
-from stages.benchmarks import competition_math
+from stages.benchmarks import competition_math, competition_math_rules
 from stages.benchmarks.benchmark import Benchmark, field_id
 from stages.benchmarks.decoding import GREEDY, SAMPLED, averaged
 
@@ -64,6 +65,14 @@ _MATH500 = Benchmark(
     row_id=field_id("unique_id", "id", "idx"),
 )
 
+_GRADERS: dict[competition_math_rules.GraderName, str] = {
+    "prm800k": "PRM800K's grader, re-implemented: equal normal forms, else sympy on parts; ours also reads units beside variables, "
+    "percentages, unreduced fractions, intervals as inequalities and lists in any order",
+    "math-verify": "the library math-verify, as installed; unlike ours it rounds to six significant digits, reads 52_8 as 52 and "
+    "sets in any order",
+}
+"""Named rules for MATH-500: what each is, and in what our rule differs from it."""
+
 REASONING: dict[str, Benchmark] = {
     "aime2024": replace(
         _AIME,
@@ -83,7 +92,11 @@ REASONING: dict[str, Benchmark] = {
         rules={
             "after-thinking": replace(
                 _MATH500, extraction=AFTER_THINKING, score=competition_math.score_math500_part, keeps_thinking=False
-            )
+            ),
+            **{
+                name: replace(_MATH500, rule=f"{told}; mean over problems", score=partial(competition_math_rules.judge_by, name))
+                for name, told in _GRADERS.items()
+            },
         },
     ),
 }

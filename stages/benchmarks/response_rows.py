@@ -1,21 +1,20 @@
 """One row of a file of responses: its id as given, its sample number, and the texts that it gives, each fit to be judged or not."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from stages.benchmarks.benchmark import Benchmark, Item
-from stages.data.files import DataError
 
 Kind = Literal["response", "extraction", "verdicts", "fault"]
 SAMPLE_FIELDS = ("sample", "sample_idx", "sample_index", "sample_id")
 """Fields that number the samples of an item, of which the first that holds a number counts."""
-RESPONSE_FIELDS = ("response", "generated_responses", "completion", "resp", "completion_tail")
+RESPONSE_FIELDS = ("response", "generated_responses", "completion", "resp", "completion_tail", "output_list", "code")
 """Fields that hold the response or the list of k, of which the first that the row has counts: ours, then those of published files
-(DeepScaleR, AReaL, the samples of lm-evaluation-harness, FedLLM)."""
+(DeepScaleR, AReaL, the samples of lm-evaluation-harness, FedLLM, LiveCodeBench, Qwen2.5-Math's harness)."""
+PROMPT_FIELDS = ("prompt", "question", "problem", "input", "query")
+"""Fields that hold the text of the prompt, by which a row without a known id is matched."""
 _ID_FIELDS = ("id", "task_id", "question_id", "pid", "key", "unique_id", "idx", "name")
 _CONTENT = (*RESPONSE_FIELDS, "extraction", "verdicts")
 
@@ -26,14 +25,6 @@ class Text:
 
     kind: Kind
     text: str
-
-
-def read_lines(path: Path) -> list[tuple[int, dict[str, Any] | str]]:
-    """Line number and row of every line that is not empty; in place of a row that is not usable, one line that says why."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; correct the path")
-    with path.open("rb") as lines:
-        return [(number, _row(line)) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def row_id(benchmark: Benchmark, row: Mapping[str, Any], known: Mapping[str, Item]) -> str | None:
@@ -85,18 +76,6 @@ def texts(benchmark: Benchmark, item: Item, row: Mapping[str, Any]) -> list[Text
 def listed(value: Any) -> list[Any]:
     """The value, as a list."""
     return value if isinstance(value, list) else [value]
-
-
-def _row(line: bytes) -> dict[str, Any] | str:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        return f"not JSON ({error.msg} at column {error.colno})"
-    except RecursionError:
-        return "not usable JSON (nested too deeply)"
-    except ValueError as error:
-        return f"not usable JSON ({str(error)[:80]})"
-    return row if isinstance(row, dict) else f"expected a JSON object, found {type(row).__name__}"
 
 
 def _each(kind: Kind, value: Any, read: Any) -> list[Text]:

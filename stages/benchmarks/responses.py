@@ -1,4 +1,4 @@
-"""Responses that exist already, as rows of JSONL, matched with the items of a benchmark."""
+"""Responses that exist already, as rows of a file, matched with the items of a benchmark."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from stages.benchmarks.benchmark import Benchmark, Item
-from stages.benchmarks.response_rows import Kind, given_id, listed, read_lines, row_id, sample_number, texts
+from stages.benchmarks.response_files import published_row, read_lines
+from stages.benchmarks.response_rows import PROMPT_FIELDS, Kind, given_id, listed, row_id, sample_number, texts
 
 __all__ = ["Given", "Kind", "Matched", "match"]
 
@@ -38,7 +39,9 @@ class Matched:
     duplicates: list[str] = field(default_factory=list)
     """Ids of rows after the first of the same id (and sample): they are not scored."""
     unmatched: list[str] = field(default_factory=list)
-    """Ids of rows that no item has; "row N" for a row without an id, "line N: reason" for a line that is no row."""
+    """Ids of rows whose id and prompt no item has; "row N" for a row without an id, "line N: reason" for a line that is no row."""
+    by_prompt: int = 0
+    """Rows that were matched by the text of their prompt, as no item has their id."""
     fault: str | None = None
     """The first row or line that cannot be used, where it is and why."""
 
@@ -51,15 +54,21 @@ class Matched:
 def match(benchmark: Benchmark, items: Sequence[Item], path: Path) -> Matched:
     """The rows of `path` by item. Rows of one id with different numbers in `sample` (or `sample_idx`) are samples of one item.
 
-    A row that holds nothing to judge is a sample of the kind "fault". DataError when there is no such file."""
+    A row that holds nothing to judge is a sample of the kind "fault". A row whose id no item has is matched by the text of its
+    prompt, where just one item has it. DataError when there is no such file."""
     matched, found = Matched(), dict[str, dict[int | None, Given]]()
-    by_id = {item.id: item for item in items}
+    by_id, prompts = {item.id: item for item in items}, _prompts(items)
     for number, (line, row) in enumerate(read_lines(path), 1):
         if isinstance(row, str):
             matched.unmatched.append(f"line {line}: {row}")
             matched.fault = matched.fault or f"{path}:{line}: {row}; fix or drop the line"
             continue
+        row = published_row(row)
         name = row_id(benchmark, row, by_id)
+        if name is None or name not in by_id:
+            asked = _asked(row, prompts)
+            matched.by_prompt += asked is not None
+            name = name if asked is None else asked
         if name is None or name not in by_id:
             matched.unmatched.append(name if name is not None else f"row {number}")
             continue
@@ -77,6 +86,28 @@ def match(benchmark: Benchmark, items: Sequence[Item], path: Path) -> Matched:
         else:
             matched.missing.append(item.id)
     return matched
+
+
+def _prompts(items: Sequence[Item]) -> dict[str, str | None]:
+    """The id of the item that asks a question, white space aside; None where several ask it."""
+    found: dict[str, str | None] = {}
+    for item in items:
+        text = " ".join(item.question.split())
+        if text:
+            found[text] = None if text in found else item.id
+    return found
+
+
+def _asked(row: Mapping[str, Any], prompts: Mapping[str, str | None]) -> str | None:
+    """The id of the item whose question is the row's prompt, or what its prompt begins with up to the end of a line."""
+    for name in PROMPT_FIELDS:
+        text = row.get(name)
+        if isinstance(text, str) and text.strip():
+            cut = text.rstrip().rpartition("\n")[0]
+            found = prompts.get(" ".join(text.split())) or prompts.get(" ".join(cut.split()))
+            if found is not None:
+                return found
+    return None
 
 
 def _joined(samples: Sequence[Given]) -> Given:

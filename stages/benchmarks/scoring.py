@@ -131,6 +131,7 @@ def _result(benchmark: Benchmark, judged: Sequence[Judged], given: Sequence[Judg
         "responses": len(verdicts),
         **_fallbacks(verdicts),
         **_lengths(matched),
+        "matched_by_prompt": matched.by_prompt,
         **_counted("missing", matched.missing),
         **_counted("duplicates", matched.duplicates),
         **_counted("unmatched", matched.unmatched),

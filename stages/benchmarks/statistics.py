@@ -34,11 +34,12 @@ def accuracy(rights: Sequence[Sequence[bool]]) -> Estimate:
     """Accuracy over problems, each with its k verdicts. Raises ValueError without problems or responses.
 
     The 95% interval is a bootstrap over problems; for few problems, or nearly all right or wrong, it is Wilson's with
-    one trial a problem (which is wide enough for any k), so that 0 of 30 does not give [0, 0]."""
+    `effective_trials`, so that 0 of 30 does not give [0, 0] and k responses count for what they tell."""
     mean_N = problem_means(rights)
     count, mean = len(mean_N), float(mean_N.mean())
     if count < FEW or min(mean, 1 - mean) * count < MANY:
-        low, high = wilson(mean * count, count)
+        trials = effective_trials(mean, standard_error(mean_N), count, sum(map(len, rights)))
+        low, high = wilson(mean * trials, trials)
     else:
         low, high = bootstrap(mean_N)
     return Estimate(mean, standard_error(mean_N), low, high)
@@ -48,7 +49,8 @@ def grouped_accuracy(groups: Sequence[Sequence[Sequence[bool]]]) -> Estimate:
     """The unweighted mean of the groups' accuracies (a macro average), each group with its problems' k verdicts.
 
     The error is that of a stratified sample: problems vary within their group, the groups are fixed. The 95% interval is a
-    bootstrap within groups, or for few problems, or nearly all right or wrong, Wilson's over all problems around the mean.
+    bootstrap within groups, or for few problems, or nearly all right or wrong, Wilson's over all problems around the mean, one
+    trial a problem.
     Raises ValueError without groups or problems."""
     if not groups:
         raise ValueError("a mean over groups needs at least one group")
@@ -64,6 +66,20 @@ def grouped_accuracy(groups: Sequence[Sequence[Sequence[bool]]]) -> Estimate:
     return Estimate(mean, stderr, low, high)
 
 
+def effective_trials(mean: float, stderr: float | None, problems: int, responses: int) -> float:
+    """Independent trials that would leave as large an error as k responses to each of a few problems do.
+
+    The errors of a problem's responses hang together, so `stderr` is clustered by problem; Student's t on problems - 1 degrees of
+    freedom makes up for its own error (Korn and Graubard 1998). At least one trial a problem, at most one a response; one a
+    problem where the error is not known or 0."""
+    if not stderr or problems == responses:
+        return problems
+    from scipy import stats
+
+    inflated = stderr * float(stats.t.ppf(0.975, problems - 1)) / Z95
+    return min(max(mean * (1 - mean) / inflated**2, problems), responses)
+
+
 def problem_means(rights: Sequence[Sequence[bool]]) -> NDArray[np.float64]:
     """Mean of the k verdicts of each problem; shape (N,)."""
     if not rights or not all(rights):
@@ -76,7 +92,7 @@ def standard_error(mean_N: NDArray[np.float64]) -> float | None:
     return float(mean_N.std(ddof=1) / math.sqrt(len(mean_N))) if len(mean_N) > 1 else None
 
 
-def wilson(successes: float, trials: int) -> tuple[float, float]:
+def wilson(successes: float, trials: float) -> tuple[float, float]:
     """Wilson's 95% score interval of a proportion; `successes` may be fractional."""
     share, z2 = successes / trials, Z95**2
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)

@@ -92,6 +92,16 @@ def _pairs(claim: Claim) -> list[_Pair]:
     return pairs
 
 
+def _beyond(claim: Claim, most: float) -> str:
+    """A larger gain over a model of the table that the claim does not name; "" where there is none."""
+    others = [column.name for column in published().table(claim.table).columns if column.name not in (*claim.rivals, claim.model)]
+    pairs = [pair for pair in _pairs(claim.model_copy(update={"rivals": others})) if pair.percent > most]
+    if not pairs:
+        return ""
+    largest = max(pairs, key=lambda pair: pair.percent)
+    return f" Of the models that it does not name, {largest.rival} is further below: {largest.percent:+.1f}%."
+
+
 def _cells(pair: _Pair, number: int, columns: Sequence[Column]) -> tuple[Cell, ...]:
     scores = [Cell(pair.model_value, f"{pair.model_value:g}")]
     scores += [benchmark_cell(pair.row, column, published().table(number)) for column in columns]
@@ -112,7 +122,7 @@ def _verdict(claim: Claim) -> str:
         fits = abs(most.percent - claim.stated) <= ROUNDING * claim.stated
         return (
             f"{said} {'It adds up' if fits else 'It does not add up'}: the largest gain is {most.percent:+.1f}% ({most.against}), "
-            f"the smallest {least.percent:+.1f}% ({least.against})."
+            f"the smallest {least.percent:+.1f}% ({least.against}).{_beyond(claim, most.percent)}"
         )
     below = [pair for pair in pairs if pair.points < 0]
     shown = "; ".join(f"{pair.against} {pair.points:+.1f} points" for pair in below)

@@ -1,15 +1,16 @@
 """results/evaluations/<checkpoint>.json, typed: what `evaluate` measured, read with errors that say what to run."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, TypeAdapter, ValidationError
 
 from stages.data.files import DataError
 
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M")
 
 CHECKPOINTS: Mapping[str, str] = {
     "base": "base",
@@ -186,11 +187,17 @@ def read_evaluation(path: Path, name: str) -> Evaluation:
 def validated(kind: type[M], value: object, where: object, remedy: str) -> M:
     """`value` as a `kind`. DataError names `where`, the field at fault, what is wrong with it, and the remedy."""
     try:
-        return kind.model_validate(value)
+        found: M = _reader(cast(Hashable, kind)).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "file"
         raise DataError(f"{where}: {field}: {first['msg']}; {remedy}") from error
+    return found
+
+
+@cache
+def _reader(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
 
 
 def read_json(path: Path, remedy: str) -> Any:

@@ -1,12 +1,18 @@
 """The other inputs of the report: funnels, timings and raw generations, typed."""
 
+import sys
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from stages.data.files import read_rows
+from stages.data.files import rows_of
 from stages.reporting.evaluations import read_json, validated
+
+SHOWN = 4000
+"""Characters of a response that the report may show."""
 
 
 class _Input(BaseModel):
@@ -68,22 +74,28 @@ class Funnel(_Input):
     """By family."""
 
 
-class Generation(_Input):
-    """One response of artifacts/generations/<checkpoint>.jsonl."""
+Shared = Annotated[str, AfterValidator(sys.intern)]
+"""Text that many responses have: one copy is held."""
 
-    suite: str
-    id: str
-    question: str
-    image: str | None
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One response of artifacts/generations/<checkpoint>.jsonl, small in memory: a run may have 10^6."""
+
+    suite: Shared
+    id: Shared
+    question: Shared
+    image: Shared | None
     """Path of the picture, relative to the project's root."""
-    gold: str
-    text: str
+    gold: Shared
+    text: Annotated[str, BeforeValidator(lambda text: text[: SHOWN + 1] if isinstance(text, str) else text)]
+    """The first SHOWN characters, and one more where there are more."""
     tokens: int
-    outcome: str
+    outcome: Shared
     """"right", "wrong" or "error"."""
-    finish: str
+    finish: Shared
     """"stop", "length", or "excluded" for a question that could not be asked."""
-    reason: str = ""
+    reason: Shared = ""
     """Why the verifier decided so, or why the question could not be asked."""
 
 
@@ -112,10 +124,6 @@ def read_generations(folder: Path, checkpoints: Sequence[str]) -> dict[str, list
     """Raw responses by checkpoint, in file order. DataError names file, line and field."""
     found = {}
     for name in checkpoints:
-        path = folder / f"{name}.jsonl"
-        rows = read_rows(path)
-        found[name] = [
-            validated(Generation, row, f"{path}:{number}", f"run `dvc repro --force evaluate@{name}`")
-            for number, row in enumerate(rows, 1)
-        ]
+        path, remedy = folder / f"{name}.jsonl", f"run `dvc repro --force evaluate@{name}`"
+        found[name] = [validated(Generation, row, f"{path}:{number}", remedy) for number, (_, row) in enumerate(rows_of(path), 1)]
     return found

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stages.data.images import opened
 from stages.reporting.evaluations import CHECKPOINTS
+from stages.reporting.inputs import SHOWN as CHARACTERS
 from stages.reporting.inputs import Generation
 from stages.reporting.markup import Html, join, tag
 from stages.run.seeds import stream_seed
@@ -15,7 +16,6 @@ SHOWN = ("base", "short_sft", "long_sft", "long_rl", "short_rl")
 
 _KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 _MOST_BYTES = 400_000
-_MOST_CHARACTERS = 4000
 _VERDICTS = {"right": "✓ right", "wrong": "✗ wrong", "error": "? verifier error"}
 
 Answers = Mapping[str, Mapping[tuple[str, str], Generation]]
@@ -74,7 +74,7 @@ def _problem(suite: str, problem: str, answers: Answers) -> Html:
 
 
 def _response(name: str, row: Generation) -> Html:
-    text = row.text if len(row.text) <= _MOST_CHARACTERS else row.text[:_MOST_CHARACTERS] + f" … ({len(row.text):,} characters)"
+    text = row.text if len(row.text) <= CHARACTERS else f"{row.text[:CHARACTERS]} … (the first {CHARACTERS:,} characters)"
     cut = {"length": ", cut at the limit", "excluded": f", not asked: {row.reason}"}.get(row.finish, "")
     return tag(
         "section",

@@ -2,10 +2,13 @@
 
 import re
 import unicodedata
+from collections.abc import Container
 
 from stages.verifiers.dressing import plain
 
 MAX_INTEGER_DIGITS = 400
+CHOICES = tuple("ABCDEFGHIJ")
+"""Letters of options of the verifier "choice"."""
 _SPACING = re.compile(r"\\[,;: ]|~|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])")
 _INTEGER = re.compile(r"([+-]?)\s*0*([0-9]{1,%d})(?:\.0*)?" % MAX_INTEGER_DIGITS)  # noqa: UP031
 _PLAIN_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,%d}" % (MAX_INTEGER_DIGITS - 1))  # noqa: UP031
@@ -15,9 +18,9 @@ _ANNOUNCED = re.compile(
     r"(?:(?:so|thus|hence|therefore)[,\s]+)?(?:(?:the\s+)?(?:(?:final|correct|right|best)\s+)?(?:answer|option|choice)\s*(?:is|:|=)?\s*)+",
     re.IGNORECASE,
 )
-_CHOICE = re.compile(r"[(\[]?\s*([A-J])\s*[)\]]?\s*[.:]?", re.IGNORECASE)
-_CHOICE_WITH_TEXT = re.compile(r"(?:\(\s*([A-J])\s*\)|([A-J])\s*[).:])\s*(\S.*)", re.DOTALL)
-_CHOICE_WITH_NUMBER = re.compile(r"([A-J])\s+([-+\\$0-9].*)", re.DOTALL)
+_CHOICE = re.compile(r"[(\[]?\s*([A-Z])\s*[)\]]?\s*[.:]?", re.IGNORECASE)
+_CHOICE_WITH_TEXT = re.compile(r"(?:\(\s*([A-Z])\s*\)|([A-Z])\s*[).:])\s*(\S.*)", re.DOTALL)
+_CHOICE_WITH_NUMBER = re.compile(r"([A-Z])\s+([-+\\$0-9].*)", re.DOTALL)
 _OTHER_OPTION = re.compile(
     r"\(\s*[A-J]\s*\)|(?<![A-Za-z])[A-J]\s*[).:](?!\w)|(?:\b(?:or|and)\b|[,;/&])\s*\(?[A-J](?![A-Za-z])|^[A-J](?:\W+[A-J])*\W*$"
 )
@@ -55,15 +58,14 @@ def integer_form(answer: str) -> str | None:
     return digits if digits == "0" or sign != "-" else f"-{digits}"
 
 
-def choice_form(answer: str) -> str | None:
-    """The option's letter A to J, upper case: "C", "(c)", "C.", "(C) five", "C: five", "Option C", "The answer is C"; None for
-    anything else, and where several options are named."""
+def choice_form(answer: str, letters: Container[str] = CHOICES) -> str | None:
+    """The option's letter, upper case and one of `letters`: "C", "(c)", "C.", "(C) five", "C: five", "Option C", "The answer is
+    C"; None for anything else, and where several options are named."""
     bare = unicodedata.normalize("NFKC", plain(answer)).replace("。", ".").strip()
     announced = _ANNOUNCED.match(bare)
     bare = bare[announced.end() :] if announced else bare
-    if found := _CHOICE.fullmatch(bare):
-        return found[1].upper()
-    found = _CHOICE_WITH_TEXT.fullmatch(bare) or _CHOICE_WITH_NUMBER.fullmatch(bare)
-    if found is None or _OTHER_OPTION.search(found.groups()[-1]):
+    found = _CHOICE.fullmatch(bare) or _CHOICE_WITH_TEXT.fullmatch(bare) or _CHOICE_WITH_NUMBER.fullmatch(bare)
+    if found is None or (found.re is not _CHOICE and _OTHER_OPTION.search(found.groups()[-1])):
         return None
-    return next(letter for letter in found.groups() if letter).upper()
+    letter = next(letter for letter in found.groups() if letter).upper()
+    return letter if letter in letters else None

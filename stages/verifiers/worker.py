@@ -12,12 +12,15 @@ from collections.abc import Callable
 
 from stages.verifiers.instruction_following import judge
 from stages.verifiers.math_answer import Reply, equal, readable, value
+from stages.verifiers.named_graders import math_verify, prm800k
 
 MEMORY_BYTES = 3 << 30
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
-OPERATIONS: dict[str, Callable[..., Reply]] = {"equal": equal, "readable": readable, "value": value, "instructions": judge}
+OPERATIONS: dict[str, Callable[..., Reply]] = {
+    "equal": equal, "readable": readable, "value": value, "instructions": judge, "math-verify": math_verify, "prm800k": prm800k,
+}  # fmt: skip
 
 
 def answer_request(operation: str, *arguments: str) -> Reply:

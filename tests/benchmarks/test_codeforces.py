@@ -53,9 +53,10 @@ def test_standings(contest: Contest, attempts: dict[str, list[bool]], points: fl
 
 
 def test_the_rank_is_that_of_the_first_human_who_is_beaten() -> None:
+    """From 0, as CodeElo's calc_rating.py has it."""
     humans = (Row(1000, 5, 1500), Row(500, 1, 1400), Row(500, 9, 1300), Row(0, 0, 1200))
     contest = Contest("4", False, {"A": 500}, humans)
-    assert [rank(contest, *mine) for mine in ((1000, 0), (500, 5), (500, 9), (0, 0), (600, 0))] == [1, 3, 4, 5, 2]
+    assert [rank(contest, *mine) for mine in ((1000, 0), (500, 5), (500, 9), (0, 0), (600, 0))] == [0, 2, 3, 4, 1]
 
 
 def test_the_rating_has_the_rank_that_was_reached() -> None:

@@ -37,7 +37,7 @@ def test_golden_cases(case: dict[str, Any]) -> None:
 def test_published_extractions_and_verdicts_are_reproduced() -> None:
     """All published runs at once, so that each gold answer is evaluated once: 3,040 verdicts a run."""
     published = {path.stem: _rows(path) for path in sorted(RUNS.glob("*.jsonl"))}
-    items = {row["id"]: math_vision._item(BENCH, row) for row in _rows(BENCH / "mathvision/test.jsonl")}
+    items = {row["id"]: math_vision._item(row, BENCH / row["image"]) for row in _rows(BENCH / "mathvision/test.jsonl")}
     flat = [(run, row) for run, rows in published.items() for row in rows]
     verdicts = MATH_VISION.judge([(items[row["id"]], row["response"]) for _, row in flat], 2, 10)
     assert {run: len(rows) for run, rows in published.items()} == dict.fromkeys(published, 3040)
@@ -164,3 +164,16 @@ def _published(root: Path, name: str, ids: list[str], answer: str = "A") -> Path
     for one in ids:
         (folder / f"images/{one}.jpg").write_bytes(b"picture")
     return folder
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "link.png", "folder/secret.png"])
+def test_a_picture_that_leaves_the_benchmark_is_refused(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / "mathvision"
+    folder.mkdir()
+    (tmp_path / "secret.png").write_bytes(b"\x89PNG")
+    (folder / "link.png").symlink_to("../secret.png")
+    (folder / "folder").symlink_to(tmp_path)
+    row = {"id": "1", "question": "1?", "options": [], "image": name, "answer": "1", "subject": "algebra", "level": 1}
+    (folder / "testmini.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=r"testmini\.jsonl: row 1: the path .* leaves the folder of its data"):
+        math_vision.load_answers(folder)

@@ -118,14 +118,18 @@ def test_benchmark_files_too(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl.gz", gzip.compress(_lines())[:-9], r"a\.jsonl\.gz:\d+: cannot be read \(.*\); the archive is damaged or cut off"),
+        (
+            "a.jsonl.gz",
+            gzip.compress(_lines(), mtime=0)[:-9],
+            r"a\.jsonl\.gz:\d+: cannot be read \(.*\); the archive is damaged or cut off",
+        ),
         (
             "a.jsonl.gz",
             b'{"question": "1", "answer": "1"}\n',
             r"a\.jsonl\.gz:1: cannot be read \(Not a gzipped file",
         ),
-        ("a.json.gz", gzip.compress(b"[]")[:-1], r"a\.json\.gz:1: cannot be read \(.*; the archive"),
-        ("a.csv.gz", gzip.compress(_table())[:-9], r"a\.csv\.gz:\d+: cannot be read \(.*; the archive"),
+        ("a.json.gz", gzip.compress(b"[]", mtime=0)[:-1], r"a\.json\.gz:1: cannot be read \(.*; the archive"),
+        ("a.csv.gz", gzip.compress(_table(), mtime=0)[:-9], r"a\.csv\.gz:\d+: cannot be read \(.*; the archive"),
         ("a.csv", b"question,answer\n" + b"\xff,1\n" + b"1,2\n", None),
         ("a.csv", b"\xff,answer\n1,1\n", r"a\.csv:1: expected a header of different column names in UTF-8"),
         ("a.parquet", b"PAR1" + bytes(100) + b"PAR1", r"a\.parquet: not a readable Parquet file"),

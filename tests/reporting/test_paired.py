@@ -14,7 +14,7 @@ from stages.reporting.tables import Cell, Table
 
 def row(suite: str, name: str, outcome: str, image: str | None = None) -> Generation:
     shared = {"question": "q", "gold": "1", "text": "t", "tokens": 1, "finish": "stop"}
-    return Generation.model_validate({"suite": suite, "id": name, "outcome": outcome, "image": image, **shared})
+    return Generation(suite=suite, id=name, outcome=outcome, image=image, **shared)  # type: ignore[arg-type]
 
 
 def evaluations(**benchmarks: Any) -> dict[str, Evaluation]:

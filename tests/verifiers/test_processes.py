@@ -124,12 +124,12 @@ def test_large_requests_pass_the_pipes(pool: Pool) -> None:
 
 
 def test_a_parent_that_was_stopped_finds_the_verdict_all_the_same() -> None:
-    """Parent and worker are stopped for longer than the request may take on the wall clock (1.5 s)."""
+    """Parent and worker are stopped for longer than the request may take on the wall clock (3 s)."""
     program = (
         "from stages.verifiers.processes import shared_pool\n"
         "pool = shared_pool(); pool.run([('equal', '1', '1.0')], 1, 30)\n"
         "print(pool.workers[0].process.pid, flush=True); input()\n"
-        "print(pool.run([('equal', '2', '4/2')], 1, 0.3), flush=True)\n"
+        "print(pool.run([('equal', '2', '4/2')], 1, 0.6), flush=True)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert parent.stdin is not None
@@ -140,8 +140,9 @@ def test_a_parent_that_was_stopped_finds_the_verdict_all_the_same() -> None:
     parent.stdin.flush()
     time.sleep(0.4)
     parent.send_signal(signal.SIGSTOP)
-    time.sleep(3)
+    time.sleep(4)
     parent.send_signal(signal.SIGCONT)
+    time.sleep(0.4)
     os.kill(worker, signal.SIGCONT)
     told, _ = parent.communicate(timeout=30)
     assert told == "[('right', 'equal as number')]\n"
