@@ -73,6 +73,11 @@ _GRADERS: dict[competition_math_rules.GraderName, str] = {
 }
 """Named rules for MATH-500: what each is, and in what our rule differs from it."""
 
+_QWEN = (
+    "the grader of Qwen2.5-Math's evaluation harness, re-implemented; unlike ours it takes numbers within 1e-4 or a factor of 100 "
+    "for equal, lists in their order only, any words that it takes for units as nothing, and pi, e and i for unknowns"
+)
+
 REASONING: dict[str, Benchmark] = {
     "aime2024": replace(
         _AIME,
@@ -97,6 +102,12 @@ REASONING: dict[str, Benchmark] = {
                 name: replace(_MATH500, rule=f"{told}; mean over problems", score=partial(competition_math_rules.judge_by, name))
                 for name, told in _GRADERS.items()
             },
+            "qwen": replace(
+                _MATH500,
+                extraction='the last \\boxed{} of the whole response, else what follows "the answer is", else the last number',
+                rule=f"{_QWEN}; mean over problems",
+                score=competition_math_rules.judge_as_qwen,
+            ),
         },
     ),
 }
