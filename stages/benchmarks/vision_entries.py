@@ -6,6 +6,7 @@ from functools import partial
 from stages.benchmarks import math_vision, math_vista, mmmu
 from stages.benchmarks.benchmark import Benchmark, field_id
 from stages.benchmarks.decoding import GREEDY, SAMPLED
+from stages.benchmarks.math_vista_rules import IntegerRule
 from stages.verifiers.verdict import Answer
 
 _MATHVISTA = Benchmark(
@@ -46,7 +47,7 @@ _PUBLISHED = replace(
 )
 
 
-def _with_model(benchmark: Benchmark, rule: math_vista.IntegerRule) -> Benchmark:
+def _with_model(benchmark: Benchmark, rule: IntegerRule) -> Benchmark:
     def by_model(ask: Answer) -> Benchmark:
         return replace(benchmark, extraction=math_vista.BY_MODEL, score=partial(math_vista.score_by_model, rule, ask))
 

@@ -23,7 +23,8 @@ def data(tmp_path: Path) -> Path:
     entries = {
         pid: {
             "question": f"question {pid}", "image": "images/1.jpg", "choices": choices, "precision": None,
-            "answer": answer, "pid": pid, "question_type": "free_form", "answer_type": "text" if choices else "integer", "metadata": {"task": "t"},
+            "answer": answer, "pid": pid, "question_type": "free_form",
+            "answer_type": "text" if choices else "integer", "metadata": {"task": "t"},
         }
         for pid, (choices, answer, _, _) in QUESTIONS.items()
     }  # fmt: skip
