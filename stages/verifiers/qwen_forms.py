@@ -108,7 +108,7 @@ def _without_units(text: str) -> str:
 def _in_digits(text: str) -> str:
     """The number that a text says in words, unknown words ignored; the text itself where it says none."""
     if text.isdecimal():
-        return str(int(text))
+        return text.lstrip("0") or "0"
     words = [word for word in text.lower().replace("-", " ").split() if word in _WORDS or word in _SCALES or word == "hundred"]
     total = part = 0
     for word in words:
