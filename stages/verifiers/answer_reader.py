@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from stages.verifiers.answer_atoms import OPEN
 from stages.verifiers.answer_nodes import Node
 from stages.verifiers.answer_scalars import Scalars
+from stages.verifiers.answer_spelling import MONEY, NUMBER_WORDS, respelled
 from stages.verifiers.answer_splitting import (
     AND,
     announced,
     based,
     before_modulus,
     closed,
+    is_point,
     letters_as_units,
     marks_in,
+    moduli_shared,
     partner,
     split,
     unwrapped,
@@ -33,7 +36,7 @@ _SETS = {r"\cup": "union", r"\cap": "intersection", r"\setminus": "difference"}
 
 def readings(answer: str) -> list[Node]:
     """What `answer` may say, each reading of all of it; several where its commas or slashes leave that open. UnreadableError."""
-    if found_base := based(undressed(answer)):
+    if found_base := based(respelled(undressed(answer))):
         return [found_base]
     found: list[Node] = []
     reason = UnreadableError("nothing stands there")
@@ -70,10 +73,13 @@ class Reader:
         if not tokens:
             raise UnreadableError("nothing stands there")
         if found := words(tokens):
-            return found
-        parts = split(tokens, (",", ";", *AND))
+            number = NUMBER_WORDS.get(found.text)
+            return found if number is None else Node("number", str(number))
+        parts, marks = split(tokens, (",", ";", *AND)), marks_in(tokens)
         joined = [parts[0]]
-        for mark, part in zip(marks_in(tokens), parts[1:], strict=True):
+        for mark, part, following in zip(marks, parts[1:], [*marks, ""][1:], strict=True):
+            if not part and mark == "," and following in AND and joined[-1]:
+                continue
             if not part or not joined[-1]:
                 if mark not in AND and not (joined[-1] and part == parts[-1]):
                     raise UnreadableError("a list with an empty place")
@@ -82,7 +88,7 @@ class Reader:
                 joined.append(part)
         if len(joined) > 1 and any(part[0].text in RELATIONS for part in joined):
             raise UnreadableError("a list of equations whose names are missing")
-        elements = _without_label([node for part in joined for node in _items(self.part(part))])
+        elements = _without_label([node for part in moduli_shared(joined) for node in _items(self.part(part))])
         return elements[0] if len(elements) == 1 else _compound(elements) or Node("list", "", tuple(elements))
 
     def part(self, tokens: Sequence[Token]) -> Node:
@@ -93,6 +99,8 @@ class Reader:
                 both.append(self._relation(tokens))
             self.sign = "+"
             return Node("list", "", tuple(both))
+        if is_point(tokens):
+            return Node("relation", "=", (Node("symbol", tokens[0].text), self.side(tokens[1:])))
         return self._relation(tokens)
 
     def _relation(self, tokens: Sequence[Token]) -> Node:
@@ -165,10 +173,10 @@ class Reader:
 
     def _quantity(self, tokens: Sequence[Token]) -> Node:
         """A value, with a unit or several values with theirs."""
-        if tokens[0].text in (r"\dollar", r"\pound"):
+        if tokens[0].text in MONEY:
             inner = self._quantity(tokens[1:])
             return Node("quantity", tokens[0].text[1:], (inner,)) if inner.head != "quantity" else inner
-        if tokens[0].text == "-" and len(tokens) > 2 and tokens[1].text in (r"\dollar", r"\pound"):
+        if tokens[0].text == "-" and len(tokens) > 2 and tokens[1].text in MONEY:
             return Node("quantity", tokens[1].text[1:], (Node("negate", "", (self._scalar(tokens[2:]),)),))
         scalars = Scalars(tokens, self.tight, self.sign)
         scalars.stop_at_units = True
@@ -202,8 +210,8 @@ def _with_unit(value: Node, tokens: Sequence[Token]) -> Node:
         return Node("percent", "", (value,))
     if texts[0] in ("degrees", "degree") and len(texts) == 1:
         return value
-    if texts == [r"\dollar"]:
-        return Node("quantity", "dollar", (value,))
+    if len(texts) == 1 and texts[0] in MONEY:
+        return Node("quantity", texts[0][1:], (value,))
     return Node("quantity", unit_of(tokens), (value,))
 
 
