@@ -5,8 +5,8 @@ lists and sets. Brackets count, but for a list written in round brackets."""
 
 from collections.abc import Callable, Sequence
 
-from stages.verifiers.answer_forms import entries, has_matrix, percent_of, size_of
-from stages.verifiers.answer_intervals import is_interval, pieces_of, same_pieces, variable_of
+from stages.verifiers.answer_forms import entries, has_matrix, one_name, own_names, percent_of, size_of
+from stages.verifiers.answer_intervals import are_intervals, is_interval, pieces_of, same_pieces, variable_of
 from stages.verifiers.answer_nodes import SCALARS, Node, brackets, has_symbol, is_label, is_name, written
 from stages.verifiers.answer_rationals import exact
 from stages.verifiers.answer_relations import same_relation
@@ -96,8 +96,7 @@ def _same_sets(gold: Node, answer: Node) -> bool:
     ]
     named = [node.head == "set" or node.text.startswith(("all ", "real ")) for node in (gold, answer)]
     numbers = [one or other for one, other in zip(described, named, strict=True)]
-    lists = [node.head == "list" and all(is_interval(one) for one in node.args) for node in (gold, answer)]
-    if any(lists) and "union" in (gold.head, answer.head):
+    if any(are_intervals(node) for node in (gold, answer)) and "union" in (gold.head, answer.head):
         numbers = [True, True]
     if not all(numbers) or not any(described) or (gold.head == answer.head == "group"):
         return False
@@ -135,18 +134,10 @@ def _same_items(gold: Node, answer: Node) -> bool:
     items = [node.args if node.head in ("list", "set") else (node,) for node in (gold, answer)]
     if "list" in heads and any(one.head == "dots" for one in (*items[0], *items[1])):
         return _in_order(*items)
-    mine, theirs = ([_value_of(one) if _one_name(items) else one for one in some] for some in items)
+    if own_names(items[0]) != own_names(items[1]):
+        return _in_order(*items)
+    mine, theirs = ([_value_of(one) if one_name(items) else one for one in some] for some in items)
     return _without_order(mine, theirs) or (len(mine) > len(theirs) and _without_order(_unique(mine), theirs))
-
-
-def _one_name(items: Sequence[Sequence[Node]]) -> bool:
-    """Whether one of two lists names its values, all by one name, and the other does not, or one of them counts them: x_1, x_2."""
-    names = [[one.args[0].text for one in some if one.head == "relation"] for some in items]
-    named = [len(found) == len(some) > 0 for found, some in zip(names, items, strict=True)]
-    stems = [{name.partition("_")[0] for name in found} for found in names]
-    if named[0] != named[1]:
-        return len(stems[0] | stems[1]) == 1
-    return all(named) and stems[0] == stems[1] and len(stems[0]) == 1 and {len(set(found)) == 1 for found in names} == {True, False}
 
 
 def _value_of(node: Node) -> Node:
@@ -186,7 +177,7 @@ def _same_quantities(gold: Node, answer: Node) -> bool:
     """A unit may be left out; two units must measure the same, in sizes that are converted, or be the same word."""
     if gold.head != "quantity" or answer.head != "quantity":
         quantity, other = (gold, answer) if gold.head == "quantity" else (answer, gold)
-        temperature = quantity.text.startswith("degree ") and other.head == "degrees"
+        temperature = gold.text.startswith("degree ") and other.head == "degrees"
         if quantity.text.startswith("= ") or (other.head in ("degrees", "percent") and not temperature):
             return False
         return same(quantity.args[0], other) if quantity is gold else same(other, quantity.args[0])

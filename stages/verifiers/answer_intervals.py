@@ -31,6 +31,12 @@ def is_interval(node: Node) -> bool:
     return node.head == "group" and len(node.args) == 2 and node.text[0] in "([" and node.text[-1] in ")]"
 
 
+def are_intervals(node: Node) -> bool:
+    """Whether a list holds intervals that cannot be points: with a square bracket or an infinite end."""
+    surely = any(one.text != "( )" for one in node.args) or Node("constant", "oo") in node.walk()
+    return node.head == "list" and surely and all(is_interval(one) for one in node.args)
+
+
 def variable_of(node: Node) -> str | None:
     """The variable that an inequality bounds, or the inequalities of a list do; None for anything else."""
     if node.head == "list":
@@ -92,7 +98,7 @@ def _listed(node: Node) -> Pieces | None:
     if len(parts) < len(found):
         return None
     both, either = _fold(parts, _common), [piece for part in parts for piece in part]
-    whole = all(one.head == "relation" for one in node.args) and _merged(either) == [_LINE]
+    whole = all(one.head == "relation" for one in node.args) and _merged(either) == [_LINE] and node.text != "or"
     return both if whole or any("!=" in one.text for one in node.args) else either
 
 

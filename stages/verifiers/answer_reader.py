@@ -29,7 +29,7 @@ from stages.verifiers.answer_tokens import RELATIONS, Token, UnreadableError, ha
 from stages.verifiers.answer_units import measure, unit_of
 from stages.verifiers.dressing import undressed
 
-_SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_SCALES = {"dozen": 12, "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SIGN_PAIRS = (r"\pm", r"\mp")
 _SETS = {r"\cup": "union", r"\cap": "intersection", r"\setminus": "difference"}
 
@@ -40,7 +40,7 @@ def readings(answer: str) -> list[Node]:
         return [found_base]
     found: list[Node] = []
     reason = UnreadableError("nothing stands there")
-    for commas in (True, False) if has_grouped_commas(answer) else (True,):
+    for commas in (True, False) if has_grouped_commas(answer) and ",0" not in answer else (True,):
         try:
             tokens = closed(tokens_of(answer, commas))
         except UnreadableError as error:
@@ -89,7 +89,8 @@ class Reader:
         if len(joined) > 1 and any(part[0].text in RELATIONS for part in joined):
             raise UnreadableError("a list of equations whose names are missing")
         elements = _without_label([node for part in moduli_shared(joined) for node in _items(self.part(part))])
-        return elements[0] if len(elements) == 1 else _compound(elements) or Node("list", "", tuple(elements))
+        word = "or" if "or" in marks else ""
+        return elements[0] if len(elements) == 1 else _compound(elements) or Node("list", word, tuple(elements))
 
     def part(self, tokens: Sequence[Token]) -> Node:
         """One item: a relation or a side; with plus or minus, both."""
@@ -204,8 +205,10 @@ def _with_unit(value: Node, tokens: Sequence[Token]) -> Node:
         return value
     texts = [token.text.lower() for token in tokens]
     if texts[0] in _SCALES:
-        scaled = Node("multiply", "", (value, Node("number", str(10 ** _SCALES[texts[0]]))))
+        scaled = Node("multiply", "", (value, Node("number", str(_SCALES[texts[0]]))))
         return _with_unit(scaled, tokens[1:])
+    if texts[0] == "of" and tokens[-1].kind == "letter":
+        raise UnreadableError("a part of something unknown")
     if texts in (["percent"], ["per", "cent"]):
         return Node("percent", "", (value,))
     if texts[0] in ("degrees", "degree") and len(texts) == 1:
@@ -237,7 +240,7 @@ def _items(node: Node) -> tuple[Node, ...]:
 def _without_label(elements: list[Node]) -> list[Node]:
     """x = 1, 2 is x = 1, x = 2."""
     first = elements[0]
-    if len(elements) > 1 and first.head == "relation" and first.text in ("=", "in") and len(first.args) == 2:
+    if len(elements) > 1 and first.head == "relation" and first.text in ("=", "in", "!=") and len(first.args) == 2:
         return [
             first,
             *(one if one.head == "relation" else Node("relation", first.text, (first.args[0], one)) for one in elements[1:]),

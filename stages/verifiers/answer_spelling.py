@@ -69,7 +69,9 @@ _FACE_OR_ROUND = r"(?:\\(?:text|mathrm|operatorname)\s*\{\s*)?"
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
+        (rf"^\s*\\text\s*\{{{ANNOUNCED_IN_CHINESE.pattern[1:]}\}}", ""),
         (ANNOUNCED_IN_CHINESE.pattern, ""),
+        (r":\s*=", "="),
         (r"^\s*(?:minus|negative)\s+(?=[0-9])", "-"),
         (r"\*\*(?=\s*[(0-9A-Za-z+-])", "^"),
         (r"(\\\\)\s*\[[0-9.]+\s*(?:pt|em|ex|mm|cm)\]", r"\1"),

@@ -10,6 +10,8 @@ from stages.verifiers.answer_tokens import Token, UnreadableError
 from stages.verifiers.answer_units import LETTERS
 from stages.verifiers.dressing import named
 
+INFIX = (r"\over", r"\choose")
+"""Commands that stand between the two parts of a fraction or a binomial coefficient, in braces of their own."""
 AND = ("and", "or", r"\or", r"\and")
 _LEADING = named(
     "the final correct right best answer answers option choice value values result solution solutions therefore thus "
@@ -30,10 +32,10 @@ _CLOSE = frozenset(OPEN.values())
 
 def closed(tokens: list[Token]) -> list[Token]:
     """The tokens without marks that close a sentence and quotes around it."""
-    while tokens and tokens[-1].text in (".", ",", ";", ":", '"', "'", r"\\", "?") and len(tokens) > 1:
+    while tokens and tokens[-1].text in (".", ",", ";", ":", '"', r"\\", "?") and len(tokens) > 1:
         tokens = tokens[:-1]
     while tokens and tokens[0].text in ('"', "'"):
-        tokens = tokens[1:]
+        tokens = tokens[1:-1] if tokens[-1].text == "'" else tokens[1:]
     return tokens
 
 
@@ -60,7 +62,7 @@ def announced(tokens: Sequence[Token]) -> Sequence[Token]:
 
 
 def unwrapped(tokens: Sequence[Token]) -> Sequence[Token]:
-    while len(tokens) > 1 and tokens[0].text == "{" and partner(tokens) == len(tokens) - 1:
+    while len(tokens) > 1 and tokens[0].text == "{" and partner(tokens) == len(tokens) - 1 and not places_of(tokens[1:-1], INFIX):
         tokens = tokens[1:-1]
     return tokens
 

@@ -65,7 +65,7 @@ def choice_form(answer: str, letters: Container[str] = CHOICES) -> str | None:
     """The option's letter, upper case and one of `letters`: "C", "(c)", "C.", "(C) five", "C: five", "Option C", "The answer is
     C"; None for anything else, and where several options are named."""
     bare = unicodedata.normalize("NFKC", plain(answer)).replace("。", ".").strip()
-    bare = ANNOUNCED_IN_CHINESE.sub("", bare).strip('"“”<> ')
+    bare = ANNOUNCED_IN_CHINESE.sub("", bare).removesuffix("选项").removesuffix("项").strip('"“”<> ')
     announced = _ANNOUNCED.match(bare)
     bare = bare[announced.end() :] if announced else bare
     found = _CHOICE.fullmatch(bare) or _CHOICE_WITH_TEXT.fullmatch(bare) or _CHOICE_WITH_NUMBER.fullmatch(bare)
