@@ -16,7 +16,7 @@ _SEVERAL = ("max", "min", "gcd", "lcm")
 _REVERSIBLE = (r"\angle", r"\overline")
 """Names that mean the same read backwards: the angle ABC, the segment AB."""
 _INVERSES = {"sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot"}
-_MATRICES = ("pmatrix", "bmatrix", "matrix", "Bmatrix")
+_MATRICES = ("pmatrix", "bmatrix", "matrix", "Bmatrix", "array")
 
 
 class Atoms(Cursor, ABC):
@@ -189,6 +189,8 @@ class Atoms(Cursor, ABC):
         kind = self._group_text()
         if kind not in _MATRICES:
             raise UnreadableError(f"an environment {kind!r}")
+        if kind == "array" and not set(self._group_text()) <= set("lcr|"):
+            raise UnreadableError("an array without its columns")
         rows, row = [], [self.expression()]
         while (token := self._take()).text != r"\end":
             if token.text == "&":

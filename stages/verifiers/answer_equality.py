@@ -5,9 +5,9 @@ lists and sets. Brackets count, but for a list written in round brackets."""
 
 from collections.abc import Callable, Sequence
 
-from stages.verifiers.answer_forms import entries, has_matrix, percent_of, size_of
-from stages.verifiers.answer_intervals import is_interval, pieces_of, same_pieces, variable_of
-from stages.verifiers.answer_nodes import SCALARS, Node, has_symbol, is_label
+from stages.verifiers.answer_forms import entries, has_matrix, one_name, own_names, percent_of, size_of
+from stages.verifiers.answer_intervals import are_intervals, is_interval, pieces_of, same_pieces, variable_of
+from stages.verifiers.answer_nodes import SCALARS, Node, brackets, has_symbol, is_label, is_name, written
 from stages.verifiers.answer_rationals import exact
 from stages.verifiers.answer_relations import same_relation
 from stages.verifiers.answer_tokens import UnreadableError
@@ -75,6 +75,9 @@ def _same_relations(gold: Node, answer: Node) -> bool:
         one, other = pieces_of(gold), pieces_of(answer)
         if one is not None and other is not None:
             return same_pieces(one, other)
+    for one_of, bound in ((gold, answer), (answer, gold)):
+        if one_of.text == "in" and one_of.args[0].head == "symbol" and variable_of(bound) == one_of.args[0].text:
+            return _same_sets(one_of.args[-1], bound)
     mine, theirs = named_value(gold), named_value(answer)
     if mine is not None and theirs is not None and _same_names(gold.args[0], answer.args[0]):
         return same(mine, theirs) and all(same(mine, side) for side in answer.args[1:-1])
@@ -93,6 +96,8 @@ def _same_sets(gold: Node, answer: Node) -> bool:
     ]
     named = [node.head == "set" or node.text.startswith(("all ", "real ")) for node in (gold, answer)]
     numbers = [one or other for one, other in zip(described, named, strict=True)]
+    if any(are_intervals(node) for node in (gold, answer)) and "union" in (gold.head, answer.head):
+        numbers = [True, True]
     if not all(numbers) or not any(described) or (gold.head == answer.head == "group"):
         return False
     try:
@@ -122,29 +127,21 @@ def _same_items(gold: Node, answer: Node) -> bool:
     """Lists, sets and groups."""
     heads = (gold.head, answer.head)
     if heads == ("group", "group"):
-        return _brackets(gold) == _brackets(answer) and _in_order(gold.args, answer.args)
+        return brackets(gold) == brackets(answer) and _in_order(gold.args, answer.args)
     if "group" in heads:
         group, other = (gold, answer) if gold.head == "group" else (answer, gold)
         return other.head == "list" and group.text == "( )" and _in_order(gold.args, answer.args)
     items = [node.args if node.head in ("list", "set") else (node,) for node in (gold, answer)]
     if "list" in heads and any(one.head == "dots" for one in (*items[0], *items[1])):
         return _in_order(*items)
-    mine, theirs = ([_value_of(one) if _one_name(items) else one for one in some] for some in items)
+    if own_names(items[0]) != own_names(items[1]):
+        return _in_order(*items)
+    mine, theirs = ([_value_of(one) if one_name(items) else one for one in some] for some in items)
     return _without_order(mine, theirs) or (len(mine) > len(theirs) and _without_order(_unique(mine), theirs))
-
-
-def _one_name(items: Sequence[Sequence[Node]]) -> bool:
-    """Whether one of two lists names its values, all by one name or each by its own, and the other does not."""
-    named = [all(one.head == "relation" for one in some) for some in items]
-    return named[0] != named[1] and len({one.args[0] for some in items for one in some if one.head == "relation"}) == 1
 
 
 def _value_of(node: Node) -> Node:
     return (named_value(node) if node.head == "relation" else None) or node
-
-
-def _brackets(node: Node) -> str:
-    return "( )" if node.text == r"\langle \rangle" else node.text
 
 
 def _in_order(mine: Sequence[Node], theirs: Sequence[Node]) -> bool:
@@ -180,7 +177,8 @@ def _same_quantities(gold: Node, answer: Node) -> bool:
     """A unit may be left out; two units must measure the same, in sizes that are converted, or be the same word."""
     if gold.head != "quantity" or answer.head != "quantity":
         quantity, other = (gold, answer) if gold.head == "quantity" else (answer, gold)
-        if quantity.text.startswith("= ") or other.head in ("degrees", "percent"):
+        temperature = gold.text.startswith("degree ") and other.head == "degrees"
+        if quantity.text.startswith("= ") or (other.head in ("degrees", "percent") and not temperature):
             return False
         return same(quantity.args[0], other) if quantity is gold else same(other, quantity.args[0])
     if gold.text == answer.text:
@@ -210,26 +208,26 @@ def _same_bases(gold: Node, answer: Node) -> bool:
     if gold.head == answer.head == "based":
         return gold == answer
     based, other = (gold, answer) if gold.head == "based" else (answer, gold)
-    return other.head in SCALARS and _written(other) == based.args[0].text
-
-
-def _written(node: Node) -> str:
-    """A plain number as it is written."""
-    return f"-{_written(node.args[0])}" if node.head == "negate" else node.text if node.head == "number" else ""
+    return other.head in SCALARS and written(other) == based.args[0].text
 
 
 def _same_ratios(gold: Node, answer: Node) -> bool:
-    return gold.head == answer.head and _in_order(gold.args, answer.args)
+    """The same terms; a fraction states the ratio of its two."""
+    return {gold.head, answer.head} <= {"ratio", "divide"} and _in_order(gold.args, answer.args)
 
 
 def _same_scalars(gold: Node, answer: Node) -> bool:
     if has_matrix(gold) or has_matrix(answer):
         return _same_matrices(gold, answer)
+    if is_name(gold) and is_name(answer):
+        return False  # other letters, or in another order
     if same_value(gold, answer):
         return True
     signs = [percent_of(node) for node in (gold, answer)]
     if (signs[0] is None) == (signs[1] is None) or "degrees" in (gold.head, answer.head):
         return False
+    if signs[0] is None and abs(exact(gold) or 1) < 1:
+        return False  # 0.5 is 50 %, not 0.5 %
     return same_value(signs[0] or gold, signs[1] or answer)
 
 

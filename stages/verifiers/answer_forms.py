@@ -1,4 +1,7 @@
-"""Answers brought into a form that can be compared: matrices multiplied out, quantities in the unit of their kind, percentages."""
+"""Answers brought into a form that can be compared: matrices multiplied out, quantities in the unit of their kind, percentages,
+names of listed values."""
+
+from collections.abc import Sequence
 
 from stages.verifiers.answer_nodes import SCALARS, Node
 from stages.verifiers.answer_units import measure
@@ -40,3 +43,19 @@ def percent_of(node: Node) -> Node | None:
         return node.args[0]
     inner = percent_of(node.args[0]) if node.head == "negate" else None
     return None if inner is None else Node("negate", "", (inner,))
+
+
+def one_name(items: Sequence[Sequence[Node]]) -> bool:
+    """Whether one of two lists names its values, all by one name, and the other does not, or one of them counts them: x_1, x_2."""
+    names = [[one.args[0].text for one in some if one.head == "relation"] for some in items]
+    named = [len(found) == len(some) > 0 for found, some in zip(names, items, strict=True)]
+    stems = [{name.partition("_")[0] for name in found} for found in names]
+    if named[0] != named[1]:
+        return len(stems[0] | stems[1]) == 1
+    return all(named) and stems[0] == stems[1] and len(stems[0]) == 1 and {len(set(found)) == 1 for found in names} == {True, False}
+
+
+def own_names(items: Sequence[Node]) -> bool:
+    """Whether each of several values has a name of its own, x = 2, y = 3: their order is that of the names."""
+    names = {one.args[0].text.partition("_")[0] for one in items if one.head == "relation" and one.text == "="}
+    return len(names) == len(items) > 1

@@ -31,6 +31,12 @@ def is_interval(node: Node) -> bool:
     return node.head == "group" and len(node.args) == 2 and node.text[0] in "([" and node.text[-1] in ")]"
 
 
+def are_intervals(node: Node) -> bool:
+    """Whether a list holds intervals that cannot be points: with a square bracket or an infinite end."""
+    surely = any(one.text != "( )" for one in node.args) or Node("constant", "oo") in node.walk()
+    return node.head == "list" and surely and all(is_interval(one) for one in node.args)
+
+
 def variable_of(node: Node) -> str | None:
     """The variable that an inequality bounds, or the inequalities of a list do; None for anything else."""
     if node.head == "list":
@@ -70,11 +76,8 @@ def _pieces(node: Node) -> Pieces | None:
         return None if any(point is None for point in points) else [Piece(point, point, False, False) for point in points]
     if node.head == "words":
         return [_LINE] if node.text in _ALL_REAL else None
-    if node.head == "list" and variable_of(node):
-        parts = [_merged(_pieces(one) or []) for one in node.args]
-        if any("!=" in one.text for one in node.args):
-            return _fold(parts, _common)
-        return [piece for part in parts for piece in part]
+    if node.head == "list" and (variable_of(node) or all(is_interval(one) for one in node.args)):
+        return _listed(node)
     if node.head == "relation" and variable_of(node):
         return _inequality(node)
     if node.head in ("union", "intersection", "difference"):
@@ -86,6 +89,17 @@ def _pieces(node: Node) -> Pieces | None:
             return [piece for part in several for piece in part]
         return _fold(several, _common if node.head == "intersection" else lambda one, other: _common(one, _complement(other)))
     return None
+
+
+def _listed(node: Node) -> Pieces | None:
+    """Intervals or inequalities of a list: their union; what all of them hold, where the union would be the whole line."""
+    found = [_pieces(one) for one in node.args]
+    parts = [_merged(one) for one in found if one is not None]
+    if len(parts) < len(found):
+        return None
+    both, either = _fold(parts, _common), [piece for part in parts for piece in part]
+    whole = all(one.head == "relation" for one in node.args) and _merged(either) == [_LINE] and node.text != "or"
+    return both if whole or any("!=" in one.text for one in node.args) else either
 
 
 def _fold(parts: list[Pieces], work: Any) -> Pieces:

@@ -48,6 +48,22 @@ def is_label(node: Node) -> bool:
     return node.head == "absolute" and is_label(node.args[0])
 
 
+def is_name(node: Node) -> bool:
+    """Whether three capital letters or more stand there, and nothing else: ABC, the name of something."""
+    letters = [one for one in node.walk() if one.head != "multiply"]
+    return len(letters) > 2 and all(one.head == "symbol" and len(one.text) == 1 and one.text.isupper() for one in letters)
+
+
+def written(node: Node) -> str:
+    """A plain number as it is written."""
+    return f"-{written(node.args[0])}" if node.head == "negate" else node.text if node.head == "number" else ""
+
+
+def brackets(group: Node) -> str:
+    """The brackets of a group; those of a vector are round ones."""
+    return "( )" if group.text == r"\langle \rangle" else group.text
+
+
 def has_symbol(node: Node) -> bool:
     """Whether a variable or a name is part of it."""
     return any(one.head in ("symbol", "words") or is_function(one) for one in node.walk())

@@ -9,14 +9,17 @@ from collections.abc import Sequence
 from stages.verifiers.answer_atoms import OPEN
 from stages.verifiers.answer_nodes import Node
 from stages.verifiers.answer_scalars import Scalars
+from stages.verifiers.answer_spelling import MONEY, NUMBER_WORDS, respelled
 from stages.verifiers.answer_splitting import (
     AND,
     announced,
     based,
     before_modulus,
     closed,
+    is_point,
     letters_as_units,
     marks_in,
+    moduli_shared,
     partner,
     split,
     unwrapped,
@@ -26,18 +29,18 @@ from stages.verifiers.answer_tokens import RELATIONS, Token, UnreadableError, ha
 from stages.verifiers.answer_units import measure, unit_of
 from stages.verifiers.dressing import undressed
 
-_SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_SCALES = {"dozen": 12, "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _SIGN_PAIRS = (r"\pm", r"\mp")
 _SETS = {r"\cup": "union", r"\cap": "intersection", r"\setminus": "difference"}
 
 
 def readings(answer: str) -> list[Node]:
     """What `answer` may say, each reading of all of it; several where its commas or slashes leave that open. UnreadableError."""
-    if found_base := based(undressed(answer)):
+    if found_base := based(respelled(undressed(answer))):
         return [found_base]
     found: list[Node] = []
     reason = UnreadableError("nothing stands there")
-    for commas in (True, False) if has_grouped_commas(answer) else (True,):
+    for commas in (True, False) if has_grouped_commas(answer) and ",0" not in answer else (True,):
         try:
             tokens = closed(tokens_of(answer, commas))
         except UnreadableError as error:
@@ -70,10 +73,13 @@ class Reader:
         if not tokens:
             raise UnreadableError("nothing stands there")
         if found := words(tokens):
-            return found
-        parts = split(tokens, (",", ";", *AND))
+            number = NUMBER_WORDS.get(found.text)
+            return found if number is None else Node("number", str(number))
+        parts, marks = split(tokens, (",", ";", *AND)), marks_in(tokens)
         joined = [parts[0]]
-        for mark, part in zip(marks_in(tokens), parts[1:], strict=True):
+        for mark, part, following in zip(marks, parts[1:], [*marks, ""][1:], strict=True):
+            if not part and mark == "," and following in AND and joined[-1]:
+                continue
             if not part or not joined[-1]:
                 if mark not in AND and not (joined[-1] and part == parts[-1]):
                     raise UnreadableError("a list with an empty place")
@@ -82,8 +88,9 @@ class Reader:
                 joined.append(part)
         if len(joined) > 1 and any(part[0].text in RELATIONS for part in joined):
             raise UnreadableError("a list of equations whose names are missing")
-        elements = _without_label([node for part in joined for node in _items(self.part(part))])
-        return elements[0] if len(elements) == 1 else _compound(elements) or Node("list", "", tuple(elements))
+        elements = _without_label([node for part in moduli_shared(joined) for node in _items(self.part(part))])
+        word = "or" if "or" in marks else ""
+        return elements[0] if len(elements) == 1 else _compound(elements) or Node("list", word, tuple(elements))
 
     def part(self, tokens: Sequence[Token]) -> Node:
         """One item: a relation or a side; with plus or minus, both."""
@@ -93,6 +100,8 @@ class Reader:
                 both.append(self._relation(tokens))
             self.sign = "+"
             return Node("list", "", tuple(both))
+        if is_point(tokens):
+            return Node("relation", "=", (Node("symbol", tokens[0].text), self.side(tokens[1:])))
         return self._relation(tokens)
 
     def _relation(self, tokens: Sequence[Token]) -> Node:
@@ -165,10 +174,10 @@ class Reader:
 
     def _quantity(self, tokens: Sequence[Token]) -> Node:
         """A value, with a unit or several values with theirs."""
-        if tokens[0].text in (r"\dollar", r"\pound"):
+        if tokens[0].text in MONEY:
             inner = self._quantity(tokens[1:])
             return Node("quantity", tokens[0].text[1:], (inner,)) if inner.head != "quantity" else inner
-        if tokens[0].text == "-" and len(tokens) > 2 and tokens[1].text in (r"\dollar", r"\pound"):
+        if tokens[0].text == "-" and len(tokens) > 2 and tokens[1].text in MONEY:
             return Node("quantity", tokens[1].text[1:], (Node("negate", "", (self._scalar(tokens[2:]),)),))
         scalars = Scalars(tokens, self.tight, self.sign)
         scalars.stop_at_units = True
@@ -196,14 +205,16 @@ def _with_unit(value: Node, tokens: Sequence[Token]) -> Node:
         return value
     texts = [token.text.lower() for token in tokens]
     if texts[0] in _SCALES:
-        scaled = Node("multiply", "", (value, Node("number", str(10 ** _SCALES[texts[0]]))))
+        scaled = Node("multiply", "", (value, Node("number", str(_SCALES[texts[0]]))))
         return _with_unit(scaled, tokens[1:])
+    if texts[0] == "of" and tokens[-1].kind == "letter":
+        raise UnreadableError("a part of something unknown")
     if texts in (["percent"], ["per", "cent"]):
         return Node("percent", "", (value,))
     if texts[0] in ("degrees", "degree") and len(texts) == 1:
         return value
-    if texts == [r"\dollar"]:
-        return Node("quantity", "dollar", (value,))
+    if len(texts) == 1 and texts[0] in MONEY:
+        return Node("quantity", texts[0][1:], (value,))
     return Node("quantity", unit_of(tokens), (value,))
 
 
@@ -229,7 +240,7 @@ def _items(node: Node) -> tuple[Node, ...]:
 def _without_label(elements: list[Node]) -> list[Node]:
     """x = 1, 2 is x = 1, x = 2."""
     first = elements[0]
-    if len(elements) > 1 and first.head == "relation" and first.text in ("=", "in") and len(first.args) == 2:
+    if len(elements) > 1 and first.head == "relation" and first.text in ("=", "in", "!=") and len(first.args) == 2:
         return [
             first,
             *(one if one.head == "relation" else Node("relation", first.text, (first.args[0], one)) for one in elements[1:]),

@@ -15,6 +15,9 @@ MAX_DEPTH = 60
 _ATOMS = named(r"\frac \binom \sqrt \pi \infty \lfloor \lceil \angle \triangle \begin")
 
 
+_INFIX = {r"\over": "divide", r"\choose": "binomial"}
+
+
 class Scalars(Atoms):
     """A reader of expressions over `tokens`; `place` is the next token."""
 
@@ -109,7 +112,7 @@ class Scalars(Atoms):
         while True:
             text = self._peek()
             if text == "^" and self._next_is_degree():
-                found = Node("degrees", "", (found,))
+                found = Node("degrees", "", (self._with_minutes(found),))
             elif text == "^":
                 self.place += 1
                 found = Node("power", "", (found, self._argument()))
@@ -132,6 +135,18 @@ class Scalars(Atoms):
         length = 2 if texts[:1] == [r"\circ"] else 4 if texts == ["{", r"\circ", "}"] else 0
         self.place += length
         return length > 0
+
+    def _with_minutes(self, degrees: Node) -> Node:
+        """Degrees with the minutes and seconds of arc behind them."""
+        parts, size = [degrees], 1
+        for marks in (["'"], ["'", "'"]):
+            texts = [token.text for token in self.tokens[self.place + 1 : self.place + 2 + len(marks)]]
+            found, size = self._token(0, "number"), size * 60
+            if found is None or texts[: len(marks)] != marks or texts[len(marks) :] == ["'"]:
+                continue
+            self.place += 1 + len(marks)
+            parts.append(Node("divide", "", (Node("number", found.text), Node("number", str(size)))))
+        return parts[0] if len(parts) == 1 else Node("add", "", tuple(parts))
 
     def _mixed(self) -> Node | None:
         """A mixed number: 3\\frac{1}{2}, 3 1/2."""
@@ -180,6 +195,8 @@ class Scalars(Atoms):
             raise UnreadableError("a set or a vector inside an expression")
         bars, self.bars = self.bars, 0
         inner = self.expression()
+        if opening == "{" and self._peek() in _INFIX:
+            inner = Node(_INFIX[self._take().text], "", (inner, self.expression()))
         self.bars = bars
         self._expect(OPEN[opening])
         return Node({r"\lfloor": "floor", r"\lceil": "ceiling"}[opening], "", (inner,)) if opening[0] == "\\" else inner

@@ -10,6 +10,8 @@ from stages.verifiers.answer_tokens import Token, UnreadableError
 from stages.verifiers.answer_units import LETTERS
 from stages.verifiers.dressing import named
 
+INFIX = (r"\over", r"\choose")
+"""Commands that stand between the two parts of a fraction or a binomial coefficient, in braces of their own."""
 AND = ("and", "or", r"\or", r"\and")
 _LEADING = named(
     "the final correct right best answer answers option choice value values result solution solutions therefore thus "
@@ -24,15 +26,16 @@ _BASES = {
     name: str(number)
     for number, name in enumerate(["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 2)
 }
+_MODULI = (r"\bmod", r"\pmod", r"\mod")
 _CLOSE = frozenset(OPEN.values())
 
 
 def closed(tokens: list[Token]) -> list[Token]:
     """The tokens without marks that close a sentence and quotes around it."""
-    while tokens and tokens[-1].text in (".", ",", ";", ":", '"', "'", r"\\", "?") and len(tokens) > 1:
+    while tokens and tokens[-1].text in (".", ",", ";", ":", '"', r"\\", "?") and len(tokens) > 1:
         tokens = tokens[:-1]
     while tokens and tokens[0].text in ('"', "'"):
-        tokens = tokens[1:]
+        tokens = tokens[1:-1] if tokens[-1].text == "'" else tokens[1:]
     return tokens
 
 
@@ -59,7 +62,7 @@ def announced(tokens: Sequence[Token]) -> Sequence[Token]:
 
 
 def unwrapped(tokens: Sequence[Token]) -> Sequence[Token]:
-    while len(tokens) > 1 and tokens[0].text == "{" and partner(tokens) == len(tokens) - 1:
+    while len(tokens) > 1 and tokens[0].text == "{" and partner(tokens) == len(tokens) - 1 and not places_of(tokens[1:-1], INFIX):
         tokens = tokens[1:-1]
     return tokens
 
@@ -74,9 +77,27 @@ def partner(tokens: Sequence[Token]) -> int:
     return -1
 
 
+def moduli_shared(parts: list[Sequence[Token]]) -> list[Sequence[Token]]:
+    """Items of a list where the modulus of the last holds for all: n \\equiv 1, 5 \\pmod 6."""
+    counts = [sum(token.text in _MODULI for token in part) for part in parts]
+    if len(parts) < 2 or counts[-1] != 1 or any(counts[:-1]) or not any(token.text == r"\equiv" for token in parts[0]):
+        return parts
+    place = next(number for number, token in enumerate(parts[-1]) if token.text in _MODULI)
+    place -= place > 0 and parts[-1][place - 1].text == "("
+    return [*([*part, *parts[-1][place:]] for part in parts[:-1]), parts[-1]]
+
+
+def is_point(tokens: Sequence[Token]) -> bool:
+    """Whether a point stands there with its name: P(3,-2)."""
+    named = len(tokens) > 1 and tokens[0].kind == "letter" and tokens[0].text.isupper() and tokens[1].text == "("
+    return named and partner(tokens[1:]) == len(tokens) - 2 and len(split(tokens[2:-1], (",", ";"))) > 1
+
+
 def words(tokens: Sequence[Token], numbers: bool = False) -> Node | None:
     """Words, or a name, alone; a single letter is a value. With `numbers` these may stand among them: June 20."""
-    if not any(token.kind == "word" for token in tokens) or (not numbers and any(token.kind == "number" for token in tokens)):
+    if all(token.kind != "word" or token.text.lower() in AND for token in tokens) or (
+        not numbers and any(token.kind == "number" for token in tokens)
+    ):
         return None
     if all(token.kind in ("word", "letter", "number") or token.text in "{}.,'()-!?&;:\"" for token in tokens):
         kept = [token for token in tokens if token.text not in "{}()"]
@@ -110,7 +131,7 @@ def places_of(tokens: Sequence[Token], marks: tuple[str, ...]) -> list[int]:
 
 def before_modulus(tokens: Sequence[Token]) -> tuple[Sequence[Token], Sequence[Token]] | None:
     """What stands before a modulus, and the modulus: 2 \\bmod 5, 2 \\pmod{5}, 2 (mod 5)."""
-    places = [place for place, token in enumerate(tokens) if token.text in (r"\bmod", r"\pmod", r"\mod")]
+    places = [place for place, token in enumerate(tokens) if token.text in _MODULI]
     if not places:
         return None
     place = places[0]
@@ -123,6 +144,13 @@ def before_modulus(tokens: Sequence[Token]) -> tuple[Sequence[Token], Sequence[T
 
 
 def based(text: str) -> Node | None:
+    """A number of another base, by itself or with its name: x = 52_8."""
+    named = re.fullmatch(r"\s*([A-Za-z])\s*=(.*)", text, re.DOTALL)
+    found = _based(named[2] if named else text)
+    return Node("relation", "=", (Node("symbol", named[1]), found)) if named and found else found
+
+
+def _based(text: str) -> Node | None:
     """A number of another base: 52_8, (52)_8, -2.1_3, 52_{\\text{eight}}; a letter is a digit from base 11 on."""
     bare = _UPRIGHT.sub(r"\1", text.strip().rstrip("."))
     found = _BASED.fullmatch(bare.strip("{}") + ("}" if bare.endswith("}}") else ""))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from stages.verifiers.answer_spelling import SHORT_NUMBERS, SYNONYMS, UPRIGHT_FUNCTIONS, respelled
 from stages.verifiers.dressing import CLOSING, DRAWN, FACES, SPACES, TEXT, named, undressed
 
 GREEK = named(
@@ -14,7 +15,7 @@ GREEK = named(
     "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar"
 )
 FUNCTIONS = named(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh coth log ln lg exp max min gcd lcm det arg Re Im sgn"
+    "sin cos tan cot sec csc arcsin arccos arctan arccot sinh cosh tanh coth cis log ln lg exp max min gcd lcm det arg Re Im sgn"
 )
 RELATIONS = {
     "=": "=",
@@ -38,50 +39,10 @@ RELATIONS = {
     r"\sim": "~",
     r"\simeq": "~",
 }
-_SYNONYMS = {
-    r"\dfrac": r"\frac",
-    r"\tfrac": r"\frac",
-    r"\cfrac": r"\frac",
-    r"\dbinom": r"\binom",
-    r"\tbinom": r"\binom",
-    r"\times": "*",
-    r"\cdot": "*",
-    r"\ast": "*",
-    r"\div": "/",
-    r"\lvert": "|",
-    r"\rvert": "|",
-    r"\vert": "|",
-    r"\mid": "|",
-    r"\lbrace": r"\{",
-    r"\rbrace": r"\}",
-    r"\lbrack": "[",
-    r"\rbrack": "]",
-    r"\lparen": "(",
-    r"\rparen": ")",
-    r"\varnothing": r"\emptyset",
-    r"\ldots": r"\dots",
-    r"\cdots": r"\dots",
-    r"\dotsb": r"\dots",
-    r"\dotsc": r"\dots",
-    r"\bigcup": r"\cup",
-    r"\smallsetminus": r"\setminus",
-    r"\backslash": r"\setminus",
-    r"\lor": r"\or",
-    r"\vee": r"\or",
-    r"\land": r"\and",
-    r"\wedge": r"\and",
-    r"\degree": r"\circ",
-    r"\overrightarrow": r"\vec",
-    r"\widehat": r"\hat",
-    r"\colon": ":",
-    r"\prime": "'",
-    r"\pounds": r"\pound",
-    r"\measuredangle": r"\angle",
-}
 _KNOWN = named(
     r"\frac \binom \sqrt \pm \mp \pi \infty \{ \} \langle \rangle \lfloor \rfloor \lceil \rceil \dots \cup \cap "
-    r"\setminus \emptyset \circ \% \dollar \pound \mod \bmod \pmod \or \and \angle \triangle \overline \vec \hat \bar "
-    r"\dot \mathbb \begin \end \\ \sum \prod \int \lim \partial \to \tilde \ddot \underbrace \& \perp \parallel"
+    r"\setminus \emptyset \circ \% \dollar \pound \euro \yen \mod \bmod \pmod \or \and \angle \triangle \overline \vec \hat \bar "
+    r"\dot \mathbb \begin \end \\ \sum \prod \int \lim \partial \to \tilde \ddot \underbrace \& \perp \parallel \over \choose"
 )
 _NAMED = {
     "pi": r"\pi",
@@ -93,9 +54,10 @@ _NAMED = {
     "mod": r"\bmod",
 }
 WORDS = named(
-    "cm mm km ft in yd mi sq kg mg oz lb ml hr min sec mph cents or and if is the am pm no yes not are to of per ways way day men"
+    "cm mm km ft in yd mi sq kg mg oz lb ml hr min sec mph cents usd or and if is the am pm no yes not are to of per ways way day "
+    "men"
 )
-JOINING = named("and or is if the yes no not are")
+JOINING = named("and or is if the yes no not are") | SHORT_NUMBERS
 """Short runs of letters that are words, the second wherever they stand; longer runs are, other short ones are products of
 letters."""
 _SPACE = re.compile(SPACES + r"|\s+|\\!|\\negthinspace(?![a-zA-Z])|\\/|\\$")
@@ -132,7 +94,7 @@ class Token(NamedTuple):
 
 def tokens_of(answer: str, commas: bool) -> list[Token]:
     """The tokens; `commas`: whether commas between groups of three digits separate thousands. Raises UnreadableError."""
-    text = _THOUSANDS.sub(lambda found: found[1] + re.sub(_GROUP, "", found[2]), undressed(answer))
+    text = _THOUSANDS.sub(lambda found: found[1] + re.sub(_GROUP, "", found[2]), respelled(undressed(answer)))
     text = _SIGN_IN_BRACES.sub(r"\1", text)
     text = _COMMAS.sub(lambda found: found[0].replace(",", ""), text) if commas else text
     text = _PRIMES.sub(lambda found: "'" * found[0].count("prime"), text)
@@ -223,7 +185,7 @@ def _plain(raw: str, spaced: bool, upright: bool, last: str) -> Iterator[Token]:
 
 def _command(raw: str, spaced: bool, upright: bool) -> Iterator[Token]:
     """A command; one that lost the space behind it, as in published answers without spaces, is two tokens: \\pit is \\pi t."""
-    name = _SYNONYMS.get(raw, raw)
+    name = SYNONYMS.get(raw, raw)
     if name[0] != "\\":
         yield Token("sign", name, spaced, upright)
     elif name in RELATIONS or name in _KNOWN or name[1:] in GREEK or name[1:] in FUNCTIONS:
@@ -237,7 +199,7 @@ def _command(raw: str, spaced: bool, upright: bool) -> Iterator[Token]:
 
 def _letters(run: str, spaced: bool, upright: bool, behind: bool) -> Iterator[Token]:
     """Words, or letters one by one; short units are words `behind` a number or a space only: "5cm", but "cm^2" is c m^2."""
-    if run in FUNCTIONS and not upright and run != "min":
+    if run in FUNCTIONS and (run in UPRIGHT_FUNCTIONS if upright else run != "min"):
         yield Token("command", f"\\{run}", spaced, upright)
     elif run in _NAMED:
         yield Token("command", _NAMED[run], spaced, upright)

@@ -10,7 +10,7 @@ from stages.verifiers.dressing import named
 
 MAX_WORDS = 5
 _NO_UNIT = named(
-    "not no less more than least most except wrong or and minus plus times half about approximately around is are "
+    "not no less more than least most except wrong or and minus plus half about approximately around is are "
     "was if when where otherwise undefined impossible over under above below between but none only maybe up add "
     "answer option choice negative"
 )
@@ -39,7 +39,17 @@ UNITS = {
 }
 LETTERS = frozenset("msghLNJWVAKΩ")
 """Single letters that are units behind a number."""
-_IRREGULAR = {"feet": "foot", "inches": "inch", "people": "person", "men": "man", "women": "woman", "children": "child"}
+_IRREGULAR = {
+    "mph": "mile/hour",
+    "kph": "km/hour",
+    "kmh": "km/hour",
+    "feet": "foot",
+    "inches": "inch",
+    "people": "person",
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+}
 
 
 def unit_of(tokens: Sequence[Token]) -> str:
@@ -54,9 +64,13 @@ def unit_of(tokens: Sequence[Token]) -> str:
         token = tokens[place]
         if token.text == "^":
             found = tokens[place + 1].text if place + 1 < len(tokens) else ""
-            if not names or found not in ("2", "3"):
+            below = found == "-"
+            if below:
+                next(places)
+                found = tokens[place + 2].text if place + 2 < len(tokens) else ""
+            if not names or found not in (("1", "2", "3") if below else ("2", "3")) or (below and names[-1][0] == "/"):
                 raise UnreadableError("a power that no unit has")
-            names[-1] += f"^{found}"
+            names[-1] = ("/" if below else "") + names[-1] + (f"^{found}" if found != "1" else "")
             next(places)
         elif token.text in ("/", "per", "*", "-"):
             joint = {"*": "", "-": ""}.get(token.text, "/")

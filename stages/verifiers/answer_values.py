@@ -36,6 +36,7 @@ _CALLS: dict[str, Callable[[Any], Any]] = {
     "arccos": mpmath.acos,
     "arctan": mpmath.atan,
     "arccot": mpmath.acot,
+    "cis": mpmath.expj,
     "ln": mpmath.log,
     "log": mpmath.log,
     "lg": lambda value: mpmath.log(value, 10),
@@ -44,7 +45,7 @@ _CALLS: dict[str, Callable[[Any], Any]] = {
     "arg": mpmath.arg,
     "sgn": mpmath.sign,
 }
-_CIRCULAR = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
+_CIRCULAR = frozenset(("sin", "cos", "tan", "cot", "sec", "csc", "cis"))
 _SEVERAL: dict[str, Callable[..., Any]] = {"max": max, "min": min}
 
 

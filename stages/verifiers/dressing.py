@@ -29,7 +29,7 @@ _NEGATIVE_SPACE = re.compile(r"\\!|\\negthinspace(?![a-zA-Z])|\\kern-?[\d.]+(?:e
 _DRAWN = re.compile(r"\\(?:%s)\s*\{[^{}]*\}" % "|".join(sorted(DRAWN)))  # noqa: UP031
 _FACE = re.compile(r"\\(?:%s)(?![a-zA-Z])" % "|".join(sorted(FACES | TEXT)))  # noqa: UP031
 _CLOSING = re.compile(r"\\(?:%s)(?![a-zA-Z])" % "|".join(sorted(CLOSING)))  # noqa: UP031
-_DELIMITERS = re.compile(r"\\[()\[\]]|\$")
+_DELIMITERS = re.compile(r"(?<!\\)\\[()\[\]]|\$")
 _ESCAPED = re.compile(r"\\([&%#_{}])")
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻]+")
@@ -43,6 +43,11 @@ _SIGNS: dict[str, str] = {
     "⋅": r"\cdot ",
     "÷": r"\div ",
     "√": r"\sqrt ",
+    "∛": r"\sqrt[3]",
+    "€": r"\euro ",
+    "£": r"\pound ",
+    "¥": r"\yen ",
+    "¢": r"\text{ cents}",
     "∞": r"\infty ",
     "π": r"\pi ",
     "≤": r"\le ",

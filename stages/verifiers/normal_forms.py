@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Container
 
+from stages.verifiers.answer_spelling import ANNOUNCED_IN_CHINESE
 from stages.verifiers.dressing import plain
 
 MAX_INTEGER_DIGITS = 400
@@ -21,6 +22,8 @@ _ANNOUNCED = re.compile(
 _CHOICE = re.compile(r"[(\[]?\s*([A-Z])\s*[)\]]?\s*[.:]?", re.IGNORECASE)
 _CHOICE_WITH_TEXT = re.compile(r"(?:\(\s*([A-Z])\s*\)|([A-Z])\s*[).:])\s*(\S.*)", re.DOTALL)
 _CHOICE_WITH_NUMBER = re.compile(r"([A-Z])\s+([-+\\$0-9].*)", re.DOTALL)
+_DENIED = re.compile(r"(?:is\s+)?(?:not|wrong|incorrect|false)\W*$|is\s+not\s+(?:correct|right|the)\b|isn't\b", re.IGNORECASE)
+"""What says of a letter that it is not the answer."""
 _OTHER_OPTION = re.compile(
     r"\(\s*[A-J]\s*\)|(?<![A-Za-z])[A-J]\s*[).:](?!\w)|(?:\b(?:or|and)\b|[,;/&])\s*\(?[A-J](?![A-Za-z])|^[A-J](?:\W+[A-J])*\W*$"
 )
@@ -30,7 +33,7 @@ def text_form(answer: str) -> str:
     """For "text": NFKC, case folded, white space squeezed, without LaTeX wrappers, quotes and a last period."""
     folded = unicodedata.normalize("NFKC", plain(answer)).casefold()
     squeezed = " ".join(folded.split())
-    return squeezed.strip("\"'“”‘’`").removesuffix(".").strip()
+    return squeezed.strip("\"'“”‘’`").replace("’", "'").removesuffix(".").removesuffix("。").strip()
 
 
 def math_form(answer: str) -> str:
@@ -62,10 +65,12 @@ def choice_form(answer: str, letters: Container[str] = CHOICES) -> str | None:
     """The option's letter, upper case and one of `letters`: "C", "(c)", "C.", "(C) five", "C: five", "Option C", "The answer is
     C"; None for anything else, and where several options are named."""
     bare = unicodedata.normalize("NFKC", plain(answer)).replace("。", ".").strip()
+    bare = ANNOUNCED_IN_CHINESE.sub("", bare).removesuffix("选项").removesuffix("项").strip('"“”<> ')
     announced = _ANNOUNCED.match(bare)
     bare = bare[announced.end() :] if announced else bare
     found = _CHOICE.fullmatch(bare) or _CHOICE_WITH_TEXT.fullmatch(bare) or _CHOICE_WITH_NUMBER.fullmatch(bare)
-    if found is None or (found.re is not _CHOICE and _OTHER_OPTION.search(found.groups()[-1])):
+    text = found.groups()[-1] if found and found.re is not _CHOICE else ""
+    if found is None or _OTHER_OPTION.search(text) or _DENIED.match(text):
         return None
     letter = next(letter for letter in found.groups() if letter).upper()
     return letter if letter in letters else None
