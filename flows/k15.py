@@ -17,6 +17,8 @@ from stages.benchmarks.scoring import NAMED, SECONDS, Scored, score_file
 from stages.data.files import DataError, write_text
 from stages.run.program import run
 
+JUDGED_TOGETHER = 8
+"""Prompts that a checkpoint given as --judge answers side by side."""
 _EPILOG = """\
 A row of FILE.jsonl holds the benchmark's own id field (or `id`) and `response`: a text, null, or a list of k samples.
 `generated_responses`, `completion`, `resp`, `completion_tail` and `code`, as published files call it, do as well. FILE may also be
@@ -65,6 +67,13 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_command(commands)
     replay.add_command(commands)
     generate.add_command(commands)
+    _add_score(commands)
+    k15_compare.add(commands)
+    k15_verify.add(commands)
+    return top
+
+
+def _add_score(commands: Any) -> None:
     score = commands.add_parser(
         "score",
         help="score the responses in a file by the rules of a benchmark's authors",
@@ -85,10 +94,14 @@ def parser() -> argparse.ArgumentParser:
     score.add_argument(
         "--seconds", type=float, default=SECONDS, metavar="S", help=f"limit of one comparison (default {SECONDS:g} s)"
     )
+    score.add_argument(
+        "--judge",
+        metavar="MODEL",
+        help="a model takes the answers out of the responses, as the authors' GPT-4 did (mathvista): a checkpoint folder, or the "
+        "name of the model behind --judge-endpoint",
+    )
+    score.add_argument("--judge-endpoint", metavar="URL", help="OpenAI-compatible address of --judge; its key is in OPENAI_API_KEY")
     score.set_defaults(run=_score)
-    k15_compare.add(commands)
-    k15_verify.add(commands)
-    return top
 
 
 def _main(arguments: Sequence[str]) -> None:
@@ -97,7 +110,7 @@ def _main(arguments: Sequence[str]) -> None:
 
 
 def _score(args: argparse.Namespace) -> int:
-    benchmark = _chosen(args.benchmark, args.rule)
+    benchmark = _by_model(_chosen(args.benchmark, args.rule), args.judge, args.judge_endpoint)
     if args.workers < 1 or args.seconds <= 0:
         raise DataError("--workers must be at least 1 and --seconds above 0")
     start = time.monotonic()
@@ -112,10 +125,14 @@ def _score(args: argparse.Namespace) -> int:
 
 
 def _against_default(args: argparse.Namespace, benchmark: Benchmark, scored: Scored) -> list[str]:
-    """What the named rule changes on these responses; nothing by default, or where the rule takes other items."""
+    """What the named rule, or the extracting model, changes; nothing by default, or where the rule takes other items."""
     usual = BENCHMARKS[args.benchmark]
     told = ("rule", "extraction", "split")
-    if args.rule is None or benchmark.split != usual.split or all(getattr(usual, n) == getattr(benchmark, n) for n in told):
+    if (
+        (args.rule is None and args.judge is None)
+        or benchmark.split != usual.split
+        or all(getattr(usual, n) == getattr(benchmark, n) for n in told)
+    ):
         return []
     other = score_file(usual, args.data, args.responses, args.workers, args.seconds)
     pairs = zip(scored.verdicts, other.verdicts, strict=True) if len(scored.verdicts) == len(other.verdicts) else ()
@@ -138,6 +155,20 @@ def _chosen(name: str, rule: str | None) -> Benchmark:
     return benchmark.rules[rule]
 
 
+def _by_model(benchmark: Benchmark, model: str | None, endpoint: str | None) -> Benchmark:
+    """The benchmark with the model that takes out answers, where one is named."""
+    if model is None:
+        if endpoint is not None:
+            raise DataError("--judge-endpoint needs --judge, the name of the model behind it")
+        return benchmark
+    if benchmark.by_model is None:
+        names = ", ".join(name for name, one in BENCHMARKS.items() if one.by_model)
+        raise DataError(f"{benchmark.title}: no model takes out its answers; --judge is for {names}")
+    from stages.rollout.asking import asking
+
+    return benchmark.by_model(asking(model, endpoint, JUDGED_TOGETHER))
+
+
 def _report(benchmark: Benchmark, scored: Scored) -> list[str]:
     """Lines for a reader, above the result."""
     result = scored.result
@@ -147,6 +178,8 @@ def _report(benchmark: Benchmark, scored: Scored) -> list[str]:
         f"extraction: {benchmark.extraction}",
         f"rule: {benchmark.rule}",
     ]
+    differences = {"this rule": benchmark.differs} if benchmark.differs else benchmark.differences()
+    lines += [f"the default differs from {name}: {what}" for name, what in differences.items()]
     if result["part"] is not None:
         lines.append(f"only a part of the benchmark: {result['part']}")
     told = {
@@ -160,6 +193,8 @@ def _report(benchmark: Benchmark, scored: Scored) -> list[str]:
     if result.get("fallback"):
         counts = ", ".join(f"{name}: {count}" for name, count in result["fallbacks"].items())
         lines.append(f"{result['fallback']} responses were read by a fallback, not the official extraction ({counts})")
+    if asked := result.get("extracted_by_model"):
+        lines.append(f"{asked} answers were taken out of the responses by the model")
     if result["errors"]:
         ids = [str(row["id"]) for row in scored.verdicts if row["outcome"] == "error"]
         lines.append(f"{len(ids)} responses could not be judged (errors) and count as wrong: {_first(ids, len(ids))}")

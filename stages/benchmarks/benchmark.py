@@ -12,7 +12,7 @@ from stages.benchmarks.items import Item, Loaded, first_file, folder_of, items_o
 from stages.data.files import DataError
 from stages.rollout.engine import Prompt
 from stages.verifiers.boxes import final_part
-from stages.verifiers.verdict import Verdict
+from stages.verifiers.verdict import Answer, Verdict
 
 if TYPE_CHECKING:
     from stages.benchmarks.responses import Matched
@@ -92,6 +92,8 @@ class Benchmark:
     exist already. None: `load` asks for no more than that."""
     score_extraction: Score | None = None
     """Judges answers that somebody has extracted already; None where a row cannot give `extraction`."""
+    by_model: "Callable[[Answer], Benchmark] | None" = None
+    """The same rule with a model that takes the answers out of the responses; None where the authors ask none."""
     takes_verdicts: bool = False
     """Whether a row may give `verdicts` ("right", "wrong", "error" or true, false), reached elsewhere."""
     average: Callable[[Sequence[Judged]], Average] = micro
@@ -104,6 +106,8 @@ class Benchmark:
     """The item with what a row of responses knows of it and the data does not; None: rows bring nothing."""
     rules: Mapping[str, "Benchmark"] = field(default_factory=dict)
     """This benchmark under other scoring rules that published scores used, by name; the rule here is the default."""
+    differs: str = ""
+    """Of a named rule: what the default does otherwise, one sentence for the protocol page, figures with their source."""
     table_rules: Mapping[int, str] = field(default_factory=dict)
     """The name in `rules` of what table 2 or 3 of the report shows, where that is not the default."""
     vote: str | None = None
@@ -124,6 +128,10 @@ class Benchmark:
         """What table 2 or 3 of the report shows (None: the default), by the vote where there are several samples to vote on."""
         name = self.vote if samples > 1 and self.vote is not None else self.table_rules.get(table or 0)
         return self if name is None else self.rules[name]
+
+    def differences(self) -> dict[str, str]:
+        """What this rule does otherwise than the named ones, by their names, where that is known."""
+        return {name: rule.differs for name, rule in self.rules.items() if rule.differs}
 
     def read(self, root: Path) -> Loaded:
         """The items under `root` that can be asked. DataError as `load`, and for two items of one id."""

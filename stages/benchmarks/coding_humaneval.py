@@ -3,12 +3,15 @@
 The headline is the plain mean of the eight languages' pass@1, as in DeepSeek's tables. Pass rules are those of DeepSeek's runner
 (stages/verifiers/languages.py) and one of ours: the tests must prove that they ran to their end. That makes three things stricter:
 a program that ends with status 0 before its tests is wrong; a C# program that dies of another exception than a failed assertion is
-wrong (the runner looks for "Fail" only); a JavaScript program may print nothing at all, as there."""
+wrong (the runner looks for "Fail" only); a JavaScript program may print nothing at all, as there.
+`score_as_deepseek` goes without that rule."""
 
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -91,38 +94,56 @@ def language_unavailable(name: str) -> str | None:
     return why_unavailable() or missing(name)
 
 
-def score(pairs: Sequence[tuple[Item, str]], workers: int, _: float) -> list[Verdict]:
-    """Right when the program passes its tests. DataError where a program cannot be run."""
+def score(
+    pairs: Sequence[tuple[Item, str]], workers: int, _: float, judged: "Callable[[Item, str], Verdict] | None" = None
+) -> list[Verdict]:
+    """Right when the program passes its tests, by `judge` or another function of item and response. DataError where a program
+    cannot be run."""
     reasons = [language_unavailable(name) for name in sorted({item.group for item, _ in pairs})]
     if any(reasons):
         raise DataError(f"HumanEval-Mul: {'; '.join(dict.fromkeys(reason for reason in reasons if reason))}")
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        return list(pool.map(lambda pair: judge(*pair), pairs))
+        return list(pool.map(lambda pair: (judged or judge)(*pair), pairs))
 
 
 def judge(item: Item, response: str) -> Verdict:
     """The verdict of one response; where a fallback took its program, `details` names it."""
     other = fallback(item.group, item.question, response)
-    code = completed(item.group, item.question, response) if other is None else other.code
-    found = extracted(item.group, response) if other is None else other.block
-    details = {} if other is None else {"fallback": other.name}
+    if other is None:
+        return _verdict(
+            item, extracted(item.group, response), completed(item.group, item.question, response), secrets.token_hex(16)
+        )
+    verdict = _verdict(item, other.block, other.code, secrets.token_hex(16))
+    return replace(verdict, details={"fallback": other.name})
+
+
+def judge_as_deepseek(item: Item, response: str) -> Verdict:
+    """The verdict of DeepSeek-Coder's runner: its own extraction, and no proof that the tests ran to their end. A program that
+    ends with status 0 before its tests is right, and one in C# that dies of whatever does not print "Fail"."""
+    return _verdict(item, extracted(item.group, response), completed(item.group, item.question, response), "")
+
+
+score_as_deepseek = partial(score, judged=judge_as_deepseek)
+
+
+def _verdict(item: Item, found: str | None, code: str, word: str) -> Verdict:
     try:
-        reason = _failure(item, assembled(item.group, item.question, code))
+        reason = _failure(item, assembled(item.group, item.question, code), word)
     except CompileError as error:
-        return Verdict("wrong", found, str(error), details)
+        return Verdict("wrong", found, str(error))
     except SandboxUnavailableError as error:
-        return Verdict("error", found, str(error), details)
+        return Verdict("error", found, str(error))
     if reason is None:
-        return Verdict("right", found, "passes its tests", details)
-    return Verdict("wrong", found, reason, details)
+        return Verdict("right", found, "passes its tests" if word else "passes by the runner's own rule")
+    return Verdict("wrong", found, reason)
 
 
-def _failure(item: Item, program: str) -> str | None:
-    """Why the tests did not pass, None when they did."""
+def _failure(item: Item, program: str, word: str) -> str | None:
+    """Why the tests did not pass, None when they did. `word` is what they print at their end; "" asks for no such proof, but of
+    Python, whose runner takes every early end for a failure."""
     if item.group == "python":
         return proven(program + "\n", item.gold, SECONDS)
-    word = secrets.token_hex(16)
-    source = f"{program}\n{with_word(item.group, item.gold, word)}"
+    source = f"{program}\n{with_word(item.group, item.gold, word) if word else item.gold}"
     if item.group != "ts":
         options = ("-lcrypto", "-lssl") if item.group == "cpp" and "162" in item.id else ()
         return _tested(item.group, source, word, options)

@@ -15,10 +15,11 @@ from stages.verifiers.answer_rules import MAX_ANSWER, NO_BOX
 from stages.verifiers.boxes import final_part, last_box, untagged
 from stages.verifiers.normal_forms import choice_form, math_form
 from stages.verifiers.processes import shared_pool
+from stages.verifiers.qwen_forms import normal_form, stated_answer
 from stages.verifiers.verdict import Claim, Verdict, verify_all
 
 Pairs = Sequence[tuple[Item, str]]
-GraderName = Literal["math-verify", "prm800k"]
+GraderName = Literal["math-verify", "prm800k", "qwen"]
 """Operations of stages/verifiers/worker.py that stand for the graders of other harnesses."""
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
 _EXPONENT_GOLD = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)[eE][+-]?\d{1,3}")
@@ -58,6 +59,16 @@ def judge_by(grader: GraderName, pairs: Pairs, workers: int, seconds: float) -> 
         _replied(box, *replies[index]) if index in replies else Verdict("wrong", None if box is None else box[:MAX_ANSWER], NO_BOX)
         for index, box in enumerate(boxes)
     ]
+
+
+def judge_as_qwen(pairs: Pairs, workers: int, seconds: float) -> list[Verdict]:
+    """Verdicts on the answers that whole responses state, by the grader of Qwen2.5-Math's harness; a comparison without an end is
+    wrong there, an error here."""
+    answers = [normal_form((stated_answer(response) or "")[:MAX_ANSWER]) for _, response in pairs]
+    golds = [normal_form(item.gold) for item, _ in pairs]
+    requests = [("qwen", gold, answer) for gold, answer in zip(golds, answers, strict=True)]
+    replies = shared_pool().run(requests, workers, seconds) if requests else []
+    return [_replied(answer, *reply) for answer, reply in zip(answers, replies, strict=True)]
 
 
 def _replied(box: str | None, outcome: str, reason: str) -> Verdict:

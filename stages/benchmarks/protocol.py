@@ -28,6 +28,7 @@ def described(benchmark: Benchmark, data: dict[str, Any]) -> dict[str, Any]:
         "data": data,
         "extraction": benchmark.extraction,
         "rule": benchmark.rule,
+        **({"differs": differs} if (differs := benchmark.differences()) else {}),
         "scorer": scorer(),
     }
 

@@ -142,16 +142,21 @@ def _result(benchmark: Benchmark, judged: Sequence[Judged], given: Sequence[Judg
         result["pass_at"] = {k: percent(share) for k, share in pass_at_powers([one.rights for one in given]).items()}
     if min(counts) != max(counts):
         result["k_least"] = min(counts)
-    read = data_read(benchmark, loaded.files)
     return {
         **result,
         **average.figures,
         **scope.told,
         "rule": benchmark.rule,
         "scorer": scorer(),
-        "data": {"files": len(read["files"]), "sha256": read["sha256"], "as_checked": read["as_checked"]},
+        "data": _data(benchmark, loaded),
         "part": loaded.part,
     }
+
+
+def _data(benchmark: Benchmark, loaded: Loaded) -> dict[str, Any]:
+    """How many files were read, their common digest, and whether they are those that were checked."""
+    read = data_read(benchmark, loaded.files)
+    return {"files": len(read["files"]), "sha256": read["sha256"], "as_checked": read["as_checked"]}
 
 
 def _fallbacks(verdicts: Sequence[Verdict]) -> dict[str, Any]:

@@ -1,10 +1,13 @@
 """The benchmarks with pictures (§3.1)."""
 
 from dataclasses import replace
+from functools import partial
 
 from stages.benchmarks import math_vision, math_vista, mmmu
 from stages.benchmarks.benchmark import Benchmark, field_id
 from stages.benchmarks.decoding import GREEDY, SAMPLED
+from stages.benchmarks.math_vista_rules import IntegerRule
+from stages.verifiers.verdict import Answer
 
 _MATHVISTA = Benchmark(
     name="mathvista",
@@ -33,6 +36,23 @@ _MATHVISTA = Benchmark(
     average=math_vista.average_current,
     row_id=field_id("pid"),
 )
+
+_PUBLISHED = replace(
+    _MATHVISTA,
+    rule=math_vista.PUBLISHED_RULE,
+    differs=math_vista.DIFFERS,
+    score=math_vista.score_published,
+    score_extraction=math_vista.extraction_published,
+    average=math_vista.average_published,
+)
+
+
+def _with_model(benchmark: Benchmark, rule: IntegerRule) -> Benchmark:
+    def by_model(ask: Answer) -> Benchmark:
+        return replace(benchmark, extraction=math_vista.BY_MODEL, score=partial(math_vista.score_by_model, rule, ask))
+
+    return replace(benchmark, by_model=by_model)
+
 
 VISION: dict[str, Benchmark] = {
     "mmmu": Benchmark(
@@ -85,16 +105,5 @@ VISION: dict[str, Benchmark] = {
         prompt=math_vision.prompt,
         score=math_vision.score,
     ),
-    "mathvista": replace(
-        _MATHVISTA,
-        rules={
-            "published": replace(
-                _MATHVISTA,
-                rule=math_vista.PUBLISHED_RULE,
-                score=math_vista.score_published,
-                score_extraction=math_vista.extraction_published,
-                average=math_vista.average_published,
-            )
-        },
-    ),
+    "mathvista": _with_model(replace(_MATHVISTA, rules={"published": _with_model(_PUBLISHED, "published")}), "current"),
 }

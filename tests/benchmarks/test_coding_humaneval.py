@@ -82,6 +82,33 @@ def test_each_language(language: str, kind: str) -> None:
     assert verdict.outcome == ("right" if kind == "right" else "wrong"), verdict.reason
 
 
+LENIENT = {  # language: body, our outcome, DeepSeek's
+    "a C# exception passes there": ("cs", '        throw new Exception("oops");\n    }', "wrong", "right"),
+    "a failed C# assertion fails": ("cs", "        return n;\n    }", "wrong", "wrong"),
+    "a C# exception that says Fail fails": ("cs", '        throw new Exception("Failed");\n    }', "wrong", "wrong"),
+    "a C# program that does not compile fails": ("cs", "        return;\n    }", "wrong", "wrong"),
+    "a C# exit passes there": ("cs", "        Environment.Exit(1); return 0;\n    }", "wrong", "right"),
+    "an early exit passes in C++": ("cpp", "    exit(0);\n}", "wrong", "right"),
+    "another status fails in C++": ("cpp", "    exit(3);\n}", "wrong", "wrong"),
+    "an early exit passes in PHP": ("php", "    exit(0);\n}", "wrong", "right"),
+    "a JavaScript program that prints fails": ("js", "  console.log(1);\n  return 2 * n;\n}", "wrong", "wrong"),
+    "an early exit fails in Python": ("python", "    raise SystemExit(0)", "wrong", "wrong"),
+    "a right program is right": ("cs", "        return 2 * n;\n    }", "right", "right"),
+}
+
+
+@pytest.mark.parametrize("why", LENIENT)
+def test_deepseeks_rule_asks_for_no_proof_that_the_tests_ran(why: str) -> None:
+    language, body, ours, theirs = LENIENT[why]
+    reason = why_unavailable() or missing(language)
+    if reason is not None:
+        pytest.skip(reason)
+    response = f"```{STYLES[language].fence}\n{HEADS[language]}{body}\n```"
+    benchmark = BENCHMARKS["humaneval_mul"]
+    judged = [one.judge([(item(language), response)], 1, 10)[0] for one in (benchmark, benchmark.rules["deepseek"])]
+    assert [verdict.outcome for verdict in judged] == [ours, theirs], [verdict.reason for verdict in judged]
+
+
 @needs_sandbox
 @needs_bench
 def test_canonical_solutions_pass() -> None:

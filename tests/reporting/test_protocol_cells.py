@@ -65,6 +65,15 @@ def test_what_a_file_does_not_say_is_not_recorded() -> None:
     assert silent == set(found.facts) - {"k, responses to each problem", "n, problems"}
 
 
+def test_differences_from_named_rules_are_rows_of_their_own() -> None:
+    value = benchmark(0.5, 500, "MATH-500") | {"differs": {"prm800k": "1.2 points above it", "qwen": "wants a box"}}
+    (found,) = of("MATH-500", column("A", math500=value))
+    assert {name: fact for name, fact in found.facts.items() if "against" in name} == {
+        "against the rule prm800k": "1.2 points above it", "against the rule qwen": "wants a box",
+    }  # fmt: skip
+    assert "against the rule qwen" in protocol_markdown([column("A", math500=value)], {})
+
+
 def test_columns_that_share_a_protocol_are_together() -> None:
     same = [column(name, math500=benchmark(accuracy, 500, "MATH-500")) for name, accuracy in (("A", 0.1), ("B", 0.9))]
     other = column("C", math500=benchmark(0.5, 500, "MATH-500", k=4))
