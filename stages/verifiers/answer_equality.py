@@ -226,7 +226,7 @@ def _same_scalars(gold: Node, answer: Node) -> bool:
     signs = [percent_of(node) for node in (gold, answer)]
     if (signs[0] is None) == (signs[1] is None) or "degrees" in (gold.head, answer.head):
         return False
-    if signs[0] is None and abs(exact(gold) or 1) < 1:
+    if signs[0] is None and abs(float(exact(gold) or 1)) < 1:
         return False  # 0.5 is 50 %, not 0.5 %
     return same_value(signs[0] or gold, signs[1] or answer)
 

@@ -49,7 +49,7 @@ def one_name(items: Sequence[Sequence[Node]]) -> bool:
     """Whether one of two lists names its values, all by one name, and the other does not, or one of them counts them: x_1, x_2."""
     names = [[one.args[0].text for one in some if one.head == "relation"] for some in items]
     named = [len(found) == len(some) > 0 for found, some in zip(names, items, strict=True)]
-    stems = [{name.partition("_")[0] for name in found} for found in names]
+    stems = [{_stem(name) for name in found} for found in names]
     if named[0] != named[1]:
         return len(stems[0] | stems[1]) == 1
     return all(named) and stems[0] == stems[1] and len(stems[0]) == 1 and {len(set(found)) == 1 for found in names} == {True, False}
@@ -57,5 +57,10 @@ def one_name(items: Sequence[Sequence[Node]]) -> bool:
 
 def own_names(items: Sequence[Node]) -> bool:
     """Whether each of several values has a name of its own, x = 2, y = 3: their order is that of the names."""
-    names = {one.args[0].text.partition("_")[0] for one in items if one.head == "relation" and one.text == "="}
+    names = {_stem(one.args[0].text) for one in items if one.head == "relation" and one.text == "="}
     return len(names) == len(items) > 1
+
+
+def _stem(name: str) -> str:
+    """The letter of a name that counts: x of x_1; any other name as it is."""
+    return name[0] if name[1:2] == "_" else name
